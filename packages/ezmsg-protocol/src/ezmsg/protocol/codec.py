@@ -1,0 +1,253 @@
+"""The one converter between messages and bytes: cattrs for classes, msgpack for bytes.
+
+Unions carry a tag under ``"type"``; unknown fields are ignored, missing ones take their defaults; an unknown
+subclass decodes as its base and an unknown enum member as ``UNKNOWN``. Where a type says ``Any``, plain values
+travel (see :mod:`ezmsg.protocol.plain`). Nothing is ever coerced: a text where a number belongs is an error.
+"""
+
+import enum
+import operator
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar, Union, cast
+from uuid import UUID
+
+import cattrs
+from cattrs.strategies import configure_tagged_union
+
+from ezmsg.protocol import messages
+from ezmsg.protocol.errors import InvalidMessage, MalformedFrame, UnknownMessage
+from ezmsg.protocol.model import metadata as md
+from ezmsg.protocol.model.process_control import ProcessControlOperation
+from ezmsg.protocol.model.snapshot import Edge
+from ezmsg.protocol.plain import pack, to_plain, unpack
+
+T = TypeVar("T")
+TAG_KEY = "type"
+
+_STREAMS = (md.StreamMetadata, md.InputStreamMetadata, md.OutputStreamMetadata)
+_TOPICS = (md.TopicMetadata, md.InputTopicMetadata, md.OutputTopicMetadata)
+_RELAYS = (md.RelayMetadata, md.InputRelayMetadata, md.OutputRelayMetadata)
+_COMPONENTS = (md.ComponentMetadata, md.CollectionMetadata, md.UnitMetadata)
+
+_UNION_TAGS: dict[type, str] = {
+    md.StreamMetadata: "stream",
+    md.InputStreamMetadata: "input",
+    md.OutputStreamMetadata: "output",
+    md.TopicMetadata: "topic",
+    md.InputTopicMetadata: "input",
+    md.OutputTopicMetadata: "output",
+    md.RelayMetadata: "relay",
+    md.InputRelayMetadata: "input",
+    md.OutputRelayMetadata: "output",
+    md.ComponentMetadata: "component",
+    md.CollectionMetadata: "collection",
+    md.UnitMetadata: "unit",
+}
+_BY_TAG: dict[str, type[Any]] = {
+    cls.TAG: cls for cls in (*messages.HANDSHAKE, *messages.ENVELOPES, *messages.BODIES)
+}
+
+
+def encode(value: object) -> bytes:
+    """Return the bytes of a message, a model dataclass or a plain value.
+
+    A message or dataclass of a tagged union carries its tag, so that :func:`decode` finds the class again.
+    """
+    return pack(to_wire(value))
+
+
+def decode(data: bytes, cls: type[T]) -> T:
+    """Return the value of type ``cls`` that ``data`` holds.
+
+    :raises MalformedFrame: if the bytes are not msgpack.
+    :raises InvalidMessage: if the content does not fit ``cls``; the reason names the path.
+    """
+    return from_wire(unpack_map(data) if cls is not object else _unpacked(data), cls)
+
+
+def to_wire(value: object) -> Any:
+    """Return a value as maps, lists and plain values, with its tag if its class has one."""
+    cls = type(value)
+    tag = getattr(cls, "TAG", None)
+    if tag is not None:
+        return {TAG_KEY: tag, **_converter.unstructure(value, cls)}
+    if cls in _UNION_TAGS:
+        return {TAG_KEY: _UNION_TAGS[cls], **_converter.unstructure(value, cls)}
+    if hasattr(cls, "__dataclass_fields__") or hasattr(cls, "__attrs_attrs__"):
+        return _converter.unstructure(value, cls)
+    return to_plain(value)
+
+
+def from_wire(value: Any, cls: type[T]) -> T:
+    """Give plain maps and lists their class.
+
+    :raises InvalidMessage: if they do not fit; the reason names the path.
+    """
+    try:
+        return _converter.structure(value, cls)
+    # cattrs wraps what any nested class raises; everything here comes from the peer's bytes.
+    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
+        reasons = cattrs.transform_error(error, format_exception=_reason)
+        raise InvalidMessage(tag=getattr(cls, "TAG", cls.__name__), reason="; ".join(reasons[:5])) from error
+
+
+def body_from_wire(value: Any, among: tuple[type[Any], ...] = messages.BODIES) -> Any:
+    """Give a map its class by its tag, which must be that of one of the classes in ``among``.
+
+    :raises UnknownMessage: if it is not.
+    :raises InvalidMessage: if the fields do not fit.
+    """
+    tag = value.get(TAG_KEY) if isinstance(value, dict) else None
+    cls = _BY_TAG.get(tag) if isinstance(tag, str) else None
+    if cls is None or cls not in among:
+        raise UnknownMessage(tag=str(tag))
+    return from_wire(value, cls)
+
+
+def unpack_map(data: bytes, max_items: int | None = None) -> dict[Any, Any]:
+    """Unpack a frame's body, which must be a map.
+
+    :param max_items: the longest list or map allowed inside, or ``None`` for no limit but the bytes there are.
+    :raises MalformedFrame: if it is not a map, or holds a longer one.
+    """
+    value = _unpacked(data, max_items)
+    if not isinstance(value, dict):
+        raise MalformedFrame(reason=f"its body is a {type(value).__name__} and not a map")
+    return value
+
+
+def _unpacked(data: bytes, max_items: int | None = None) -> Any:
+    try:
+        return unpack(data, max_items)
+    except ValueError as error:
+        raise MalformedFrame(reason=str(error) or type(error).__name__) from error
+
+
+def _reason(error: BaseException, _type: Any) -> str:
+    if isinstance(error, KeyError):
+        return f"required field {error} is missing"
+    return str(error) or type(error).__name__
+
+
+# --- the converter -----------------------------------------------------------------------------------------
+
+
+def _strict(*accepted: type) -> Callable[[Any, Any], Any]:
+    """Make a hook that takes values of exactly these types: nothing is ever coerced."""
+    name = accepted[0].__name__
+
+    def structure(value: Any, _: Any) -> Any:
+        if type(value) in accepted:
+            return value
+        raise TypeError(f"expected {name}, got {type(value).__name__}")
+
+    return structure
+
+
+def _float(value: Any, _: Any) -> float:
+    if type(value) is float or type(value) is int:
+        return float(value)
+    raise TypeError(f"expected float, got {type(value).__name__}")
+
+
+def _uuid(value: Any, _: Any) -> UUID:
+    if type(value) is bytes and len(value) == 16:
+        return UUID(bytes=value)
+    raise TypeError("expected a UUID of 16 bytes")
+
+
+def _enum(value: Any, cls: type[enum.Enum]) -> enum.Enum:
+    try:
+        return cls(value)
+    except ValueError:
+        unknown: enum.Enum | None = cls.__members__.get("UNKNOWN")
+        if unknown is None:
+            raise
+        return unknown
+
+
+def _readable(value: Any, _: Any) -> dict[str, Any] | str:
+    if isinstance(value, dict | str):
+        return value
+    raise TypeError(f"expected a map or str, got {type(value).__name__}")
+
+
+def _operation(value: Any, _: Any) -> ProcessControlOperation | str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected str, got {type(value).__name__}")
+    return ProcessControlOperation(value) if value in ProcessControlOperation.__members__ else value
+
+
+def _owners_to_wire(owners: dict[Edge, list[str]]) -> list[list[Any]]:
+    return [[edge[0], edge[1], list(names)] for edge, names in owners.items()]
+
+
+def _owners_from_wire(value: Any, _: Any) -> dict[Edge, list[str]]:
+    if not isinstance(value, list):
+        raise TypeError(f"expected list, got {type(value).__name__}")
+    owners = {}
+    for item in value:
+        match item:
+            case [str(start), str(end), list(names)] if all(isinstance(name, str) for name in names):
+                owners[Edge(start, end)] = cast("list[str]", names)
+            case _:
+                raise TypeError("expected [from, to, [owners]]")
+    return owners
+
+
+def _sequence_guard(converter: cattrs.Converter) -> None:
+    """cattrs would take any iterable for a list, so that a text becomes a list of letters."""
+    list_hook_factory = converter.get_structure_hook
+
+    def factory(cls: Any) -> Callable[[Any, Any], Any]:
+        (item_type,) = cls.__args__
+        item = list_hook_factory(item_type)
+
+        def structure(value: Any, _: Any) -> list[Any]:
+            if type(value) is not list:
+                raise TypeError(f"expected list, got {type(value).__name__}")
+            return [item(element, item_type) for element in value]
+
+        return structure
+
+    converter.register_structure_hook_factory(lambda cls: getattr(cls, "__origin__", None) is list, factory)
+
+
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter(unstruct_collection_overrides={tuple: list, set: list, frozenset: list})
+    for cls in (str, bytes, bool, int):
+        converter.register_structure_hook(cls, _strict(cls))
+    converter.register_structure_hook(float, _float)
+    converter.register_structure_hook(UUID, _uuid)
+    converter.register_unstructure_hook(UUID, lambda value: value.bytes)
+    converter.register_structure_hook_func(lambda cls: isinstance(cls, type) and issubclass(cls, enum.Enum), _enum)
+    _sequence_guard(converter)
+    _register_special_shapes(converter)
+    for members in (_STREAMS, _TOPICS, _RELAYS, _COMPONENTS):
+        configure_tagged_union(
+            Union[members],  # noqa: UP007  a union made from a table
+            converter,
+            tag_generator=_UNION_TAGS.__getitem__,
+            tag_name=TAG_KEY,
+            default=members[0],
+        )
+    return converter
+
+
+def _register_special_shapes(converter: cattrs.Converter) -> None:
+    """The few types of the model that no rule covers: each with its way out and its way in."""
+    shapes: list[tuple[Any, Callable[[Any], Any], Callable[[Any, Any], Any]]] = [
+        (Any, to_plain, lambda value, _: value),
+        (dict[str, Any], to_plain, _strict(dict)),
+        (dict[str, Any] | str, to_plain, _readable),
+        (ProcessControlOperation | str, lambda value: getattr(value, "value", value), _operation),
+        (dict[Edge, list[str]], _owners_to_wire, _owners_from_wire),
+    ]
+    for shape, unstructure, structure in shapes:
+        fits = partial(operator.eq, shape)
+        converter.register_unstructure_hook_func(fits, unstructure)
+        converter.register_structure_hook_func(fits, structure)
+
+
+_converter = _make_converter()

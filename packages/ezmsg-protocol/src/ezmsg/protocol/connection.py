@@ -1,0 +1,323 @@
+"""One connection of the control plane, without a socket: bytes in, events out, and the other way round.
+
+Four verbs drive it: :meth:`Connection.receive_data`, :meth:`Connection.events_received`, the sending methods, and
+:meth:`Connection.data_to_send`. Nothing the peer sends makes it raise: a bad frame closes this connection, with
+the reason told to the peer and given out as :class:`Closed`; a bad request fails alone.
+"""
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any
+
+from attrs import frozen
+
+from ezmsg.protocol import frames
+from ezmsg.protocol.codec import body_from_wire, encode, to_wire, unpack_map
+from ezmsg.protocol.errors import ConnectionLost, EzmsgError, FrameTooLarge, ProtocolViolation, UnknownMessage
+from ezmsg.protocol.failures import from_failure, to_failure
+from ezmsg.protocol.handshake import ClientHandshake, ServerHandshake
+from ezmsg.protocol.messages import ENVELOPES, HANDSHAKE, STREAMS
+from ezmsg.protocol.messages.envelopes import (
+    Body,
+    Cancel,
+    Failure,
+    Goodbye,
+    Item,
+    Notice,
+    Reply,
+    Request,
+    StreamEnd,
+)
+from ezmsg.protocol.messages.handshake import Refusal
+
+HANDSHAKE_ITEMS = 64
+"""The longest list or map, in items, that an unauthenticated peer may send."""
+
+
+class Phase(Enum):
+    """How far a connection has come."""
+
+    HANDSHAKE = auto()
+    OPEN = auto()
+    CLOSED = auto()
+
+
+@frozen
+class Opened:
+    """The handshake is over; requests may be made."""
+
+
+@frozen
+class RequestReceived:
+    """The peer asks; answer with :meth:`Connection.reply` or :meth:`Connection.fail`."""
+
+    id: int
+    body: Any
+
+
+@frozen
+class ReplyReceived:
+    """The answer to our request ``id``."""
+
+    id: int
+    body: Any
+
+
+@frozen
+class FailureReceived:
+    """Our request ``id`` failed."""
+
+    id: int
+    error: EzmsgError
+
+
+@frozen
+class NoticeReceived:
+    """The peer tells something and wants no answer."""
+
+    body: Any
+
+
+@frozen
+class ItemReceived:
+    """One element of the stream that our request ``id`` opened."""
+
+    id: int
+    body: Any
+
+
+@frozen
+class StreamEnded:
+    """The stream that our request ``id`` opened is over."""
+
+    id: int
+
+
+@frozen
+class CancelReceived:
+    """The peer no longer wants the answer or the stream of its request ``id``."""
+
+    id: int
+
+
+@frozen
+class Closed:
+    """The connection is over; ``error`` says why, or is ``None`` after a clean end."""
+
+    error: EzmsgError | None
+
+
+Event = (
+    Opened
+    | RequestReceived
+    | ReplyReceived
+    | FailureReceived
+    | NoticeReceived
+    | ItemReceived
+    | StreamEnded
+    | CancelReceived
+    | Closed
+)
+
+
+class Connection:
+    """One end of a connection; the kind of handshake decides which end."""
+
+    def __init__(self, handshake: ClientHandshake | ServerHandshake, frame_limit: int = frames.FRAME_LIMIT) -> None:
+        self.handshake = handshake
+        self.phase = Phase.HANDSHAKE
+        self._frame_limit = frame_limit
+        self._parser = frames.FrameParser(frames.HANDSHAKE_LIMIT)
+        self._events: list[Event] = []
+        self._outbox: list[bytes] = []
+        self._next_id = 0
+        self._asked: dict[int, bool] = {}  # our open requests; True for one that opened a stream
+        if isinstance(handshake, ClientHandshake):
+            self._send(handshake.start())
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is over, in either direction."""
+        return self.phase is Phase.CLOSED
+
+    # --- what the shell calls ---------------------------------------------------------------------------
+
+    def receive_data(self, data: bytes | memoryview) -> None:
+        """Take a chunk of bytes from the peer."""
+        if self.closed:
+            return
+        self._parser.feed(data)
+        try:
+            # The limit rises when the handshake ends, which may be in the middle of a chunk.
+            while not self.closed and (body := self._parser.next_body()) is not None:
+                self._receive_body(body)
+        except EzmsgError as error:
+            self.close(error)
+
+    def receive_eof(self) -> None:
+        """The peer will send no more."""
+        if self.phase is Phase.CLOSED:
+            return
+        if self.phase is Phase.OPEN and not self._parser.pending:
+            self._end(None)
+        else:
+            what = "in the middle of a frame" if self._parser.pending else "before the handshake was over"
+            self._end(ProtocolViolation(reason=f"it closed the connection {what}"))
+
+    def events_received(self) -> list[Event]:
+        """Take the events that have come up since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def data_to_send(self) -> bytes:
+        """Take the bytes that are to be written."""
+        data = b"".join(self._outbox)
+        self._outbox.clear()
+        return data
+
+    def close(self, error: EzmsgError | None = None) -> None:
+        """End the connection and, if there is a reason, tell it to the peer."""
+        if self.phase is Phase.CLOSED:
+            return
+        if error is not None:
+            farewell = Refusal if self.phase is Phase.HANDSHAKE else Goodbye
+            self._send(farewell(*to_failure(error)))
+        self._end(error)
+
+    # --- what both sides say ----------------------------------------------------------------------------
+
+    def request(self, body: object) -> int:
+        """Ask the peer; the answer comes with the id returned here.
+
+        :raises FrameTooLarge: if the message is larger than a frame may be.
+        :raises ConnectionLost: if the connection is over.
+        """
+        self._next_id += 1
+        self._send(Request(self._next_id, to_wire(body)))
+        self._asked[self._next_id] = type(body) in STREAMS
+        return self._next_id
+
+    def cancel(self, request_id: int) -> None:
+        """Say that the answer or the stream of our request is no longer wanted."""
+        if self._asked.pop(request_id, None) is not None:
+            self._send(Cancel(request_id))
+
+    def reply(self, request_id: int, body: object) -> None:
+        """Answer a request. An answer that is too large becomes a failure, so that the asker hears of it."""
+        try:
+            self._send(Reply(request_id, to_wire(body)))
+        except FrameTooLarge as error:
+            self.fail(request_id, error)
+
+    def fail(self, request_id: int, error: BaseException) -> None:
+        """Answer a request with a typed failure."""
+        self._send(Failure(request_id, *to_failure(error)))
+
+    def notify(self, body: object) -> None:
+        """Tell the peer something that wants no answer."""
+        self._send(Notice(to_wire(body)))
+
+    def item(self, request_id: int, body: object) -> None:
+        """Send one element of the stream that the peer's request opened."""
+        self._send(Item(request_id, to_wire(body)))
+
+    def end_stream(self, request_id: int) -> None:
+        """Say that the stream that the peer's request opened is over."""
+        self._send(StreamEnd(request_id))
+
+    # --- inside -----------------------------------------------------------------------------------------
+
+    def _send(self, message: object) -> None:
+        if self.phase is Phase.CLOSED:
+            raise ConnectionLost(address="the peer", reason="this side closed the connection")
+        self._outbox.append(frames.frame(encode(message), self._frame_limit))
+
+    def _end(self, error: EzmsgError | None) -> None:
+        self.phase = Phase.CLOSED
+        self._asked.clear()
+        self._events.append(Closed(error))
+
+    def _receive_body(self, data: bytes) -> None:
+        if self.phase is Phase.HANDSHAKE:
+            self._receive_handshake(unpack_map(data, HANDSHAKE_ITEMS))
+            return
+        message = body_from_wire(unpack_map(data), ENVELOPES)
+        _HANDLERS[type(message)](self, message)
+
+    def _receive_handshake(self, value: Body) -> None:
+        message = body_from_wire(value, HANDSHAKE)
+        try:
+            answer = self.handshake.receive(message)
+        except EzmsgError as error:
+            if isinstance(message, Refusal):  # the peer has said why, and knows it
+                self._end(error)
+                return
+            raise
+        if answer is not None:
+            self._send(answer)
+        if self.handshake.done:
+            self.phase = Phase.OPEN
+            self._parser.limit = self._frame_limit
+            self._events.append(Opened())
+
+    def _receive_request(self, message: Request) -> None:
+        try:
+            body = body_from_wire(message.body)
+        except EzmsgError as error:
+            self.fail(message.id, error)  # this request fails alone
+        else:
+            self._events.append(RequestReceived(message.id, body))
+
+    def _receive_reply(self, message: Reply) -> None:
+        if message.id not in self._asked:
+            return  # the late answer to what we cancelled
+        try:
+            self._events.append(ReplyReceived(message.id, body_from_wire(message.body)))
+        except EzmsgError as error:
+            self._events.append(FailureReceived(message.id, error))
+        if not self._asked[message.id]:  # a stream stays open after its reply
+            del self._asked[message.id]
+
+    def _receive_failure(self, message: Failure) -> None:
+        if self._asked.pop(message.id, None) is not None:
+            error = from_failure(message.code, message.text, message.fields)
+            self._events.append(FailureReceived(message.id, error))
+
+    def _receive_notice(self, message: Notice) -> None:
+        body = self._known(message.body)
+        if body is not None:
+            self._events.append(NoticeReceived(body))
+
+    def _receive_item(self, message: Item) -> None:
+        body = self._known(message.body)
+        if body is not None and message.id in self._asked:
+            self._events.append(ItemReceived(message.id, body))
+
+    def _receive_end(self, message: StreamEnd) -> None:
+        if self._asked.pop(message.id, None) is not None:
+            self._events.append(StreamEnded(message.id))
+
+    def _receive_cancel(self, message: Cancel) -> None:
+        self._events.append(CancelReceived(message.id))
+
+    def _receive_goodbye(self, message: Goodbye) -> None:
+        self._end(from_failure(message.code, message.text, message.fields))
+
+    def _known(self, body: Body) -> Any:
+        """A notice or item that a later minor revision added is not for us; nobody waits for an answer to it."""
+        try:
+            return body_from_wire(body)
+        except UnknownMessage:
+            return None
+
+
+_HANDLERS: dict[type, Callable[[Connection, Any], None]] = {
+    Request: Connection._receive_request,
+    Reply: Connection._receive_reply,
+    Failure: Connection._receive_failure,
+    Notice: Connection._receive_notice,
+    Item: Connection._receive_item,
+    StreamEnd: Connection._receive_end,
+    Cancel: Connection._receive_cancel,
+    Goodbye: Connection._receive_goodbye,
+}

@@ -1,0 +1,32 @@
+"""Errors on the wire: the code, the sentence and the fields go out, the same class comes back."""
+
+from typing import Any, NamedTuple
+
+from ezmsg.protocol.codec import from_wire, to_wire
+from ezmsg.protocol.errors import EzmsgError, InternalError, InvalidMessage, RemoteError, error_classes
+
+
+class FailureParts(NamedTuple):
+    """An error taken apart for its journey."""
+
+    code: str
+    text: str
+    fields: dict[str, Any]
+
+
+def to_failure(error: BaseException) -> FailureParts:
+    """Take an error apart; one that is not of our tree becomes an :class:`InternalError`."""
+    if not isinstance(error, EzmsgError):
+        error = InternalError(reason=f"{type(error).__name__}: {error}")
+    return FailureParts(error.code, error.sentence(), to_wire(error))
+
+
+def from_failure(code: str, text: str, fields: dict[str, Any]) -> EzmsgError:
+    """Put an error together again; one whose code or fields are not known here becomes a :class:`RemoteError`."""
+    cls = error_classes().get(code)
+    if cls is None:
+        return RemoteError(remote_code=code, text=text)
+    try:
+        return from_wire(fields, cls)
+    except InvalidMessage:
+        return RemoteError(remote_code=code, text=text)

@@ -1,0 +1,61 @@
+"""Frames: a little-endian u32 length, then that many bytes of body. Bytes in, bodies out; no meaning here."""
+
+import struct
+
+from ezmsg.protocol.errors import FrameTooLarge
+
+_LENGTH = struct.Struct("<I")
+
+HANDSHAKE_LIMIT = 64 * 1024
+"""The largest body, in bytes, that an unauthenticated peer may send."""
+
+FRAME_LIMIT = 64 * 1024 * 1024
+"""The largest body, in bytes, after authentication, unless set otherwise."""
+
+
+def frame(body: bytes, limit: int = FRAME_LIMIT) -> bytes:
+    """Return a body with its length in front.
+
+    :raises FrameTooLarge: if the body is larger than ``limit`` bytes.
+    """
+    if len(body) > limit:
+        raise FrameTooLarge(size=len(body), limit=limit)
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameParser:
+    """Collects chunks of any size and gives back whole bodies.
+
+    Memory is taken as bytes arrive, never because a length announced them.
+    """
+
+    def __init__(self, limit: int = HANDSHAKE_LIMIT) -> None:
+        self.limit = limit
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Append a chunk of the stream."""
+        self._buffer += data
+
+    def next_body(self) -> bytes | None:
+        """Take the next whole body, or return ``None`` until more bytes have arrived.
+
+        :raises FrameTooLarge: if the next frame announces more than ``limit`` bytes.
+        """
+        buffer = self._buffer
+        if len(buffer) < _LENGTH.size:
+            return None
+        (size,) = _LENGTH.unpack_from(buffer)
+        if size > self.limit:
+            raise FrameTooLarge(size=size, limit=self.limit)
+        end = _LENGTH.size + size
+        if len(buffer) < end:
+            return None
+        body = bytes(buffer[_LENGTH.size : end])
+        del buffer[:end]
+        return body
+
+    @property
+    def pending(self) -> int:
+        """How many bytes wait for the rest of their frame."""
+        return len(self._buffer)

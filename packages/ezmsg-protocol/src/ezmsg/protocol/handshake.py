@@ -1,0 +1,113 @@
+"""Both sides of the handshake as two small state machines: a message in, the answer out.
+
+A refusal is an error of the tree, raised; the connection sends it to the peer and closes.
+"""
+
+from uuid import UUID
+
+from ezmsg.protocol import auth
+from ezmsg.protocol.errors import AuthenticationFailed, ProtocolViolation, VersionMismatch
+from ezmsg.protocol.failures import from_failure
+from ezmsg.protocol.messages.handshake import Challenge, Hello, Proof, Refusal, Welcome
+from ezmsg.protocol.revisions import CURRENT, PACKAGE_VERSION, Revision, negotiate
+
+
+class ClientHandshake:
+    """``Hello`` -> wait for ``Challenge`` -> ``Proof`` -> wait for ``Welcome``."""
+
+    def __init__(
+        self,
+        token: bytes,
+        nonce: bytes,
+        client_id: UUID,
+        pid: int | None = None,
+        host: str | None = None,
+        revision: Revision = CURRENT,
+    ) -> None:
+        self._token = token
+        self._hello = Hello(revision, PACKAGE_VERSION, nonce, client_id, pid, host)
+        self._challenge: Challenge | None = None
+        self.welcome: Welcome | None = None
+        self.revision: Revision | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the connection is open."""
+        return self.welcome is not None
+
+    def start(self) -> Hello:
+        """Return the first message."""
+        return self._hello
+
+    def receive(self, message: object) -> Proof | None:
+        """Take the server's next message and return the answer to it.
+
+        :raises EzmsgError: if the server refuses, cannot prove itself, or speaks out of turn.
+        """
+        match message:
+            case Refusal(code=code, text=text, fields=fields):
+                raise from_failure(code, text, fields)
+            case Challenge() if self._challenge is None:
+                return self._answer(message)
+            case Welcome() if self._challenge is not None:
+                self.welcome = message
+                return None
+        raise ProtocolViolation(reason=f"{type(message).__name__} came out of turn in the handshake")
+
+    def _answer(self, challenge: Challenge) -> Proof:
+        ours = self._hello.revision
+        self.revision = _agree(ours, challenge.revision, challenge.package)
+        expected = auth.server_proof(self._token, self._hello.nonce, challenge.nonce)
+        if not auth.same(expected, challenge.proof):
+            held = "another token than this client" if self._token else "a token, and this client has none"
+            raise AuthenticationFailed(reason=f"the graph server holds {held}")
+        self._challenge = challenge
+        return Proof(auth.client_proof(self._token, self._hello.nonce, challenge.nonce))
+
+
+class ServerHandshake:
+    """Wait for ``Hello`` -> ``Challenge`` -> wait for ``Proof`` -> ``Welcome``."""
+
+    def __init__(self, token: bytes, nonce: bytes, epoch: UUID, revision: Revision = CURRENT) -> None:
+        self._token = token
+        self._nonce = nonce
+        self._epoch = epoch
+        self._ours = revision
+        self.hello: Hello | None = None
+        self.revision: Revision | None = None
+        self.done = False
+
+    def receive(self, message: object) -> Challenge | Welcome:
+        """Take the client's next message and return the answer to it.
+
+        :raises EzmsgError: if the client refuses, cannot prove itself, or speaks out of turn.
+        """
+        match message:
+            case Refusal(code=code, text=text, fields=fields):
+                raise from_failure(code, text, fields)
+            case Hello() if self.hello is None:
+                return self._challenge(message)
+            case Proof(proof=proof) if self.hello is not None:
+                return self._welcome(self.hello, proof)
+        raise ProtocolViolation(reason=f"{type(message).__name__} came out of turn in the handshake")
+
+    def _challenge(self, hello: Hello) -> Challenge:
+        self.revision = _agree(self._ours, hello.revision, hello.package)
+        if len(hello.nonce) != auth.NONCE_SIZE:
+            raise ProtocolViolation(reason=f"the nonce has {len(hello.nonce)} bytes and not {auth.NONCE_SIZE}")
+        self.hello = hello
+        proof = auth.server_proof(self._token, hello.nonce, self._nonce)
+        return Challenge(self._ours, PACKAGE_VERSION, self._nonce, proof)
+
+    def _welcome(self, hello: Hello, proof: bytes) -> Welcome:
+        if not auth.same(auth.client_proof(self._token, hello.nonce, self._nonce), proof):
+            raise AuthenticationFailed(reason="the client did not prove that it holds this server's token")
+        self.done = True
+        return Welcome(self._epoch)
+
+
+def _agree(ours: Revision, theirs: Revision, their_package: str) -> Revision:
+    agreed = negotiate(ours, theirs)
+    if agreed is None:
+        raise VersionMismatch(ours=ours, theirs=theirs, our_package=PACKAGE_VERSION, their_package=their_package)
+    return agreed

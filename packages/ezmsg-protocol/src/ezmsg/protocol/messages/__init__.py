@@ -1,0 +1,28 @@
+"""Every message that may travel, one module per conversation, and the table that finds a class by its tag.
+
+Tags are append-only: a tag that was once released keeps its meaning for ever.
+"""
+
+from typing import Any
+
+from ezmsg.protocol.messages import (
+    endpoints,
+    envelopes,
+    events,
+    handshake,
+    processes,
+    service,
+    sessions,
+)
+
+HANDSHAKE: tuple[type[Any], ...] = handshake.MESSAGES
+ENVELOPES: tuple[type[Any], ...] = envelopes.MESSAGES
+BODIES: tuple[type[Any], ...] = (
+    *sessions.MESSAGES,
+    *service.MESSAGES,
+    *endpoints.MESSAGES,
+    *processes.MESSAGES,
+    *events.MESSAGES,
+)
+REQUESTS: tuple[type[Any], ...] = tuple(cls for cls in BODIES if hasattr(cls, "REPLY"))
+STREAMS: tuple[type[Any], ...] = tuple(cls for cls in REQUESTS if hasattr(cls, "ITEMS"))

@@ -1,0 +1,132 @@
+"""The conversation about publishers and subscribers: who is there, and who is to hear whom.
+
+The server asks a client to apply a change of routes and takes the client's reply as its acknowledgement, so a
+route that is acknowledged carries every message published from then on.
+"""
+
+from typing import ClassVar
+from uuid import UUID
+
+from attrs import field, frozen
+
+from ezmsg.protocol.messages.sessions import Done
+
+
+@frozen
+class Contact:
+    """How a process can reach a publisher: first the link of its host, else TCP.
+
+    ``link`` is an opaque address that only means something on the publisher's own host; ``exchange_id`` names the
+    event loop in which the publisher lives.
+    """
+
+    exchange_id: UUID
+    link: str | None
+    tcp_host: str
+    tcp_port: int
+
+
+@frozen
+class Joined:
+    """The endpoint is known and its routes are in place, but for the peers named in ``unconfirmed``."""
+
+    TAG: ClassVar[str] = "endpoint.joined"
+    unconfirmed: list[str] = field(factory=list)
+
+
+@frozen
+class DeclarePublisher:
+    """A publisher joins; ``secret`` is what the keys of its channels are made from."""
+
+    TAG: ClassVar[str] = "publisher.declare"
+    REPLY: ClassVar[type] = Joined
+    publisher_id: UUID
+    topic: str
+    contact: Contact
+    secret: bytes = field(repr=False)
+    force_tcp: bool = False
+
+
+@frozen
+class DeclareSubscriber:
+    """A subscriber joins."""
+
+    TAG: ClassVar[str] = "subscriber.declare"
+    REPLY: ClassVar[type] = Joined
+    subscriber_id: UUID
+    topic: str
+
+
+@frozen
+class Withdraw:
+    """A publisher or subscriber leaves."""
+
+    TAG: ClassVar[str] = "endpoint.withdraw"
+    REPLY: ClassVar[type] = Done
+    endpoint_id: UUID
+
+
+@frozen
+class Source:
+    """A publisher that a subscriber is to hear; ``key`` opens the channel to it."""
+
+    publisher_id: UUID
+    topic: str
+    contact: Contact
+    key: bytes = field(repr=False)
+    force_tcp: bool = False
+
+
+@frozen
+class RouteChange:
+    """What changes for one subscriber: publishers to hear from now on, publishers to hear no more."""
+
+    subscriber_id: UUID
+    added: list[Source] = field(factory=list)
+    removed: list[UUID] = field(factory=list)
+
+
+@frozen
+class ApplyRoutes:
+    """The server asks a client to change what its subscribers hear; the reply says that it is so."""
+
+    TAG: ClassVar[str] = "routes.apply"
+    REPLY: ClassVar[type] = Done
+    version: int
+    changes: list[RouteChange]
+
+
+@frozen
+class PausePublishing:
+    """The server asks a client to hold back its publishers."""
+
+    TAG: ClassVar[str] = "publishing.pause"
+    REPLY: ClassVar[type] = Done
+
+
+@frozen
+class ResumePublishing:
+    """The server asks a client to let its publishers go on."""
+
+    TAG: ClassVar[str] = "publishing.resume"
+    REPLY: ClassVar[type] = Done
+
+
+@frozen
+class AwaitReleases:
+    """The server asks a client to reply when its subscribers' leases on what is published by now are over."""
+
+    TAG: ClassVar[str] = "publishing.sync"
+    REPLY: ClassVar[type] = Done
+
+
+MESSAGES = (
+    Joined,
+    DeclarePublisher,
+    DeclareSubscriber,
+    Withdraw,
+    ApplyRoutes,
+    PausePublishing,
+    ResumePublishing,
+    AwaitReleases,
+)

@@ -1,0 +1,88 @@
+"""What wraps every message after the handshake: who asked, which answer belongs to it, what ended.
+
+Both sides may ask. A request ends in exactly one ``Reply`` or ``Failure`` with its id. A request that opens a
+stream is answered by a ``Reply``, then any number of ``Item``, then one ``StreamEnd``. Bodies are left packed as
+plain maps here, so that a body this release does not know fails alone and not the whole connection.
+"""
+
+from typing import Any, ClassVar
+
+from attrs import field, frozen
+
+Body = dict[str, Any]
+"""A message as a map with its tag under ``"type"``, not yet given its class."""
+
+
+@frozen
+class Request:
+    """Ask the other side; ``id`` is chosen by who asks and unique among its open requests."""
+
+    TAG: ClassVar[str] = "request"
+    id: int
+    body: Body
+
+
+@frozen
+class Reply:
+    """The answer to a request."""
+
+    TAG: ClassVar[str] = "reply"
+    id: int
+    body: Body
+
+
+@frozen
+class Failure:
+    """The typed failure of a request: an error's code, sentence and fields."""
+
+    TAG: ClassVar[str] = "failure"
+    id: int
+    code: str
+    text: str
+    fields: dict[str, Any] = field(factory=dict)
+
+
+@frozen
+class Notice:
+    """One way, no answer."""
+
+    TAG: ClassVar[str] = "notice"
+    body: Body
+
+
+@frozen
+class Item:
+    """One element of the stream that request ``id`` opened."""
+
+    TAG: ClassVar[str] = "item"
+    id: int
+    body: Body
+
+
+@frozen
+class StreamEnd:
+    """No more items will come for request ``id``."""
+
+    TAG: ClassVar[str] = "end"
+    id: int
+
+
+@frozen
+class Cancel:
+    """Whoever made request ``id`` no longer wants its answer or its stream."""
+
+    TAG: ClassVar[str] = "cancel"
+    id: int
+
+
+@frozen
+class Goodbye:
+    """The sender closes the connection, and why."""
+
+    TAG: ClassVar[str] = "goodbye"
+    code: str
+    text: str
+    fields: dict[str, Any] = field(factory=dict)
+
+
+MESSAGES = (Request, Reply, Failure, Notice, Item, StreamEnd, Cancel, Goodbye)

@@ -1,0 +1,64 @@
+"""The first four messages of a connection, before which nothing else is parsed.
+
+``Hello`` -> ``Challenge`` -> ``Proof`` -> ``Welcome``; or a ``Refusal`` from either side, and the end.
+"""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from attrs import field, frozen
+
+from ezmsg.protocol.revisions import Revision
+
+
+@frozen
+class Hello:
+    """A client says which protocol it speaks and who it is; ``nonce`` is fresh randomness."""
+
+    TAG: ClassVar[str] = "hello"
+    revision: Revision
+    package: str
+    nonce: bytes
+    client_id: UUID
+    pid: int | None = None
+    host: str | None = None
+
+
+@frozen
+class Challenge:
+    """The server answers with its own nonce and, first of the two, proves that it holds the token."""
+
+    TAG: ClassVar[str] = "challenge"
+    revision: Revision
+    package: str
+    nonce: bytes
+    proof: bytes
+
+
+@frozen
+class Proof:
+    """The client proves that it holds the token too."""
+
+    TAG: ClassVar[str] = "proof"
+    proof: bytes
+
+
+@frozen
+class Welcome:
+    """The connection is open; ``epoch`` names this run of this server."""
+
+    TAG: ClassVar[str] = "welcome"
+    epoch: UUID
+
+
+@frozen
+class Refusal:
+    """The connection ends here, and why: an error's code, sentence and fields."""
+
+    TAG: ClassVar[str] = "refusal"
+    code: str
+    text: str
+    fields: dict[str, Any] = field(factory=dict)
+
+
+MESSAGES = (Hello, Challenge, Proof, Welcome, Refusal)

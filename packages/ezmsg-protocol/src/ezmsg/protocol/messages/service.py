@@ -1,0 +1,76 @@
+"""What an operator asks of the server and, through it, of every publisher."""
+
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from ezmsg.protocol.messages.sessions import Done
+
+
+@frozen
+class OwnedEdge:
+    """An edge and who owns it: session ids, ``None`` for the persistent owner."""
+
+    from_topic: str
+    to_topic: str
+    owners: list[str | None]
+
+
+@frozen
+class Topology:
+    """Every edge with its owners."""
+
+    TAG: ClassVar[str] = "topology"
+    edges: list[OwnedEdge]
+
+
+@frozen
+class TakeTopology:
+    """Ask for the edges alone."""
+
+    TAG: ClassVar[str] = "topology.take"
+    REPLY: ClassVar[type] = Topology
+
+
+@frozen
+class AllAnswered:
+    """Every publisher was asked; ``unconfirmed`` names the peers that did not answer in time."""
+
+    TAG: ClassVar[str] = "publishers.answered"
+    unconfirmed: list[str] = field(factory=list)
+
+
+@frozen
+class PauseAll:
+    """Let every publisher hold back its messages until it is resumed."""
+
+    TAG: ClassVar[str] = "publishers.pause"
+    REPLY: ClassVar[type] = AllAnswered
+
+
+@frozen
+class ResumeAll:
+    """Let every publisher go on."""
+
+    TAG: ClassVar[str] = "publishers.resume"
+    REPLY: ClassVar[type] = AllAnswered
+
+
+@frozen
+class SyncAll:
+    """Wait until every message published so far was released by its subscribers, or ``timeout_s`` passed."""
+
+    TAG: ClassVar[str] = "publishers.sync"
+    REPLY: ClassVar[type] = AllAnswered
+    timeout_s: float | None = None
+
+
+@frozen
+class Shutdown:
+    """End the server."""
+
+    TAG: ClassVar[str] = "server.shutdown"
+    REPLY: ClassVar[type] = Done
+
+
+MESSAGES = (Topology, TakeTopology, AllAnswered, PauseAll, ResumeAll, SyncAll, Shutdown)

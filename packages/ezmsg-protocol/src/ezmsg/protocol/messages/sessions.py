@@ -1,0 +1,115 @@
+"""The conversation of a session: the lifetime to which edges and metadata belong."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from attrs import field, frozen
+
+from ezmsg.protocol.model.metadata import GraphMetadata
+from ezmsg.protocol.model.snapshot import GraphSnapshot
+
+
+@frozen
+class Done:
+    """It was done, and there is nothing to say about it."""
+
+    TAG: ClassVar[str] = "done"
+
+
+@frozen
+class OpenSession:
+    """Begin a session; a higher incarnation of the same id takes the place of a dead connection."""
+
+    TAG: ClassVar[str] = "session.open"
+    REPLY: ClassVar[type] = Done
+    session_id: UUID
+    incarnation: int = 0
+
+
+@frozen
+class CloseSession:
+    """End a session: its edges and its metadata go."""
+
+    TAG: ClassVar[str] = "session.close"
+    REPLY: ClassVar[type] = Done
+    session_id: UUID
+
+
+@frozen
+class EdgeChanged:
+    """An edge was set or removed; ``unconfirmed`` names the peers that did not apply the routes in time."""
+
+    TAG: ClassVar[str] = "edge.changed"
+    topology_changed: bool
+    unconfirmed: list[str] = field(factory=list)
+
+
+@frozen
+class Connect:
+    """Own an edge; without a session the edge is persistent."""
+
+    TAG: ClassVar[str] = "edge.connect"
+    REPLY: ClassVar[type] = EdgeChanged
+    from_topic: str
+    to_topic: str
+    session_id: UUID | None = None
+
+
+@frozen
+class Disconnect:
+    """Give up an edge; without a session, the persistent one."""
+
+    TAG: ClassVar[str] = "edge.disconnect"
+    REPLY: ClassVar[type] = EdgeChanged
+    from_topic: str
+    to_topic: str
+    session_id: UUID | None = None
+
+
+@frozen
+class ClearSession:
+    """Give up every edge and the metadata of a session, which stays open."""
+
+    TAG: ClassVar[str] = "session.clear"
+    REPLY: ClassVar[type] = Done
+    session_id: UUID
+
+
+@frozen
+class RegisterMetadata:
+    """Describe the components of a session's program, in place of what it said before."""
+
+    TAG: ClassVar[str] = "session.register"
+    REPLY: ClassVar[type] = Done
+    session_id: UUID
+    metadata: GraphMetadata
+
+
+@frozen
+class SnapshotTaken:
+    """The whole graph at one moment."""
+
+    TAG: ClassVar[str] = "snapshot.taken"
+    snapshot: GraphSnapshot
+
+
+@frozen
+class TakeSnapshot:
+    """Ask for the whole graph."""
+
+    TAG: ClassVar[str] = "snapshot.take"
+    REPLY: ClassVar[type] = SnapshotTaken
+
+
+MESSAGES = (
+    Done,
+    OpenSession,
+    CloseSession,
+    EdgeChanged,
+    Connect,
+    Disconnect,
+    ClearSession,
+    RegisterMetadata,
+    SnapshotTaken,
+    TakeSnapshot,
+)

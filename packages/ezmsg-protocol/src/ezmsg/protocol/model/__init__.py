@@ -1,0 +1,1 @@
+"""The nouns that messages carry: plain dataclasses without behaviour."""

@@ -1,0 +1,189 @@
+"""What a program says about its components: the metadata that a session registers.
+
+Standard-library dataclasses, because users' tools call ``dataclasses.fields`` on them. Names, fields and
+order are those of the public package. Nothing here knows how it travels: that is the codec's job.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA_VERSION = 1
+"""The ``schema_version`` that this release writes into :class:`GraphMetadata`."""
+
+
+@dataclass
+class DynamicSettingsMetadata:
+    """Whether, and through which topic, a component takes new settings while it runs."""
+
+    enabled: bool
+    input_topic: str | None
+    settings_type: str | None
+
+
+@dataclass
+class StreamMetadata:
+    """A stream of a unit; ``address`` is its topic, ``msg_type`` the qualified name of its message type."""
+
+    name: str
+    address: str
+    msg_type: str
+
+
+@dataclass
+class InputStreamMetadata(StreamMetadata):
+    """An inlet; ``leaky`` drops the oldest of more than ``max_queue`` waiting messages."""
+
+    leaky: bool = False
+    max_queue: int | None = None
+
+
+@dataclass
+class OutputStreamMetadata(StreamMetadata):
+    """An outlet; ``buf_size`` is in bytes, ``num_buffers`` the messages that may be unreleased at a time."""
+
+    host: str | None = None
+    port: int | None = None
+    num_buffers: int | None = None
+    buf_size: int | None = None
+    force_tcp: bool | None = None
+
+
+@dataclass
+class TopicMetadata:
+    """A topic of a collection: a node of the graph with no endpoint of its own."""
+
+    name: str
+    address: str
+    msg_type: str
+
+
+@dataclass
+class InputTopicMetadata(TopicMetadata):
+    """A topic through which messages enter a collection."""
+
+
+@dataclass
+class OutputTopicMetadata(TopicMetadata):
+    """A topic through which messages leave a collection."""
+
+
+@dataclass
+class RelayMetadata(TopicMetadata):
+    """A relay: a bridge at a collection's border that takes messages in and publishes them again."""
+
+    leaky: bool = False
+    max_queue: int | None = None
+    host: str | None = None
+    port: int | None = None
+    num_buffers: int | None = None
+    buf_size: int | None = None
+    force_tcp: bool | None = None
+    copy_on_forward: bool = True
+    relay_group: str | None = None
+    relay_input_topic: str | None = None
+    relay_output_topic: str | None = None
+
+
+@dataclass
+class InputRelayMetadata(InputTopicMetadata):
+    """A relay at the entrance of a collection."""
+
+    leaky: bool = False
+    max_queue: int | None = None
+    copy_on_forward: bool = True
+    relay_group: str | None = None
+    relay_input_topic: str | None = None
+    relay_output_topic: str | None = None
+
+
+@dataclass
+class OutputRelayMetadata(OutputTopicMetadata):
+    """A relay at the exit of a collection."""
+
+    host: str | None = None
+    port: int | None = None
+    num_buffers: int | None = None
+    buf_size: int | None = None
+    force_tcp: bool | None = None
+    copy_on_forward: bool = True
+    relay_group: str | None = None
+    relay_input_topic: str | None = None
+    relay_output_topic: str | None = None
+
+
+@dataclass
+class TaskMetadata:
+    """A coroutine of a unit, the stream it subscribes to and the streams it publishes on."""
+
+    name: str
+    subscribes: str | None = None
+    publishes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class SettingsFieldMetadata:
+    """One field of a settings type; ``bounds`` are inclusive, ``None`` on a side means open."""
+
+    name: str
+    field_type: str
+    required: bool
+    default: Any
+    description: str | None
+    bounds: tuple[float | None, float | None] | None
+    choices: list[Any] | None
+    widget_hint: str | None
+
+
+@dataclass
+class SettingsSchemaMetadata:
+    """The fields of a settings type, readable without importing it; ``provider`` says what described them."""
+
+    provider: str
+    settings_type: str
+    fields: list[SettingsFieldMetadata]
+    json_schema: dict[str, Any] | None = None
+
+
+@dataclass
+class ComponentMetadata:
+    """What is common to units and collections.
+
+    ``initial_settings`` is (opaque pickled bytes or ``None``, readable form): the first is stored and never
+    opened by the control plane, the second is a nested dict of plain values or a ``repr``.
+    """
+
+    address: str
+    name: str
+    component_type: str
+    settings_type: str
+    initial_settings: tuple[bytes | None, dict[str, Any] | str]
+    dynamic_settings: DynamicSettingsMetadata
+    settings_schema: SettingsSchemaMetadata | None
+
+
+@dataclass
+class CollectionMetadata(ComponentMetadata):
+    """A collection: its topics and relays by attribute name, its children by address."""
+
+    topics: dict[str, TopicMetadata | InputTopicMetadata | OutputTopicMetadata]
+    relays: dict[str, RelayMetadata | InputRelayMetadata | OutputRelayMetadata]
+    children: list[str]
+
+
+@dataclass
+class UnitMetadata(ComponentMetadata):
+    """A unit: its streams by attribute name, its tasks, its ``main`` and its threads by method name."""
+
+    streams: dict[str, StreamMetadata | InputStreamMetadata | OutputStreamMetadata]
+    tasks: list[TaskMetadata]
+    main: str | None
+    threads: list[str]
+
+
+@dataclass
+class GraphMetadata:
+    """All components of one program, by address, under its root name."""
+
+    schema_version: int
+    root_name: str | None
+    components: dict[str, ComponentMetadata | CollectionMetadata | UnitMetadata]

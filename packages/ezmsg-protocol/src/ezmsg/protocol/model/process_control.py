@@ -1,0 +1,110 @@
+"""Processes and what can be asked of them."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from ezmsg.protocol.model.settings import SettingsSnapshotValue
+
+
+@dataclass
+class ProcessRegistration:
+    """A process joins: its operating-system id, its host and the units it owns."""
+
+    pid: int
+    host: str
+    units: list[str]
+
+
+@dataclass
+class ProcessOwnershipUpdate:
+    """Units that a process has come to own, or owns no more."""
+
+    added_units: list[str] = field(default_factory=list)
+    removed_units: list[str] = field(default_factory=list)
+
+
+@dataclass
+class ProcessSettingsUpdate:
+    """A process reports the settings that one of its units now has; ``timestamp`` is wall time in seconds."""
+
+    component_address: str
+    value: SettingsSnapshotValue
+    timestamp: float
+
+
+class ProcessControlOperation(Enum):
+    """The operations every process answers; any other string goes to the process's own handler."""
+
+    PING = "PING"
+    GET_PROCESS_STATS = "GET_PROCESS_STATS"
+    GET_PROFILING_SNAPSHOT = "GET_PROFILING_SNAPSHOT"
+    SET_PROFILING_TRACE = "SET_PROFILING_TRACE"
+    GET_PROFILING_TRACE_BATCH = "GET_PROFILING_TRACE_BATCH"
+    UPDATE_SETTING_FIELD = "UPDATE_SETTING_FIELD"
+
+
+class ProcessControlErrorCode(Enum):
+    """Why a routed request failed."""
+
+    UNROUTABLE_UNIT = "UNROUTABLE_UNIT"
+    ROUTE_WRITE_FAILED = "ROUTE_WRITE_FAILED"
+    TIMEOUT = "TIMEOUT"
+    PROCESS_DISCONNECTED = "PROCESS_DISCONNECTED"
+    UNSUPPORTED_OPERATION = "UNSUPPORTED_OPERATION"
+    HANDLER_NOT_CONFIGURED = "HANDLER_NOT_CONFIGURED"
+    HANDLER_ERROR = "HANDLER_ERROR"
+    INVALID_RESPONSE = "INVALID_RESPONSE"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass
+class ProcessControlRequest:
+    """A request routed to the process that owns ``unit_address``."""
+
+    request_id: str
+    unit_address: str
+    operation: ProcessControlOperation | str
+    payload: bytes | None = None
+
+
+@dataclass
+class ProcessControlResponse:
+    """The one answer to a routed request: a payload, or an error with its code."""
+
+    request_id: str
+    ok: bool
+    payload: bytes | None = None
+    error: str | None = None
+    error_code: ProcessControlErrorCode | None = None
+    process_id: UUID | None = None
+
+
+@dataclass
+class SettingsFieldUpdateRequest:
+    """Set one field, named by its path, to a plain value."""
+
+    field_path: str
+    value: Any
+
+
+@dataclass
+class ProcessPing:
+    """A sign of life; ``timestamp`` is wall time in seconds."""
+
+    process_id: UUID
+    pid: int
+    host: str
+    timestamp: float
+
+
+@dataclass
+class ProcessStats:
+    """Who a process is and which units it owns; ``timestamp`` is wall time in seconds."""
+
+    process_id: UUID
+    pid: int
+    host: str
+    owned_units: list[str]
+    timestamp: float

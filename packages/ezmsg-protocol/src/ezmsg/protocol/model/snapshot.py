@@ -1,0 +1,53 @@
+"""What the graph server knows at one moment: the typed, sorted snapshot of the whole graph."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+from ezmsg.protocol.model.metadata import GraphMetadata
+
+PERSISTENT_OWNER = "persistent"
+"""How ``GraphSnapshot.edge_owners`` names the owner ``None``, which outlives every session."""
+
+
+class Edge(NamedTuple):
+    """A connection between two topics; messages flow from the first to the second."""
+
+    from_topic: str
+    to_topic: str
+
+
+@dataclass
+class SnapshotSession:
+    """One session: the edges it owns and the metadata it registered."""
+
+    edges: list[Edge]
+    metadata: GraphMetadata | None
+
+
+@dataclass
+class SnapshotProcess:
+    """One operating-system process and the addresses of the units it owns."""
+
+    process_id: UUID
+    pid: int | None
+    host: str | None
+    units: list[str]
+
+
+@dataclass
+class GraphSnapshot:
+    """The whole graph: topology, owners, sessions and processes, each sorted.
+
+    ``graph`` maps a topic to its direct successors; ``edge_owners`` maps an edge to session ids, or to
+    ``"persistent"``. ``epoch`` names one run of one server; ``topology_seq`` and ``settings_seq`` are the
+    last events contained in this snapshot, so that a stream of events can be followed from there.
+    """
+
+    graph: dict[str, list[str]]
+    edge_owners: dict[Edge, list[str]]
+    sessions: dict[str, SnapshotSession]
+    processes: dict[UUID, SnapshotProcess] = field(default_factory=dict)
+    epoch: UUID | None = None
+    topology_seq: int | None = None
+    settings_seq: int | None = None

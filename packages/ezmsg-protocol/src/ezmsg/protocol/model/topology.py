@@ -1,0 +1,25 @@
+"""Changes of the graph, as events."""
+
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+
+class TopologyEventType(Enum):
+    """What kind of thing changed."""
+
+    GRAPH_CHANGED = "GRAPH_CHANGED"
+    PROCESS_CHANGED = "PROCESS_CHANGED"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass
+class TopologyChangedEvent:
+    """One change of edges, metadata or process ownership; ``timestamp`` is wall time in seconds."""
+
+    seq: int
+    event_type: TopologyEventType
+    timestamp: float
+    changed_topics: list[str]
+    source_session_id: str | None
+    source_process_id: UUID | None
