@@ -1,0 +1,1 @@
+"""The demonstration: a recorded heart, filtered, its beats found, live on one screen."""
