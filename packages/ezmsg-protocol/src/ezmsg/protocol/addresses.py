@@ -1,5 +1,6 @@
 """Addresses of graph servers and publishers: a host and a TCP port."""
 
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from ezmsg.protocol.errors import InvalidAddress
@@ -9,7 +10,7 @@ DEFAULT_PORT = 25978
 ADDRESS_VARIABLE = "EZMSG_GRAPHSERVER_ADDR"
 """The environment variable that names the graph server, as ``host:port``."""
 
-_LOOPBACK_NAMES = ("localhost", "::1")
+_PORT_DIGITS = 5
 
 
 class Address(NamedTuple):
@@ -25,7 +26,8 @@ class Address(NamedTuple):
         :raises InvalidAddress: if the text has no port, or the port is not a number from 0 to 65535.
         """
         host, separator, port = address.strip().rpartition(":")
-        if not separator or not (port.isascii() and port.isdigit()) or int(port) > 0xFFFF:
+        is_number = port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS
+        if not separator or not is_number or int(port) > 0xFFFF:
             raise InvalidAddress(address=address)
         return cls(host.strip("[]") or DEFAULT_HOST, int(port))
 
@@ -34,8 +36,11 @@ class Address(NamedTuple):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        return self.host in _LOOPBACK_NAMES or self.host.startswith("127.")
+        """Whether only this machine can reach it; no name but ``localhost`` is taken at its word."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
 
 
 AddressType = tuple[str, int] | Address

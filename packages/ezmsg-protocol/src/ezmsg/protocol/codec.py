@@ -8,15 +8,24 @@ travel (see :mod:`ezmsg.protocol.plain`). Nothing is ever coerced: a text where 
 import enum
 import operator
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import partial
-from typing import Any, TypeVar, Union, cast
+from typing import Any, TypeVar, Union, cast, get_origin
 from uuid import UUID
 
+import attrs
 import cattrs
+from cattrs.cols import (
+    is_namedtuple,
+    list_structure_factory,
+    mapping_structure_factory,
+    namedtuple_structure_factory,
+)
 from cattrs.strategies import configure_tagged_union
 
 from ezmsg.protocol import messages
 from ezmsg.protocol.errors import InvalidMessage, MalformedFrame, UnknownMessage
+from ezmsg.protocol.messages.envelopes import Body, Fields
 from ezmsg.protocol.model import metadata as md
 from ezmsg.protocol.model.process_control import ProcessControlOperation
 from ezmsg.protocol.model.snapshot import Edge
@@ -24,6 +33,12 @@ from ezmsg.protocol.plain import pack, to_plain, unpack
 
 T = TypeVar("T")
 TAG_KEY = "type"
+
+REASON_LENGTH = 1000
+"""What is said of a peer's invalid message is cut off here: the reply to a message must not outgrow it."""
+
+TAG_LENGTH = 80
+"""The same for a tag that is not known."""
 
 _STREAMS = (md.StreamMetadata, md.InputStreamMetadata, md.OutputStreamMetadata)
 _TOPICS = (md.TopicMetadata, md.InputTopicMetadata, md.OutputTopicMetadata)
@@ -45,7 +60,7 @@ _UNION_TAGS: dict[type, str] = {
     md.UnitMetadata: "unit",
 }
 _BY_TAG: dict[str, type[Any]] = {
-    cls.TAG: cls for cls in (*messages.HANDSHAKE, *messages.ENVELOPES, *messages.BODIES)
+    cls.TAG: cls for cls in (*messages.HANDSHAKE, *messages.ENVELOPES, *messages.BODIES, *messages.CHANNELS)
 }
 
 
@@ -63,7 +78,7 @@ def decode(data: bytes, cls: type[T]) -> T:
     :raises MalformedFrame: if the bytes are not msgpack.
     :raises InvalidMessage: if the content does not fit ``cls``; the reason names the path.
     """
-    return from_wire(unpack_map(data) if cls is not object else _unpacked(data), cls)
+    return from_wire(_unpacked(data), cls)
 
 
 def to_wire(value: object) -> Any:
@@ -86,10 +101,11 @@ def from_wire(value: Any, cls: type[T]) -> T:
     """
     try:
         return _converter.structure(value, cls)
-    # cattrs wraps what any nested class raises; everything here comes from the peer's bytes.
-    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
+    # Protects this side from whatever the peer's bytes make the converter or a class's validators raise.
+    except Exception as error:
         reasons = cattrs.transform_error(error, format_exception=_reason)
-        raise InvalidMessage(tag=getattr(cls, "TAG", cls.__name__), reason="; ".join(reasons[:5])) from error
+        reason = "; ".join(reasons[:5])[:REASON_LENGTH]
+        raise InvalidMessage(tag=getattr(cls, "TAG", cls.__name__), reason=reason) from error
 
 
 def body_from_wire(value: Any, among: tuple[type[Any], ...] = messages.BODIES) -> Any:
@@ -101,7 +117,7 @@ def body_from_wire(value: Any, among: tuple[type[Any], ...] = messages.BODIES) -
     tag = value.get(TAG_KEY) if isinstance(value, dict) else None
     cls = _BY_TAG.get(tag) if isinstance(tag, str) else None
     if cls is None or cls not in among:
-        raise UnknownMessage(tag=str(tag))
+        raise UnknownMessage(tag=str(tag)[:TAG_LENGTH])
     return from_wire(value, cls)
 
 
@@ -133,16 +149,23 @@ def _reason(error: BaseException, _type: Any) -> str:
 # --- the converter -----------------------------------------------------------------------------------------
 
 
-def _strict(*accepted: type) -> Callable[[Any, Any], Any]:
-    """Make a hook that takes values of exactly these types: nothing is ever coerced."""
-    name = accepted[0].__name__
+def _strict(accepted: type) -> Callable[[Any, Any], Any]:
+    """Make a hook that takes values of exactly this type: nothing is ever coerced."""
+    name = accepted.__name__
 
     def structure(value: Any, _: Any) -> Any:
-        if type(value) in accepted:
+        if type(value) is accepted:
             return value
         raise TypeError(f"expected {name}, got {type(value).__name__}")
 
     return structure
+
+
+def _int(value: Any, _: Any) -> int:
+    # Integers of any size are for plain values; a typed field is for counting, and its text is never huge.
+    if type(value) is int and -(2**63) <= value < 2**64:
+        return value
+    raise TypeError(f"expected int of 64 bits, got {type(value).__name__}")
 
 
 def _float(value: Any, _: Any) -> float:
@@ -158,6 +181,8 @@ def _uuid(value: Any, _: Any) -> UUID:
 
 
 def _enum(value: Any, cls: type[enum.Enum]) -> enum.Enum:
+    if type(value) is not str:
+        raise TypeError(f"expected str, got {type(value).__name__}")
     try:
         return cls(value)
     except ValueError:
@@ -179,6 +204,10 @@ def _operation(value: Any, _: Any) -> ProcessControlOperation | str:
     return ProcessControlOperation(value) if value in ProcessControlOperation.__members__ else value
 
 
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def _owners_to_wire(owners: dict[Edge, list[str]]) -> list[list[Any]]:
     return [[edge[0], edge[1], list(names)] for edge, names in owners.items()]
 
@@ -196,33 +225,48 @@ def _owners_from_wire(value: Any, _: Any) -> dict[Edge, list[str]]:
     return owners
 
 
-def _sequence_guard(converter: cattrs.Converter) -> None:
-    """cattrs would take any iterable for a list, so that a text becomes a list of letters."""
-    list_hook_factory = converter.get_structure_hook
+def _guarded(container: type, make: Callable[[Any], Any]) -> Callable[[Any], Callable[[Any, Any], Any]]:
+    """Wrap a factory of hooks, so that they take values of exactly this type.
+
+    cattrs would take any iterable for a list, so that a text becomes a list of letters, and anything at all for
+    a class whose fields all have defaults.
+    """
+    name = container.__name__
 
     def factory(cls: Any) -> Callable[[Any, Any], Any]:
-        (item_type,) = cls.__args__
-        item = list_hook_factory(item_type)
+        inner = make(cls)
 
-        def structure(value: Any, _: Any) -> list[Any]:
-            if type(value) is not list:
-                raise TypeError(f"expected list, got {type(value).__name__}")
-            return [item(element, item_type) for element in value]
+        def structure(value: Any, _: Any) -> Any:
+            if type(value) is container:
+                return inner(value, cls)
+            raise TypeError(f"expected {name}, got {type(value).__name__}")
 
         return structure
 
-    converter.register_structure_hook_factory(lambda cls: getattr(cls, "__origin__", None) is list, factory)
+    return factory
+
+
+def _guard_containers(converter: cattrs.Converter) -> None:
+    guards: list[tuple[Callable[[Any], bool], type, Callable[[Any], Any]]] = [
+        (lambda cls: get_origin(cls) is list, list, partial(list_structure_factory, converter=converter)),
+        (lambda cls: get_origin(cls) is dict, dict, partial(mapping_structure_factory, converter=converter)),
+        (is_namedtuple, list, partial(namedtuple_structure_factory, converter=converter)),
+        (lambda cls: attrs.has(cls) or is_dataclass(cls), dict, converter.gen_structure_attrs_fromdict),
+    ]
+    for fits, container, make in guards:
+        converter.register_structure_hook_factory(fits, _guarded(container, make))
 
 
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(unstruct_collection_overrides={tuple: list, set: list, frozenset: list})
-    for cls in (str, bytes, bool, int):
+    for cls in (str, bytes, bool):
         converter.register_structure_hook(cls, _strict(cls))
+    converter.register_structure_hook(int, _int)
     converter.register_structure_hook(float, _float)
     converter.register_structure_hook(UUID, _uuid)
     converter.register_unstructure_hook(UUID, lambda value: value.bytes)
     converter.register_structure_hook_func(lambda cls: isinstance(cls, type) and issubclass(cls, enum.Enum), _enum)
-    _sequence_guard(converter)
+    _guard_containers(converter)
     _register_special_shapes(converter)
     for members in (_STREAMS, _TOPICS, _RELAYS, _COMPONENTS):
         configure_tagged_union(
@@ -239,7 +283,10 @@ def _register_special_shapes(converter: cattrs.Converter) -> None:
     """The few types of the model that no rule covers: each with its way out and its way in."""
     shapes: list[tuple[Any, Callable[[Any], Any], Callable[[Any, Any], Any]]] = [
         (Any, to_plain, lambda value, _: value),
+        (object, to_plain, lambda value, _: value),
         (dict[str, Any], to_plain, _strict(dict)),
+        (Body, _as_it_is, _strict(dict)),
+        (Fields, _as_it_is, _strict(dict)),
         (dict[str, Any] | str, to_plain, _readable),
         (ProcessControlOperation | str, lambda value: getattr(value, "value", value), _operation),
         (dict[Edge, list[str]], _owners_to_wire, _owners_from_wire),

@@ -6,13 +6,24 @@ the reason told to the peer and given out as :class:`Closed`; a bad request fail
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
 
-from attrs import frozen
-
 from ezmsg.protocol import frames
 from ezmsg.protocol.codec import body_from_wire, encode, to_wire, unpack_map
+from ezmsg.protocol.connection_events import (
+    CancelReceived,
+    Closed,
+    Event,
+    FailureReceived,
+    ItemReceived,
+    NoticeReceived,
+    Opened,
+    ReplyReceived,
+    RequestReceived,
+    StreamEnded,
+)
 from ezmsg.protocol.errors import ConnectionLost, EzmsgError, FrameTooLarge, ProtocolViolation, UnknownMessage
 from ezmsg.protocol.failures import from_failure, to_failure
 from ezmsg.protocol.handshake import ClientHandshake, ServerHandshake
@@ -30,6 +41,22 @@ from ezmsg.protocol.messages.envelopes import (
 )
 from ezmsg.protocol.messages.handshake import Refusal
 
+__all__ = [
+    "HANDSHAKE_ITEMS",
+    "CancelReceived",
+    "Closed",
+    "Connection",
+    "Event",
+    "FailureReceived",
+    "ItemReceived",
+    "NoticeReceived",
+    "Opened",
+    "Phase",
+    "ReplyReceived",
+    "RequestReceived",
+    "StreamEnded",
+]
+
 HANDSHAKE_ITEMS = 64
 """The longest list or map, in items, that an unauthenticated peer may send."""
 
@@ -40,84 +67,6 @@ class Phase(Enum):
     HANDSHAKE = auto()
     OPEN = auto()
     CLOSED = auto()
-
-
-@frozen
-class Opened:
-    """The handshake is over; requests may be made."""
-
-
-@frozen
-class RequestReceived:
-    """The peer asks; answer with :meth:`Connection.reply` or :meth:`Connection.fail`."""
-
-    id: int
-    body: Any
-
-
-@frozen
-class ReplyReceived:
-    """The answer to our request ``id``."""
-
-    id: int
-    body: Any
-
-
-@frozen
-class FailureReceived:
-    """Our request ``id`` failed."""
-
-    id: int
-    error: EzmsgError
-
-
-@frozen
-class NoticeReceived:
-    """The peer tells something and wants no answer."""
-
-    body: Any
-
-
-@frozen
-class ItemReceived:
-    """One element of the stream that our request ``id`` opened."""
-
-    id: int
-    body: Any
-
-
-@frozen
-class StreamEnded:
-    """The stream that our request ``id`` opened is over."""
-
-    id: int
-
-
-@frozen
-class CancelReceived:
-    """The peer no longer wants the answer or the stream of its request ``id``."""
-
-    id: int
-
-
-@frozen
-class Closed:
-    """The connection is over; ``error`` says why, or is ``None`` after a clean end."""
-
-    error: EzmsgError | None
-
-
-Event = (
-    Opened
-    | RequestReceived
-    | ReplyReceived
-    | FailureReceived
-    | NoticeReceived
-    | ItemReceived
-    | StreamEnded
-    | CancelReceived
-    | Closed
-)
 
 
 class Connection:
@@ -131,7 +80,8 @@ class Connection:
         self._events: list[Event] = []
         self._outbox: list[bytes] = []
         self._next_id = 0
-        self._asked: dict[int, bool] = {}  # our open requests; True for one that opened a stream
+        self._asked: dict[int, bool] = {}  # our requests without an answer; True for one that opens a stream
+        self._streaming: set[int] = set()  # our requests whose stream is open
         if isinstance(handshake, ClientHandshake):
             self._send(handshake.start())
 
@@ -180,8 +130,7 @@ class Connection:
         if self.phase is Phase.CLOSED:
             return
         if error is not None:
-            farewell = Refusal if self.phase is Phase.HANDSHAKE else Goodbye
-            self._send(farewell(*to_failure(error)))
+            self._say_farewell(error)
         self._end(error)
 
     # --- what both sides say ----------------------------------------------------------------------------
@@ -189,7 +138,7 @@ class Connection:
     def request(self, body: object) -> int:
         """Ask the peer; the answer comes with the id returned here.
 
-        :raises FrameTooLarge: if the message is larger than a frame may be.
+        :raises FrameTooLarge: if the message is larger than a frame may be; the connection lives on.
         :raises ConnectionLost: if the connection is over.
         """
         self._next_id += 1
@@ -199,7 +148,7 @@ class Connection:
 
     def cancel(self, request_id: int) -> None:
         """Say that the answer or the stream of our request is no longer wanted."""
-        if self._asked.pop(request_id, None) is not None:
+        if self._forget(request_id):
             self._send(Cancel(request_id))
 
     def reply(self, request_id: int, body: object) -> None:
@@ -210,8 +159,11 @@ class Connection:
             self.fail(request_id, error)
 
     def fail(self, request_id: int, error: BaseException) -> None:
-        """Answer a request with a typed failure."""
-        self._send(Failure(request_id, *to_failure(error)))
+        """Answer a request with a typed failure, or end its stream with one; too large, it says so instead."""
+        try:
+            self._send(Failure(request_id, *to_failure(error)))
+        except FrameTooLarge as too_large:
+            self._send(Failure(request_id, *to_failure(too_large)))
 
     def notify(self, body: object) -> None:
         """Tell the peer something that wants no answer."""
@@ -230,11 +182,18 @@ class Connection:
     def _send(self, message: object) -> None:
         if self.phase is Phase.CLOSED:
             raise ConnectionLost(address="the peer", reason="this side closed the connection")
-        self._outbox.append(frames.frame(encode(message), self._frame_limit))
+        limit = frames.HANDSHAKE_LIMIT if self.phase is Phase.HANDSHAKE else self._frame_limit
+        self._outbox.append(frames.frame(encode(message), limit))
+
+    def _say_farewell(self, error: EzmsgError) -> None:
+        farewell = Refusal if self.phase is Phase.HANDSHAKE else Goodbye
+        with suppress(FrameTooLarge):  # one that does not fit is left away: this runs for what a peer sent
+            self._send(farewell(*to_failure(error)))
 
     def _end(self, error: EzmsgError | None) -> None:
         self.phase = Phase.CLOSED
         self._asked.clear()
+        self._streaming.clear()
         self._events.append(Closed(error))
 
     def _receive_body(self, data: bytes) -> None:
@@ -244,7 +203,7 @@ class Connection:
         message = body_from_wire(unpack_map(data), ENVELOPES)
         _HANDLERS[type(message)](self, message)
 
-    def _receive_handshake(self, value: Body) -> None:
+    def _receive_handshake(self, value: dict[Any, Any]) -> None:
         message = body_from_wire(value, HANDSHAKE)
         try:
             answer = self.handshake.receive(message)
@@ -271,15 +230,19 @@ class Connection:
     def _receive_reply(self, message: Reply) -> None:
         if message.id not in self._asked:
             return  # the late answer to what we cancelled
+        opens_stream = self._asked.pop(message.id)
         try:
             self._events.append(ReplyReceived(message.id, body_from_wire(message.body)))
         except EzmsgError as error:
             self._events.append(FailureReceived(message.id, error))
-        if not self._asked[message.id]:  # a stream stays open after its reply
-            del self._asked[message.id]
+            if opens_stream:  # nobody will read it
+                self._send(Cancel(message.id))
+        else:
+            if opens_stream:
+                self._streaming.add(message.id)
 
     def _receive_failure(self, message: Failure) -> None:
-        if self._asked.pop(message.id, None) is not None:
+        if self._forget(message.id):
             error = from_failure(message.code, message.text, message.fields)
             self._events.append(FailureReceived(message.id, error))
 
@@ -289,12 +252,14 @@ class Connection:
             self._events.append(NoticeReceived(body))
 
     def _receive_item(self, message: Item) -> None:
+        self._check_streams(message.id)
         body = self._known(message.body)
-        if body is not None and message.id in self._asked:
+        if body is not None and message.id in self._streaming:
             self._events.append(ItemReceived(message.id, body))
 
     def _receive_end(self, message: StreamEnd) -> None:
-        if self._asked.pop(message.id, None) is not None:
+        self._check_streams(message.id)
+        if self._forget(message.id):
             self._events.append(StreamEnded(message.id))
 
     def _receive_cancel(self, message: Cancel) -> None:
@@ -302,6 +267,17 @@ class Connection:
 
     def _receive_goodbye(self, message: Goodbye) -> None:
         self._end(from_failure(message.code, message.text, message.fields))
+
+    def _forget(self, request_id: int) -> bool:
+        """End one of our requests; return whether it was open."""
+        streamed = request_id in self._streaming
+        self._streaming.discard(request_id)
+        return self._asked.pop(request_id, None) is not None or streamed
+
+    def _check_streams(self, request_id: int) -> None:
+        """A stream that was cancelled may still trickle in; one that was never opened may not."""
+        if request_id in self._asked:
+            raise ProtocolViolation(reason=f"it streams for request {request_id}, which has had no reply")
 
     def _known(self, body: Body) -> Any:
         """A notice or item that a later minor revision added is not for us; nobody waits for an answer to it."""

@@ -20,7 +20,8 @@ The same code crosses the wire and comes back as the same class, see :func:`to_f
     │   ├── InvalidTopic
     │   ├── UnknownEndpoint
     │   ├── DuplicateIdentity
-    │   └── InvalidMetadata
+    │   ├── InvalidMetadata
+    │   └── UnknownProcess
     ├── LinkError                  3xxx  reaching each other
     │   ├── ServerUnreachable
     │   ├── ConnectionLost
@@ -30,7 +31,9 @@ The same code crosses the wire and comes back as the same class, see :func:`to_f
     │   ├── InvalidAddress
     │   ├── DeadlineExceeded
     │   ├── SessionRequired
-    │   └── ServerOverloaded
+    │   ├── ServerOverloaded
+    │   ├── UnsafeFolder
+    │   └── UnreadableToken
     ├── InternalError              9001  a fault of ezmsg itself
     └── RemoteError                9002  an error this release does not know
 
@@ -146,7 +149,7 @@ class ProtocolViolation(WireError):
 
 @define(kw_only=True, slots=False, eq=False)
 class VersionMismatch(WireError):
-    """Two sides share no protocol revision."""
+    """Two sides share no protocol revision; ``ours`` is that of the side that found out."""
 
     code: ClassVar[str] = "EZ-1006"
     ours: Revision
@@ -155,10 +158,11 @@ class VersionMismatch(WireError):
     their_package: str
 
     def sentence(self) -> str:
-        older = "peer" if self.theirs.major < self.ours.major else "side that reports this"
+        # The same sentence is read on both sides, so that it may not say "here" or "there".
         return (
             f"Protocol {self.ours} (ezmsg-protocol {self.our_package}) and protocol {self.theirs} "
-            f"(ezmsg-protocol {self.their_package}) do not understand each other. Upgrade the {older}."
+            f"(ezmsg-protocol {self.their_package}) do not understand each other. "
+            f"Upgrade the side that speaks {min(self.ours, self.theirs)}."
         )
 
 
@@ -272,6 +276,17 @@ class InvalidMetadata(GraphError, RuntimeError):
         return f"The metadata was refused: {self.reason}. Nothing of it was kept."
 
 
+@define(kw_only=True, slots=False, eq=False)
+class UnknownProcess(GraphError, RuntimeError):
+    """A message names a process that is not registered on its connection."""
+
+    code: ClassVar[str] = "EZ-2009"
+    process: str
+
+    def sentence(self) -> str:
+        return f"Process {self.process} is not registered on this connection. Register it first."
+
+
 # --- 3xxx: reaching each other ----------------------------------------------------------------------------
 
 
@@ -290,7 +305,7 @@ class ServerUnreachable(LinkError, ConnectionError):
     def sentence(self) -> str:
         return (
             f"No graph server answers at {self.address}: {self.reason}. "
-            f"Start one with: python -m ezmsg.graphserver --address {self.address}"
+            f"Start one with `python -m ezmsg.graphserver --address {self.address}`."
         )
 
 
@@ -395,6 +410,33 @@ class ServerOverloaded(LinkError):
 
     def sentence(self) -> str:
         return f"The graph server closed this connection: {self.reason}."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UnsafeFolder(LinkError, PermissionError):
+    """The runtime folder, where servers announce themselves, is not the user's alone or cannot be used."""
+
+    code: ClassVar[str] = "EZ-3010"
+    folder: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"The runtime folder {self.folder} cannot be used: {self.reason}. "
+            "Remove it, or set EZMSG_RUNTIME_DIR to a folder that only you can write to."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UnreadableToken(LinkError, OSError):
+    """The file that should hold the shared token holds none, or cannot be read."""
+
+    code: ClassVar[str] = "EZ-3011"
+    file: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"No token could be read from {self.file}: {self.reason}. Write the shared secret into it."
 
 
 # --- 9xxx: faults ------------------------------------------------------------------------------------------

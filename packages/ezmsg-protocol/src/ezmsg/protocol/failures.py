@@ -1,9 +1,10 @@
 """Errors on the wire: the code, the sentence and the fields go out, the same class comes back."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ezmsg.protocol.codec import from_wire, to_wire
 from ezmsg.protocol.errors import EzmsgError, InternalError, InvalidMessage, RemoteError, error_classes
+from ezmsg.protocol.messages.envelopes import Fields
 
 
 class FailureParts(NamedTuple):
@@ -11,17 +12,17 @@ class FailureParts(NamedTuple):
 
     code: str
     text: str
-    fields: dict[str, Any]
+    fields: Fields
 
 
 def to_failure(error: BaseException) -> FailureParts:
     """Take an error apart; one that is not of our tree becomes an :class:`InternalError`."""
     if not isinstance(error, EzmsgError):
-        error = InternalError(reason=f"{type(error).__name__}: {error}")
+        error = InternalError(reason=_said(error))
     return FailureParts(error.code, error.sentence(), to_wire(error))
 
 
-def from_failure(code: str, text: str, fields: dict[str, Any]) -> EzmsgError:
+def from_failure(code: str, text: str, fields: Fields) -> EzmsgError:
     """Put an error together again; one whose code or fields are not known here becomes a :class:`RemoteError`."""
     cls = error_classes().get(code)
     if cls is None:
@@ -30,3 +31,11 @@ def from_failure(code: str, text: str, fields: dict[str, Any]) -> EzmsgError:
         return from_wire(fields, cls)
     except InvalidMessage:
         return RemoteError(remote_code=code, text=text)
+
+
+def _said(error: BaseException) -> str:
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # noqa: BLE001  protects the answer to a request from a user's __str__
+        return name

@@ -57,6 +57,7 @@ class ClientHandshake:
     def _answer(self, challenge: Challenge) -> Proof:
         ours = self._hello.revision
         self.revision = _agree(ours, challenge.revision, challenge.package)
+        _check_nonce(challenge.nonce)
         expected = auth.server_proof(self._token, self._hello.nonce, challenge.nonce)
         if not auth.same(expected, challenge.proof):
             held = "another token than this client" if self._token else "a token, and this client has none"
@@ -93,8 +94,7 @@ class ServerHandshake:
 
     def _challenge(self, hello: Hello) -> Challenge:
         self.revision = _agree(self._ours, hello.revision, hello.package)
-        if len(hello.nonce) != auth.NONCE_SIZE:
-            raise ProtocolViolation(reason=f"the nonce has {len(hello.nonce)} bytes and not {auth.NONCE_SIZE}")
+        _check_nonce(hello.nonce)
         self.hello = hello
         proof = auth.server_proof(self._token, hello.nonce, self._nonce)
         return Challenge(self._ours, PACKAGE_VERSION, self._nonce, proof)
@@ -111,3 +111,8 @@ def _agree(ours: Revision, theirs: Revision, their_package: str) -> Revision:
     if agreed is None:
         raise VersionMismatch(ours=ours, theirs=theirs, our_package=PACKAGE_VERSION, their_package=their_package)
     return agreed
+
+
+def _check_nonce(nonce: bytes) -> None:
+    if len(nonce) != auth.NONCE_SIZE:
+        raise ProtocolViolation(reason=f"the nonce has {len(nonce)} bytes and not {auth.NONCE_SIZE}")

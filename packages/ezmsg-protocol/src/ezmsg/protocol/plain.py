@@ -1,10 +1,12 @@
 """Plain values: what may travel where the type says ``Any``, such as the fields of a user's settings.
 
 None, bool, int of any size, float, str, bytes, list and dict travel as themselves; tuples, sets and arrays in
-tagged forms; anything else, and anything nested too deep, as its ``repr``. Nothing here ever fails on a value.
+tagged forms; a subclass of int, float, str or bytes, such as a member of a ``StrEnum``, as the value it is; a
+container inside itself as ``"..."``; anything else, and anything nested too deep, as its ``repr``. Nothing here
+ever fails on a value.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,6 +23,13 @@ _TAG_FROZENSET = 4
 _TAG_ARRAY = 5
 _ATOMS = (type(None), bool, float, str, bytes)
 _SEQUENCES: dict[type, int] = {tuple: _TAG_TUPLE, set: _TAG_SET, frozenset: _TAG_FROZENSET}
+_EXACT: dict[type, Callable[[Any], object]] = {
+    str: str.__str__,
+    bytes: lambda value: b"".join((value,)),
+    int: int.__int__,
+    float: float.__float__,
+}
+"""For each atom that can be subclassed, what gives the plain value of an instance without asking the subclass."""
 _CONSTRUCTORS: dict[int, type] = {tag: cls for cls, tag in _SEQUENCES.items()}
 
 
@@ -33,27 +42,17 @@ class PlainArray:
     data: bytes
 
 
-def to_plain(value: object, depth: int = 0) -> Any:
+def to_plain(value: object) -> Any:
     """Return ``value`` in terms of what msgpack can pack, with tagged forms as extension types."""
-    if type(value) in _ATOMS:
-        return value
-    if type(value) is int:
-        return value if -(2**63) <= value < 2**64 else msgpack.ExtType(_TAG_INT, _int_bytes(value))
-    if depth >= MAX_DEPTH:
+    try:
+        return _plain(value, ())
+    except Exception:  # noqa: BLE001  protects a registration from a user's classes, which may do anything
         return safe_repr(value)
-    if type(value) is list:
-        return [to_plain(item, depth + 1) for item in value]
-    if type(value) is dict:
-        return _plain_dict(value, depth)
-    if type(value) in _SEQUENCES:
-        items = [to_plain(item, depth + 1) for item in _ordered(value)]
-        return msgpack.ExtType(_SEQUENCES[type(value)], pack(items))
-    return _plain_object(value, depth)
 
 
 def pack(value: object) -> bytes:
-    """Pack what :func:`to_plain` returned."""
-    packed: bytes = msgpack.packb(value, use_bin_type=True, unicode_errors="surrogatepass")
+    """Pack what :func:`to_plain` returned, or maps and lists of it; for anything else inside, call it here."""
+    packed: bytes = msgpack.packb(value, default=to_plain, use_bin_type=True, unicode_errors="surrogatepass")
     return packed
 
 
@@ -69,46 +68,65 @@ def unpack(data: bytes, max_items: int | None = None) -> Any:
 def safe_repr(value: object) -> str:
     """Return ``repr(value)``, or a substitute where the object's own ``__repr__`` fails."""
     try:
-        return repr(value)
+        return str(repr(value))
     except Exception as error:  # noqa: BLE001  protects a registration from a user's __repr__
         return f"<{type(value).__qualname__} whose repr failed: {type(error).__name__}>"
 
 
-def _plain_dict(value: dict[object, object], depth: int) -> dict[Any, Any]:
-    plain = {}
-    for key, item in value.items():
-        plain_key = to_plain(key, depth + 1)
-        if isinstance(plain_key, list | dict):
-            plain_key = safe_repr(key)
-        plain[plain_key] = to_plain(item, depth + 1)
-    return plain
+def _plain(value: Any, inside: tuple[int, ...]) -> Any:
+    """``inside`` holds the identities of the containers that ``value`` is in, from the outermost on."""
+    cls = type(value)
+    if cls in _ATOMS:
+        return value
+    if cls is int:
+        return value if -(2**63) <= value < 2**64 else msgpack.ExtType(_TAG_INT, _int_bytes(value))
+    if id(value) in inside:
+        return "..."
+    if len(inside) >= MAX_DEPTH:
+        return safe_repr(value)
+    path = (*inside, id(value))
+    if cls is list:
+        return [_plain(item, path) for item in value]
+    if cls is dict:
+        return {_plain_key(key, path): _plain(item, path) for key, item in value.items()}
+    if cls in _SEQUENCES:
+        items = [_plain(item, path) for item in value]
+        # A set has no order of its own; one is chosen so that equal sets give equal bytes.
+        return msgpack.ExtType(_SEQUENCES[cls], pack(items if cls is tuple else sorted(items, key=pack)))
+    return _plain_object(value)
 
 
-def _plain_object(value: Any, depth: int) -> Any:
+def _plain_key(key: object, inside: tuple[int, ...]) -> Any:
+    plain = _plain(key, inside)
+    return safe_repr(key) if isinstance(plain, list | dict) else plain
+
+
+def _plain_object(value: Any) -> Any:
     """Arrays and array scalars are known by their shape, not by their class: NumPy is not needed here."""
-    if isinstance(value, PlainArray):
-        return _tagged_array(value)
     try:
+        if isinstance(value, PlainArray):
+            return _tagged_array(value)
+        for base, exact in _EXACT.items():
+            if isinstance(value, base):
+                return _plain(exact(value), ())
         if getattr(getattr(value, "dtype", None), "kind", "O") not in "biufcSUmM":
             return safe_repr(value)
         if type(value).__name__ == "ndarray":
             return _tagged_array(PlainArray(value.dtype.str, value.shape, value.tobytes()))
-        return to_plain(value.item(), depth + 1)
+        item = value.item()
+        return _plain(item, ()) if type(item) in (*_ATOMS, int) else safe_repr(value)
     except Exception:  # noqa: BLE001  protects a registration from things that merely look like arrays
         return safe_repr(value)
 
 
 def _tagged_array(array: PlainArray) -> msgpack.ExtType:
-    return msgpack.ExtType(_TAG_ARRAY, pack([array.dtype, list(array.shape), array.data]))
+    parts = [array.dtype, list(array.shape), array.data]
+    _array_from(parts)  # what this side sends, the other must be able to read
+    return msgpack.ExtType(_TAG_ARRAY, pack(parts))
 
 
 def _int_bytes(value: int) -> bytes:
     return value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-
-
-def _ordered(value: Any) -> Iterable[object]:
-    # A set has no order of its own; one is chosen so that equal values give equal bytes.
-    return value if type(value) is tuple else sorted(value, key=lambda item: (type(item).__name__, safe_repr(item)))
 
 
 def _unpack(data: bytes, max_items: int, depth: int) -> Any:
@@ -123,8 +141,8 @@ def _unpack(data: bytes, max_items: int, depth: int) -> Any:
             strict_map_key=False,
             unicode_errors="surrogatepass",
         )
-    except TypeError as error:  # an unhashable map key
-        raise ValueError(str(error)) from error
+    except (TypeError, MemoryError) as error:  # an unhashable map key; a length far beyond what is there
+        raise ValueError(str(error) or "it needs more memory than there is") from error
 
 
 def _from_tagged(tag: int, data: bytes, max_items: int, depth: int) -> Any:

@@ -6,6 +6,7 @@ Tags are append-only: a tag that was once released keeps its meaning for ever.
 from typing import Any
 
 from ezmsg.protocol.messages import (
+    channels,
     endpoints,
     envelopes,
     events,
@@ -17,6 +18,7 @@ from ezmsg.protocol.messages import (
 
 HANDSHAKE: tuple[type[Any], ...] = handshake.MESSAGES
 ENVELOPES: tuple[type[Any], ...] = envelopes.MESSAGES
+CHANNELS: tuple[type[Any], ...] = channels.MESSAGES
 BODIES: tuple[type[Any], ...] = (
     *sessions.MESSAGES,
     *service.MESSAGES,

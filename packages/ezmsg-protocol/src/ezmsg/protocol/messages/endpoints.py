@@ -45,6 +45,7 @@ class DeclarePublisher:
     contact: Contact
     secret: bytes = field(repr=False)
     force_tcp: bool = False
+    allow_local: bool = True
 
 
 @frozen
@@ -75,6 +76,7 @@ class Source:
     contact: Contact
     key: bytes = field(repr=False)
     force_tcp: bool = False
+    allow_local: bool = True
 
 
 @frozen

@@ -5,12 +5,21 @@ stream is answered by a ``Reply``, then any number of ``Item``, then one ``Strea
 plain maps here, so that a body this release does not know fails alone and not the whole connection.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NewType
 
 from attrs import field, frozen
 
-Body = dict[str, Any]
-"""A message as a map with its tag under ``"type"``, not yet given its class."""
+Body = NewType("Body", dict[str, Any])
+"""A message as a map with its tag under ``"type"``: on the way out what ``to_wire`` returned, on the way in not
+yet given its class. The codec lets it through as it is, because what is plain already must not be made so again."""
+
+Fields = NewType("Fields", dict[str, Any])
+"""The fields of an error, let through like a body."""
+
+
+def no_fields() -> Fields:
+    """Return the fields of an error that has none."""
+    return Fields({})
 
 
 @frozen
@@ -39,7 +48,7 @@ class Failure:
     id: int
     code: str
     text: str
-    fields: dict[str, Any] = field(factory=dict)
+    fields: Fields = field(factory=no_fields)
 
 
 @frozen
@@ -82,7 +91,7 @@ class Goodbye:
     TAG: ClassVar[str] = "goodbye"
     code: str
     text: str
-    fields: dict[str, Any] = field(factory=dict)
+    fields: Fields = field(factory=no_fields)
 
 
 MESSAGES = (Request, Reply, Failure, Notice, Item, StreamEnd, Cancel, Goodbye)

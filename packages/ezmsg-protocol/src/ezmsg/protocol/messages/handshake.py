@@ -3,11 +3,12 @@
 ``Hello`` -> ``Challenge`` -> ``Proof`` -> ``Welcome``; or a ``Refusal`` from either side, and the end.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from attrs import field, frozen
 
+from ezmsg.protocol.messages.envelopes import Fields, no_fields
 from ezmsg.protocol.revisions import Revision
 
 
@@ -58,7 +59,7 @@ class Refusal:
     TAG: ClassVar[str] = "refusal"
     code: str
     text: str
-    fields: dict[str, Any] = field(factory=dict)
+    fields: Fields = field(factory=no_fields)
 
 
 MESSAGES = (Hello, Challenge, Proof, Welcome, Refusal)

@@ -1,0 +1,79 @@
+"""Requests that the server makes of a client: each is handed to its handler, in a task that belongs to somebody.
+
+No socket here: bytes are made by the sans-I/O connection and leave through the callable handed in.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ezmsg.protocol.connection import Connection
+from ezmsg.protocol.errors import EzmsgError, UnknownMessage
+from ezmsg.protocol.messages.sessions import Done
+
+Handler = Callable[[Any], Awaitable[object]]
+"""Takes a request, returns the body of the reply, or ``None`` where ``Done`` says enough."""
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds that a handler gets to end when its connection closes."""
+
+logger = logging.getLogger(__name__)
+
+
+class Answers:
+    """The handlers of one connection, by the class of the request, and the answers that are being worked on.
+
+    An answer that the server no longer waits for is finished all the same: it may be about routes, and those
+    must change however late.
+    """
+
+    def __init__(self, connection: Connection, flush: Callable[[], None]) -> None:
+        self._connection = connection
+        self._flush = flush
+        self._handlers: dict[type, Handler] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def register(self, message_class: type, handler: Handler | None) -> None:
+        """Let ``handler`` answer requests of this class; ``None`` takes it away."""
+        if handler is None:
+            self._handlers.pop(message_class, None)
+        else:
+            self._handlers[message_class] = handler
+
+    def start(self, request_id: int, body: object) -> None:
+        """Begin to answer a request, beside all others."""
+        handler = self._handlers.get(type(body))
+        if handler is None:
+            self._fail(request_id, UnknownMessage(tag=getattr(body, "TAG", type(body).__name__)))
+            return
+        task = asyncio.get_running_loop().create_task(self._answer(request_id, body, handler))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Cancel what is being worked on and wait for its end, but never for the task that calls this."""
+        others = {task for task in self._tasks if task is not asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            _, stubborn = await asyncio.wait(others, timeout=CLOSE_TIMEOUT)
+            if stubborn:
+                logger.warning("%d answers to the server did not end when told to.", len(stubborn))
+
+    async def _answer(self, request_id: int, body: object, handler: Handler) -> None:
+        try:
+            result = await handler(body)
+            if not self._connection.closed:
+                self._connection.reply(request_id, Done() if result is None else result)
+                self._flush()
+        except EzmsgError as error:
+            self._fail(request_id, error)
+        except Exception as error:  # protects the connection from a handler, and tells the server what happened
+            logger.exception("The answer to the server's request %s failed.", type(body).__name__)
+            self._fail(request_id, error)
+
+    def _fail(self, request_id: int, error: BaseException) -> None:
+        if not self._connection.closed:
+            self._connection.fail(request_id, error)
+            self._flush()

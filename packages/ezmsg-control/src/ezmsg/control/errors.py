@@ -1,0 +1,33 @@
+"""The errors that only a client of the control plane can meet: 4xxx of the tree in :mod:`ezmsg.protocol.errors`.
+
+::
+
+    EzmsgError
+    └── ControlError               4xxx  using the control plane
+        └── StreamOverrun
+"""
+
+from typing import ClassVar
+
+from attrs import define
+
+from ezmsg.protocol.errors import EzmsgError
+
+
+class ControlError(EzmsgError):
+    """A fault in how the control plane is used."""
+
+
+@define(kw_only=True, slots=False, eq=False)
+class StreamOverrun(ControlError, RuntimeError):
+    """A stream's items came faster than they were read; those read until now are complete."""
+
+    code: ClassVar[str] = "EZ-4001"
+    stream: str
+    limit: int
+
+    def sentence(self) -> str:
+        return (
+            f"The stream {self.stream} was read too slowly: {self.limit} items wait, and more came. "
+            "Follow it again after the last sequence number that was read, and do slow work elsewhere."
+        )

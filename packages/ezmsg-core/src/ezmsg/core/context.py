@@ -1,0 +1,153 @@
+"""The graph as a program sees it: a session, and the publishers and subscribers made in it."""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+from ezmsg.control import sharing
+from ezmsg.control.client import ControlConnection
+from ezmsg.control.session import Session
+from ezmsg.core.pubsub.publisher import Publisher
+from ezmsg.core.pubsub.subscriber import Subscriber
+from ezmsg.core.service import GraphService
+from ezmsg.graphserver.embedded import GraphServer
+from ezmsg.protocol.addresses import Address, AddressType
+from ezmsg.protocol.errors import SessionRequired
+from ezmsg.protocol.model.metadata import GraphMetadata
+from ezmsg.protocol.model.snapshot import GraphSnapshot
+
+
+class GraphContext:
+    """A program's hold on the graph: ``async with GraphContext() as context:``.
+
+    What it connects and registers lasts as long as the context; what it publishes and subscribes is closed on
+    leaving. Publishers and subscribers may be made before entering, too; then :meth:`revert` closes them.
+
+    :param graph_address: where the graph server is, else as ``EZMSG_GRAPHSERVER_ADDR`` says, else
+        127.0.0.1:25978.
+    :param auto_start: whether to start a server if none answers; ``None`` means only if no address was given.
+    """
+
+    def __init__(self, graph_address: AddressType | None = None, auto_start: bool | None = None) -> None:
+        self._service = GraphService(graph_address)
+        self._auto_start = auto_start
+        self._clients: set[Publisher | Subscriber] = set()
+        self._server: GraphServer | None = None
+        self._connection: ControlConnection | None = None
+        self._session: Session | None = None
+
+    @property
+    def graph_address(self) -> Address:
+        """Where the graph server is."""
+        return self._service.address
+
+    async def __aenter__(self) -> Self:
+        """Open the session.
+
+        :raises ServerUnreachable: if no server answers and none may be started.
+        """
+        await self._ensure_server()
+        self._connection = await sharing.acquire(self.graph_address)
+        try:
+            session = Session(self._connection)
+            await session.open()
+        except BaseException:
+            await self.revert()
+            raise
+        self._session = session
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.revert()
+
+    # --- endpoints ----------------------------------------------------------------------------------------
+
+    async def publisher(self, topic: str, **kwargs: Any) -> Publisher:
+        """Make a publisher of ``topic``; see :meth:`Publisher.create` for the options."""
+        await self._ensure_server()
+        publisher = await Publisher.create(topic, self.graph_address, **kwargs)
+        self._clients.add(publisher)
+        return publisher
+
+    async def subscriber(self, topic: str, **kwargs: Any) -> Subscriber:
+        """Make a subscriber of ``topic``; see :meth:`Subscriber.create` for the options."""
+        await self._ensure_server()
+        subscriber = await Subscriber.create(topic, self.graph_address, **kwargs)
+        self._clients.add(subscriber)
+        return subscriber
+
+    # --- the session --------------------------------------------------------------------------------------
+
+    async def connect(self, from_topic: str, to_topic: str) -> None:
+        """Let messages of one topic reach another; return when they do.
+
+        :raises CyclicException: if they could then come back to where they started.
+        :raises SessionRequired: outside ``async with``.
+        """
+        await self._required("connect").connect(from_topic, to_topic)
+
+    async def disconnect(self, from_topic: str, to_topic: str) -> None:
+        """Take back what :meth:`connect` did; the edge stays while others own it too.
+
+        :raises SessionRequired: outside ``async with``.
+        """
+        await self._required("disconnect").disconnect(from_topic, to_topic)
+
+    async def register_metadata(self, metadata: GraphMetadata) -> None:
+        """Describe this program's components to the graph server.
+
+        :raises ComponentCollision: if another session describes a component of the same address.
+        :raises SessionRequired: outside ``async with``.
+        """
+        await self._required("register_metadata").register_metadata(metadata)
+
+    async def snapshot(self) -> GraphSnapshot:
+        """Return the whole graph as the server knows it.
+
+        :raises SessionRequired: outside ``async with``.
+        """
+        return await self._required("snapshot").snapshot()
+
+    # --- every publisher of the graph ---------------------------------------------------------------------
+
+    async def pause(self) -> None:
+        """Let every publisher of the graph hold back its messages."""
+        await self._service.pause()
+
+    async def resume(self) -> None:
+        """Let every publisher of the graph go on."""
+        await self._service.resume()
+
+    async def sync(self, timeout: float | None = None) -> None:
+        """Wait until everything published so far is released; ``timeout`` is in seconds.
+
+        :raises DeadlineExceeded: if it takes longer.
+        """
+        await self._service.sync(timeout)
+
+    async def revert(self) -> None:
+        """Close what was made here, end the session, and stop the server if it was started here."""
+        clients, self._clients = self._clients, set()
+        for client in clients:
+            client.close()
+        await asyncio.gather(*(client.wait_closed() for client in clients))
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await sharing.release(connection)
+        server, self._server = self._server, None
+        if server is not None:
+            await asyncio.to_thread(server.stop)
+
+    async def _ensure_server(self) -> None:
+        if self._server is None and self._connection is None:
+            self._server = await self._service.ensure(self._auto_start)
+
+    def _required(self, operation: str) -> Session:
+        if self._session is None:
+            raise SessionRequired(operation=operation)
+        return self._session

@@ -1,0 +1,248 @@
+"""The errors of the data plane (5xxx) and of components (6xxx), two branches of `ezmsg.protocol.errors`.
+
+Each has a stable code, typed fields and its own sentence that says what, where and what to do. Where the public
+package raises a built-in exception, ours is a subclass of it, so programs that catch that one go on to work.
+
+::
+
+    EzmsgError
+    ├── DataPlaneError             5xxx  messages between publishers and subscribers
+    │   ├── UnencodableMessage           also a TypeError
+    │   ├── EndpointClosed               also a RuntimeError
+    │   ├── InvalidOption                also a ValueError
+    │   ├── PeerLost
+    │   ├── ChannelRefused
+    │   ├── PickleForbidden
+    │   └── SegmentRefused
+    └── ComponentError             6xxx  how a program describes its units and collections
+        ├── SettingsMissing              also a ValueError
+        ├── StateNotInitialized          also an AttributeError
+        ├── InvalidComponent             also a TypeError
+        ├── InvalidEndpoint              also a TypeError
+        ├── InvalidDecoration            also a ValueError
+        ├── SecondMain                   also a RuntimeError
+        ├── NameAlreadySet               also an AssertionError
+        └── AddressNotSet                also an AssertionError
+"""
+
+from typing import ClassVar
+
+from attrs import define
+
+from ezmsg.protocol.errors import EzmsgError
+
+# --- 5xxx: messages between publishers and subscribers ------------------------------------------------------
+
+
+class DataPlaneError(EzmsgError):
+    """A message, an endpoint or a channel failed."""
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UnencodableMessage(DataPlaneError, TypeError):
+    """A message cannot be turned into bytes; nothing of it was sent."""
+
+    code: ClassVar[str] = "EZ-5001"
+    topic: str
+    type_name: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"A message of type {self.type_name} on {self.topic} cannot be encoded: {self.reason}. Nothing was "
+            "sent. Publish an array, bytes or something that pickles, or keep both ends in one process."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class EndpointClosed(DataPlaneError, RuntimeError):
+    """A closed endpoint was used; ``role`` is publisher or subscriber."""
+
+    code: ClassVar[str] = "EZ-5002"
+    topic: str
+    role: str
+
+    def sentence(self) -> str:
+        return f"The {self.role} of {self.topic} is closed. Make a new one to go on."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class InvalidOption(DataPlaneError, ValueError):
+    """An option of a stream or an endpoint has a value that it cannot have; ``value`` is its repr."""
+
+    code: ClassVar[str] = "EZ-5003"
+    option: str
+    value: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"{self.option}={self.value} is not possible: {self.reason}."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class PeerLost(DataPlaneError):
+    """The process at the other end of a channel is gone; ``last_seq`` is the last message heard from it."""
+
+    code: ClassVar[str] = "EZ-5004"
+    topic: str
+    last_seq: int
+
+    def sentence(self) -> str:
+        return (
+            f"The peer on {self.topic} went away after message {self.last_seq}. Everything up to that message can "
+            "still be read; see the log of its process for the cause."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class ChannelRefused(DataPlaneError):
+    """A publisher and a subscriber could not agree on a channel."""
+
+    code: ClassVar[str] = "EZ-5005"
+    topic: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"A channel for {self.topic} was refused: {self.reason}."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class PickleForbidden(DataPlaneError):
+    """A message needs pickle, and this process was told to do without."""
+
+    code: ClassVar[str] = "EZ-5006"
+    type_name: str
+
+    def sentence(self) -> str:
+        return (
+            f"A message of type {self.type_name} needs pickle, which EZMSG_FORBID_PICKLE forbids here. Register an "
+            "encoding for the type, send arrays or bytes, or allow pickle."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class SegmentRefused(DataPlaneError):
+    """A segment of shared memory is not what its publisher said."""
+
+    code: ClassVar[str] = "EZ-5007"
+    reason: str
+
+    def sentence(self) -> str:
+        return f"A segment of shared memory was not mapped: {self.reason}."
+
+
+# --- 6xxx: how a program describes its units and collections ------------------------------------------------
+
+
+class ComponentError(EzmsgError):
+    """A unit or a collection is not described as it must be; ``component`` is its address or class."""
+
+
+@define(kw_only=True, slots=False, eq=False)
+class SettingsMissing(ComponentError, ValueError):
+    """A component is about to be used and has no settings."""
+
+    code: ClassVar[str] = "EZ-6001"
+    component: str
+    settings_type: str
+
+    def sentence(self) -> str:
+        return (
+            f"{self.component} has no settings, and {self.settings_type} cannot be made without arguments. "
+            f"Pass them to its constructor, or call apply_settings({self.settings_type}(...)) in configure()."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class StateNotInitialized(ComponentError, AttributeError):
+    """A unit's ``initialize`` left a field of its state without a value."""
+
+    code: ClassVar[str] = "EZ-6002"
+    component: str
+    field: str
+
+    def sentence(self) -> str:
+        return (
+            f"{self.component}: STATE.{self.field} was not initialized! Assign self.STATE.{self.field} in "
+            "initialize(), or give the field a default."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class InvalidComponent(ComponentError, TypeError):
+    """A class or a graph holds something where it cannot be."""
+
+    code: ClassVar[str] = "EZ-6003"
+    component: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"{self.component}: {self.reason}."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class InvalidEndpoint(ComponentError, TypeError):
+    """An end of a connection is neither a stream, nor text, nor an enum member; ``endpoint`` is its repr."""
+
+    code: ClassVar[str] = "EZ-6004"
+    component: str
+    endpoint: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"{self.component} connects {self.endpoint}: {self.reason}."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class InvalidDecoration(ComponentError, ValueError):
+    """A decorator was given something that it cannot use."""
+
+    code: ClassVar[str] = "EZ-6005"
+    decorator: str
+    function: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"@{self.decorator} on {self.function}: {self.reason}."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class SecondMain(ComponentError, RuntimeError):
+    """A unit, or a process, would have two ``@main`` functions."""
+
+    code: ClassVar[str] = "EZ-6006"
+    component: str
+    mains: list[str]
+
+    def sentence(self) -> str:
+        return (
+            f"{self.component} has more than one main: {', '.join(self.mains)}. The main thread runs one; use "
+            "@thread for the others, or a process of its own for each."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class NameAlreadySet(ComponentError, AssertionError):
+    """A name or a location is given to something that has one; ``part`` says which."""
+
+    code: ClassVar[str] = "EZ-6007"
+    component: str
+    part: str
+    given: str
+
+    def sentence(self) -> str:
+        return (
+            f"{self.component} already has a {self.part} and cannot take {self.given!r}. A component has one "
+            "place in one graph: make another instance for another place or another run."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class AddressNotSet(ComponentError, AssertionError):
+    """An address was asked of something that has no place in a graph yet."""
+
+    code: ClassVar[str] = "EZ-6008"
+    component: str
+
+    def sentence(self) -> str:
+        return f"{self.component} has no address yet. It gets one when the graph is run."

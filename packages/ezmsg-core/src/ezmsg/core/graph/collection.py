@@ -1,0 +1,58 @@
+"""A collection: components under one roof, and the edges between them.
+
+It holds copies of the components that its class declares, so that ``self.CHILD`` in :meth:`Collection.network`
+and :meth:`Collection.configure` is this collection's own. It runs nothing itself.
+"""
+
+import collections.abc
+import copy
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from ezmsg.core.graph.component import Component
+from ezmsg.core.graph.declarations import declared
+from ezmsg.core.graph.settings import Settings
+from ezmsg.core.graph.streams import InputStream, OutputStream, Stream
+
+NetworkDefinition = Iterable[tuple[Stream | str, Stream | str]]
+"""Edges, each from one stream or topic to another."""
+
+
+class Collection(Component):
+    """Components joined into one: declare them in the class body, join them in :meth:`network`."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__components__ = declared(cls, Component)
+        for name, value in vars(cls).items():
+            if isinstance(value, InputStream | OutputStream):
+                _warn_of_stream(cls.__qualname__, name, value)
+
+    def __init__(self, *args: Any, settings: Settings | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, settings=settings, **kwargs)
+        for name, component in self.__components__.items():
+            self._components[name] = copy.deepcopy(component)
+            setattr(self, name, self._components[name])
+
+    def configure(self) -> None:
+        """Give the children their settings; called from the outermost collection inwards, before anything runs."""
+
+    def network(self) -> NetworkDefinition:
+        """Return the edges inside: pairs of streams, topics, or texts and enum members that name topics."""
+        return ()
+
+    def process_components(self) -> collections.abc.Collection[Component]:
+        """Return the children that shall have a process of their own; by default none has."""
+        return (self,)
+
+
+def _warn_of_stream(collection: str, name: str, stream: Stream) -> None:
+    kind = type(stream).__name__
+    side = "Input" if isinstance(stream, InputStream) else "Output"
+    warnings.warn(
+        f"{collection}.{name} is an {kind}, on a Collection. That will not work for ever: write {side}Topic, or "
+        f"{side}Relay to have messages published again.",
+        FutureWarning,
+        stacklevel=4,  # this function, __init_subclass__, ABCMeta.__new__, and then the class statement
+    )

@@ -1,0 +1,116 @@
+"""From root components to plain data that can be run: addresses, edges, and units grouped into processes.
+
+Users' hooks are called in an order that programs rely on: every ``network()``, then every
+``process_components()``, then every ``configure()``; each from the outside inwards. A collection that is
+configured can therefore set its children's settings, but no longer its edges. Everything that can be found wrong
+before anything runs is found here, and named with its address.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection as AbstractCollection
+from dataclasses import dataclass
+
+from ezmsg.core.errors import InvalidComponent
+from ezmsg.core.graph.bindings import unbound_streams
+from ezmsg.core.graph.collection import Collection
+from ezmsg.core.graph.component import Component
+from ezmsg.core.graph.endpoints import Edge, resolve_edges
+from ezmsg.core.graph.processes import group_units
+from ezmsg.core.graph.streams import Stream
+from ezmsg.core.graph.unit import Unit
+
+logger = logging.getLogger("ezmsg")
+
+
+@dataclass(frozen=True)
+class ResolvedGraph:
+    """A program's graph, ready to be run."""
+
+    root_name: str | None
+    roots: dict[str, Component]
+    """The root components, by the names they were given."""
+
+    components: dict[str, Component]
+    """All components by address, sorted."""
+
+    units: dict[str, Unit]
+    """Those that are units."""
+
+    edges: list[Edge]
+    """The connections that were given, then those of each collection from the outside inwards."""
+
+    processes: list[list[Unit]]
+    """The units of each process; the caller's own process runs the first. No process is without units."""
+
+
+def crawl_components(component: Component, callback: Callable[[Component], None] | None = None) -> list[Component]:
+    """Return ``component`` and all below it, parents before children and the last child first."""
+    found: list[Component] = []
+    waiting = [component]
+    while waiting:
+        current = waiting.pop()
+        found.append(current)
+        if callback is not None:
+            callback(current)
+        waiting += current.components.values()
+    return found
+
+
+def resolve_graph(
+    components: Mapping[str, Component],
+    root_name: str | None = None,
+    connections: Iterable[tuple[Stream | str, Stream | str]] | None = None,
+    process_components: AbstractCollection[Component] | None = None,
+    force_single_process: bool = False,
+) -> ResolvedGraph:
+    """Give every component its address, call the collections' hooks, and return what is to be run.
+
+    :raises NameAlreadySet: if a component has a place in a graph already.
+    :raises InvalidComponent: if something stands where only components, or pairs, can.
+    :raises InvalidEndpoint: if an end of an edge is none.
+    :raises SettingsMissing: if a unit has no settings after everything is configured.
+    """
+    _place(components, root_name)
+    edges = resolve_edges(connections or (), "connections")
+    crawled = [each for root in components.values() for each in crawl_components(root)]
+    by_address = _by_address(crawled)
+    collections = [each for each in crawled if isinstance(each, Collection)]
+    for collection in collections:
+        edges += resolve_edges(collection.network(), f"{collection.address}.network()")
+    processes = group_units(components.values(), process_components or ())
+    for collection in collections:
+        collection.configure()
+    units = {address: each for address, each in by_address.items() if isinstance(each, Unit)}
+    for unit in units.values():
+        _check_unit(unit)
+    if force_single_process:
+        processes = [[unit for group in processes for unit in group]] if processes else []
+    return ResolvedGraph(root_name, dict(components), by_address, units, edges, processes)
+
+
+def _place(components: Mapping[str, Component], root_name: str | None) -> None:
+    location = [] if root_name is None else [root_name]
+    for name, component in components.items():
+        if not isinstance(component, Component):
+            reason = f"a graph is made of Units and Collections, and this is {component!r}"
+            raise InvalidComponent(component=str(name), reason=reason)
+        component._set_name(name)
+        component._set_location(location)
+
+
+def _by_address(components: Iterable[Component]) -> dict[str, Component]:
+    by_address: dict[str, Component] = {}
+    for component in components:
+        if by_address.setdefault(component.address, component) is not component:
+            reason = "two components have this address; give one of them another name"
+            raise InvalidComponent(component=component.address, reason=reason)
+    return dict(sorted(by_address.items()))
+
+
+def _check_unit(unit: Unit) -> None:
+    if type(unit).setup is Unit.setup:  # one of its own may bring the settings with it
+        unit._check_settings()
+    for name, func in unit.tasks.items():
+        for stream in unbound_streams(unit, func):
+            logger.warning("%s:%s is joined to %r, which is no stream of the unit.", unit.address, name, stream)

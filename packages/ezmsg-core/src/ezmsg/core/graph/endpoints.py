@@ -1,0 +1,56 @@
+"""What may stand at an end of an edge, and which topic it means."""
+
+import enum
+from collections.abc import Iterable
+
+from ezmsg.core.errors import InvalidComponent, InvalidEndpoint
+from ezmsg.core.graph.component import Component
+from ezmsg.core.graph.streams import Stream
+
+Edge = tuple[str, str]
+"""Two topics: the one that feeds, the one that is fed."""
+
+
+def resolve_endpoint(endpoint: object, where: str) -> str:
+    """Return the topic that ``endpoint`` means: a stream's address, a text as it is, an enum member's name.
+
+    :param where: Whose connection it is, for the error.
+    :raises InvalidEndpoint: if it is anything else, or a stream that has no address.
+    """
+    if isinstance(endpoint, Stream):
+        if endpoint._name is None or endpoint._location is None:
+            reason = "it has no address; name a stream of a component of this graph, as in self.CHILD.OUTPUT"
+            raise InvalidEndpoint(component=where, endpoint=repr(endpoint), reason=reason)
+        return endpoint.address
+    if isinstance(endpoint, enum.Enum):  # before text: a StrEnum's member means its name, too
+        return endpoint.name
+    if isinstance(endpoint, str):
+        return endpoint
+    raise InvalidEndpoint(component=where, endpoint=repr(endpoint), reason=_why(endpoint))
+
+
+def resolve_edges(edges: object, where: str) -> list[Edge]:
+    """Return ``edges`` as pairs of topics, in their order.
+
+    :raises InvalidComponent: if they are not pairs.
+    :raises InvalidEndpoint: if an end of one is not an endpoint.
+    """
+    if not isinstance(edges, Iterable):
+        reason = f"it has to be pairs of streams and is {edges!r}; return () if there are none"
+        raise InvalidComponent(component=where, reason=reason)
+    return [_resolve_edge(edge, where) for edge in edges]
+
+
+def _resolve_edge(edge: object, where: str) -> Edge:
+    if not isinstance(edge, tuple | list) or len(edge) != 2:
+        reason = f"{edge!r} is not an edge; write (FROM, TO), and a comma behind it if it is the only one"
+        raise InvalidComponent(component=where, reason=reason)
+    return resolve_endpoint(edge[0], where), resolve_endpoint(edge[1], where)
+
+
+def _why(endpoint: object) -> str:
+    expected = "give a stream, a text or an enum member"
+    if isinstance(endpoint, Component):
+        names = ", ".join(endpoint.streams) or "none"
+        return f"it is a component; {expected}; its streams are: {names}"
+    return f"it is of type {type(endpoint).__name__}; {expected}"

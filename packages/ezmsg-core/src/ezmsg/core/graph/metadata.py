@@ -1,0 +1,90 @@
+"""What a resolved graph says about itself: the metadata that its session registers.
+
+Only reads: the components are as `ezmsg.core.graph.crawl` left them. The classes are those of
+`ezmsg.protocol.model.metadata`, sorted by address.
+"""
+
+from typing import Any
+
+from ezmsg.core.graph.bindings import publications_of, subscription_of
+from ezmsg.core.graph.collection import Collection
+from ezmsg.core.graph.component import Component
+from ezmsg.core.graph.crawl import ResolvedGraph
+from ezmsg.core.graph.initial_settings import initial_settings
+from ezmsg.core.graph.relays import Relay
+from ezmsg.core.graph.stream_metadata import describe_relay, describe_stream, describe_topic, type_name
+from ezmsg.core.graph.streams import InputStream
+from ezmsg.core.graph.unit import Unit
+from ezmsg.protocol.model.metadata import (
+    SCHEMA_VERSION,
+    CollectionMetadata,
+    ComponentMetadata,
+    DynamicSettingsMetadata,
+    GraphMetadata,
+    TaskMetadata,
+    UnitMetadata,
+)
+
+SETTINGS_STREAM = "INPUT_SETTINGS"
+"""The name of the inlet through which a component takes new settings while it runs."""
+
+
+def graph_metadata(graph: ResolvedGraph) -> GraphMetadata:
+    """Describe every component of a graph."""
+    components = {address: component_metadata(each) for address, each in graph.components.items()}
+    return GraphMetadata(schema_version=SCHEMA_VERSION, root_name=graph.root_name, components=components)
+
+
+def component_metadata(component: Component) -> ComponentMetadata | CollectionMetadata | UnitMetadata:
+    """Describe one component that has an address."""
+    common = _common(component)
+    if isinstance(component, Unit):
+        return UnitMetadata(
+            **common,
+            streams={name: describe_stream(stream) for name, stream in component.streams.items()},
+            tasks=_tasks(component),
+            main=None if component.main is None else component.main.__name__,
+            threads=sorted(component.threads),
+        )
+    if isinstance(component, Collection):
+        streams = component.streams.items()
+        return CollectionMetadata(
+            **common,
+            topics={name: describe_topic(each) for name, each in streams if not isinstance(each, Relay)},
+            relays={name: describe_relay(each) for name, each in streams if isinstance(each, Relay)},
+            children=sorted(child.address for child in component.components.values()),
+        )
+    return ComponentMetadata(**common)
+
+
+def _common(component: Component) -> dict[str, Any]:
+    return {
+        "address": component.address,
+        "name": component.name,
+        "component_type": type_name(type(component)),
+        "settings_type": type_name(component.__settings_type__),
+        "initial_settings": initial_settings(component.SETTINGS, component.address),
+        "dynamic_settings": _dynamic_settings(component),
+        "settings_schema": None,
+    }
+
+
+def _dynamic_settings(component: Component) -> DynamicSettingsMetadata:
+    inlet = component.streams.get(SETTINGS_STREAM)
+    if not isinstance(inlet, InputStream):
+        return DynamicSettingsMetadata(enabled=False, input_topic=None, settings_type=None)
+    return DynamicSettingsMetadata(enabled=True, input_topic=inlet.address, settings_type=type_name(inlet.msg_type))
+
+
+def _tasks(unit: Unit) -> list[TaskMetadata]:
+    return [_task(unit, name) for name in sorted(unit.tasks)]
+
+
+def _task(unit: Unit, name: str) -> TaskMetadata:
+    func = unit.tasks[name]
+    inlet = subscription_of(unit, func)
+    return TaskMetadata(
+        name=name,
+        subscribes=None if inlet is None else inlet.address,
+        publishes=[outlet.address for outlet in publications_of(unit, func)],
+    )

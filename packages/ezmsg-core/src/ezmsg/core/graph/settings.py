@@ -1,0 +1,26 @@
+"""Settings: what a component is told before it runs, and may be told again while it does.
+
+Subclassing is declaring: fields are written as in a dataclass, and the class becomes a frozen one without a
+decorator. Frozen, because a value that was reported to the graph must not change behind its back.
+"""
+
+from abc import ABC
+from dataclasses import dataclass, field
+from typing import Any, dataclass_transform
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+@dataclass(frozen=True)
+class Settings(ABC):  # noqa: B024  an ABC for its metaclass: users mix it with theirs
+    """The settings of a component: every subclass is a frozen dataclass.
+
+    Plain dataclasses may be mixed in, ``class Both(Settings, Fields)``. Of a dataclass's options the class
+    statement takes ``kw_only`` and ``order``; ``frozen`` may be written and is always true.
+    """
+
+    def __init_subclass__(
+        cls, *, frozen: bool = True, kw_only: bool = False, order: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        # Not called for what `dataclass` returns: it changes the class in place as long as it adds no slots.
+        dataclass(frozen=True, kw_only=kw_only, order=order)(cls)

@@ -1,0 +1,69 @@
+"""A unit: a component that does something, in functions that a decorator joins to its streams.
+
+The runtime makes a unit ready with :meth:`Unit.setup`, runs what its class tables list, and ends it with
+:meth:`Unit.shutdown`. Which of the unit's streams a function means is told by `ezmsg.core.graph.bindings`.
+"""
+
+import inspect
+from typing import Any
+
+from ezmsg.core.errors import InvalidComponent, SettingsMissing, StateNotInitialized
+from ezmsg.core.graph.component import Component
+from ezmsg.core.graph.declarations import decorated, main_function
+from ezmsg.core.graph.decorators import TASK_ATTR, THREAD_ATTR
+from ezmsg.core.graph.settings import Settings
+from ezmsg.core.graph.state import fill_defaults, unset_fields
+from ezmsg.core.graph.streams import Topic
+
+
+class Unit(Component):
+    """The working part of a graph: subclass it, declare streams, decorate functions."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, stream in cls.__streams__.items():
+            if isinstance(stream, Topic):
+                reason = (
+                    f"{name} is of type {type(stream).__name__}, which belongs on a Collection; "
+                    "a Unit has InputStream and OutputStream only"
+                )
+                raise InvalidComponent(component=cls.__qualname__, reason=reason)
+        cls.__tasks__ = decorated(cls, TASK_ATTR)
+        cls.__threads__ = decorated(cls, THREAD_ATTR)
+        cls.__main__ = main_function(cls)
+
+    def __init__(self, *args: Any, settings: Settings | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, settings=settings, **kwargs)
+
+    async def initialize(self) -> None:
+        """Get ready, with the settings at hand: assign the state, open devices. May be a plain function too."""
+
+    async def shutdown(self) -> None:
+        """Give back what :meth:`initialize` took. May be a plain function too."""
+
+    async def setup(self) -> None:
+        """Make the unit ready, in the process and on the loop where it will run; the runtime calls this once.
+
+        :raises SettingsMissing: if nobody gave it settings.
+        :raises StateNotInitialized: if a field of the state has no value after :meth:`initialize`.
+        """
+        self._check_settings()
+        self._instantiate_state()
+        initialized = self.initialize()
+        if inspect.isawaitable(initialized):  # users write it as a plain function, too
+            await initialized
+        self._check_state()
+
+    def _check_settings(self) -> None:
+        if not self._settings_applied and self.SETTINGS is None:
+            raise SettingsMissing(component=self._label(), settings_type=self.__settings_type__.__qualname__)
+
+    def _instantiate_state(self) -> None:
+        """Make the state, unless the unit's constructor did, and fill in what has a default."""
+        if self.STATE is None:
+            self.STATE = self.__state_type__()
+        fill_defaults(self.STATE)
+
+    def _check_state(self) -> None:
+        for field in unset_fields(self.STATE):
+            raise StateNotInitialized(component=self._label(), field=field)

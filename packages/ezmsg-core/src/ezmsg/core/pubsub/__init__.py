@@ -1,0 +1,1 @@
+"""Publishers, subscribers, and the channels between them."""

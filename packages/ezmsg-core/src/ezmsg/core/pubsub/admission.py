@@ -1,0 +1,138 @@
+"""The publishers' side of the channel conversation: who may hear us, after they have proved it."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from uuid import UUID
+
+from attrs import frozen
+
+from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.core.pubsub.roles import Feeding
+from ezmsg.core.transports.handing_over import hand_over
+from ezmsg.core.transports.link import Link
+from ezmsg.core.transports.segments import Segment
+from ezmsg.core.transports.sender import Sender
+from ezmsg.core.transports.shared_memory import SharedMemorySender
+from ezmsg.core.transports.tcp import TcpSender
+from ezmsg.protocol import auth
+from ezmsg.protocol.messages.channels import (
+    ChannelChallenge,
+    ChannelEndSeen,
+    ChannelOpened,
+    ChannelProof,
+    ChannelRefused,
+    CloseChannel,
+    OpenChannel,
+    SegmentNamed,
+)
+
+logger = logging.getLogger("ezmsg")
+
+ASKING_LIMIT = 1024
+"""How many channels of one link may be between question and proof."""
+
+
+@frozen
+class _Asking:
+    """Somebody who has yet to prove that it may hear a publisher."""
+
+    publisher: Feeding
+    key: bytes
+    expected_proof: bytes
+
+
+@frozen
+class _Admitted:
+    """A channel that is open."""
+
+    publisher: Feeding
+    sender: Sender
+
+
+class Admission:
+    """Answers those who want to hear the publishers of this exchange."""
+
+    def __init__(self, publishers: Mapping[UUID, Feeding]) -> None:
+        self._publishers = publishers
+        self._asking: dict[Link, dict[int, _Asking]] = {}
+        self._admitted: dict[Link, dict[int, _Admitted]] = {}
+
+    def lost(self, link: Link) -> None:
+        """A link is gone: nobody at its end holds anything any more."""
+        self._asking.pop(link, None)
+        for admitted in self._admitted.pop(link, {}).values():
+            admitted.publisher.detach(admitted.sender)
+            admitted.sender.abandon()
+        for sender in link.fed.values():
+            sender.abandon()
+
+    def open(self, link: Link, message: OpenChannel) -> None:
+        """Prove ourselves first, and ask for the same."""
+        publisher = self._publishers.get(message.publisher_id)
+        asking = self._asking.setdefault(link, {})
+        if publisher is None or len(asking) >= ASKING_LIMIT:
+            reason = "it has no such publisher (any more)" if publisher is None else "too many ask at a time"
+            link.control(ChannelRefused(message.number, reason))
+            return
+        key = auth.channel_key(publisher.secret, message.publisher_id.bytes + message.client_id.bytes)
+        nonce = os.urandom(auth.NONCE_SIZE)
+        asking[message.number] = _Asking(publisher, key, auth.client_proof(key, message.nonce, nonce))
+        proof = auth.server_proof(key, message.nonce, nonce)
+        link.control(ChannelChallenge(message.number, nonce, proof, publisher.window.size))
+
+    def prove(self, link: Link, message: ChannelProof) -> None:
+        """Begin to feed a channel whose other end holds its key."""
+        asking = self._asking.get(link, {}).pop(message.number, None)
+        if asking is None or not auth.same(asking.expected_proof, message.proof):
+            link.control(ChannelRefused(message.number, "the proof is wrong"))
+            logger.warning("Somebody without the key of its channel asked for messages, and was refused.")
+            return
+        publisher = asking.publisher
+        sender = self._sender(link, message.number, publisher, asking.key)
+        link.fed[message.number] = sender
+        self._admitted.setdefault(link, {})[message.number] = _Admitted(publisher, sender)
+        link.control(ChannelOpened(message.number, publisher.next_message))
+        publisher.attach(sender)
+
+    def close(self, link: Link, message: CloseChannel) -> None:
+        """Send no more; what the other end holds, it will still release."""
+        admitted = self._admitted.get(link, {}).pop(message.number, None)
+        if admitted is None:
+            return
+        admitted.publisher.detach(admitted.sender)
+        admitted.sender.closing = True
+        if not admitted.sender.held:
+            link.stop_feeding(message.number)
+
+    def end_seen(self, link: Link, message: ChannelEndSeen) -> None:
+        """The other end has read everything that a closing publisher sent."""
+        sender = link.fed.get(message.number)
+        if isinstance(sender, TcpSender):
+            sender.end_seen()
+
+    def forget(self, publisher: Feeding) -> None:
+        """A publisher is closed."""
+        for link, channels in self._admitted.items():
+            for number in [n for n, admitted in channels.items() if admitted.publisher is publisher]:
+                del channels[number]
+                link.stop_feeding(number)
+
+    def _sender(self, link: Link, number: int, publisher: Feeding, key: bytes) -> Sender:
+        if not link.same_host:
+            return TcpSender(publisher.window, link, number)
+        give: Callable[[Segment], bool]
+        if PASSES_DESCRIPTORS and link.peer is not None:
+            give = partial(hand_over, link.peer.exchange_id, publisher.id, key)
+        else:
+            give = partial(_name_segment, link, number)
+        return SharedMemorySender(publisher.window, link, number, give, asyncio.get_running_loop().call_later)
+
+
+def _name_segment(link: Link, number: int, segment: Segment) -> bool:
+    assert segment.path is not None
+    form = segment.form
+    link.control(SegmentNamed(number, segment.number, segment.path.name, form.slot_bytes, form.slots))
+    return True

@@ -1,0 +1,84 @@
+"""Back-pressure: a publisher may have only so many messages that somebody still holds."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+
+class Window:
+    """``size`` tokens, one for each message under way. A token is also the number of a slot.
+
+    A token comes back when everyone who was given its message has let go. The one freed last is taken next: its
+    slot is still warm in the cache.
+    """
+
+    def __init__(self, size: int, on_free: Callable[[int], None] | None = None) -> None:
+        self.size = size
+        self._free = list(range(size - 1, -1, -1))
+        self._holders = [0] * size
+        self._waiters: deque[asyncio.Future[int]] = deque()
+        self._idle: asyncio.Event = asyncio.Event()
+        self._idle.set()
+        self._on_free = on_free
+
+    @property
+    def busy(self) -> int:
+        """How many tokens are taken."""
+        return self.size - len(self._free)
+
+    def try_take(self) -> int | None:
+        """Take a token if one is free and nobody waits for it."""
+        if not self._free or self._waiters:
+            return None
+        self._idle.clear()
+        return self._free.pop()
+
+    async def take(self) -> int:
+        """Take a token, waiting in line until one is free."""
+        token = self.try_take()
+        if token is not None:
+            return token
+        waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            elif not waiter.cancelled() and waiter.exception() is None:  # it was handed over at the same moment
+                self.give_back(waiter.result())
+            raise
+
+    def hold(self, token: int, holders: int) -> None:
+        """Say how many hold the message of a token, before any of them can let go."""
+        self._holders[token] = holders
+
+    def release(self, token: int) -> None:
+        """One holder lets go."""
+        self._holders[token] -= 1
+        if self._holders[token] == 0:
+            self.give_back(token)
+
+    def give_back(self, token: int) -> None:
+        """Return a token whose message nobody holds."""
+        if self._on_free is not None:
+            self._on_free(token)
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(token)
+                return
+        self._free.append(token)
+        if len(self._free) == self.size:
+            self._idle.set()
+
+    def refuse(self, error: Exception) -> None:
+        """Raise an error in everyone who waits for a token: there will be none."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_exception(error)
+
+    async def wait_idle(self) -> None:
+        """Wait until no token is taken."""
+        await self._idle.wait()

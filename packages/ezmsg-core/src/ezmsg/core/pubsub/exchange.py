@@ -1,0 +1,308 @@
+"""Everything of the data plane that belongs to one event loop: its endpoints, its channels, its sockets.
+
+It tells the graph server who is here, and applies the routes that the server decides. It outlives its connection
+to the server: channels that are open go on.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+from ezmsg.control import sharing
+from ezmsg.control.client import ControlConnection
+from ezmsg.control.discovery import find_address
+from ezmsg.core.errors import PeerLost
+from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.core.pubsub.admission import Admission
+from ezmsg.core.pubsub.channel import Channel, Receiver
+from ezmsg.core.pubsub.links import Links
+from ezmsg.core.pubsub.opening import Opener
+from ezmsg.core.pubsub.roles import Feeding, Hearing
+from ezmsg.core.pubsub.routes import Routes
+from ezmsg.core.transports.in_process import LocalChannel, LocalSender
+from ezmsg.core.transports.link import Link
+from ezmsg.core.transports.listening import listen_for_segments
+from ezmsg.core.transports.mailbox import Mailbox
+from ezmsg.protocol.addresses import AddressType
+from ezmsg.protocol.errors import EzmsgError
+from ezmsg.protocol.messages import channels as ch
+from ezmsg.protocol.messages.endpoints import (
+    ApplyRoutes,
+    AwaitReleases,
+    Contact,
+    DeclarePublisher,
+    DeclareSubscriber,
+    Joined,
+    PausePublishing,
+    ResumePublishing,
+    Source,
+    Withdraw,
+)
+from ezmsg.protocol.messages.sessions import Done
+
+logger = logging.getLogger("ezmsg")
+
+_exchanges: dict[UUID, "Exchange"] = {}
+"""The exchanges of this process, by which a publisher is known to be in it."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_exchanges.clear)
+
+
+class Exchange:
+    """One event loop's publishers and subscribers of one graph server, and how they are joined to others."""
+
+    def __init__(self, connection: ControlConnection) -> None:
+        self.id = uuid4()
+        self.publishers: dict[UUID, Feeding] = {}
+        self.mailbox = Mailbox(asyncio.get_running_loop())
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._users = 0
+        self._subscribers: dict[UUID, Hearing] = {}
+        self._contact: Contact | None = None
+        self._segments: socket.socket | None = None
+        self._links = Links(self.id, self._on_control, self._on_link_lost)
+        self._admission = Admission(self.publishers)
+        self._opener: Opener
+        self._routes = Routes(self._open, self._close)
+        self._starting: asyncio.Task[None] | None = None
+
+    # --- its life -----------------------------------------------------------------------------------------
+
+    @classmethod
+    async def acquire(cls, address: AddressType | None = None) -> Self:
+        """Return this event loop's exchange for a graph server, made if there is none; :meth:`release` it.
+
+        :raises ServerUnreachable: if no graph server answers.
+        """
+        connection = await sharing.acquire(find_address(address))
+        exchange = cls._of(connection)
+        if exchange is not None:
+            exchange._users += 1
+            await sharing.release(connection)  # the exchange has its own share
+        else:
+            exchange = cls(connection)
+            exchange._users = 1
+            exchange._starting = asyncio.ensure_future(exchange._start())
+            _exchanges[exchange.id] = exchange
+        try:
+            assert exchange._starting is not None
+            await asyncio.shield(exchange._starting)
+        except BaseException:
+            await exchange.release()
+            raise
+        return exchange
+
+    @classmethod
+    def _of(cls, connection: ControlConnection) -> Self | None:
+        # A copy, because other threads add and remove theirs.
+        for exchange in list(_exchanges.values()):
+            if exchange._connection is connection and isinstance(exchange, cls):
+                return exchange
+        return None
+
+    async def release(self) -> None:
+        """Give the exchange back; the last of its users closes it."""
+        self._users -= 1
+        if self._users:
+            return
+        del _exchanges[self.id]
+        await self._links.close()
+        if self._segments is not None:
+            self._loop.remove_reader(self._segments)
+            self._segments.close()
+        for message_class in (ApplyRoutes, PausePublishing, ResumePublishing, AwaitReleases):
+            self._connection.answer(message_class, None)
+        await sharing.release(self._connection)
+
+    async def _start(self) -> None:
+        connection = self._connection
+        if PASSES_DESCRIPTORS:
+            self._segments = listen_for_segments(self.id)
+        self._opener = Opener(self._links, connection.client_id, self._segments)
+        if self._segments is not None:
+            self._loop.add_reader(self._segments, self._opener.receive_segments)
+        connection.answer(ApplyRoutes, self._apply_routes)
+        connection.answer(PausePublishing, self._pause)
+        connection.answer(ResumePublishing, self._resume)
+        connection.answer(AwaitReleases, self._sync)
+        link, port = await self._links.listen(connection.local_host)
+        self._contact = Contact(self.id, link, connection.local_host, port)
+
+    # --- endpoints ----------------------------------------------------------------------------------------
+
+    async def join_publisher(self, publisher: Feeding) -> None:
+        """Declare a publisher; return when those who are to hear it do.
+
+        :raises EzmsgError: if the server refuses it.
+        :raises OSError: if its own TCP address cannot be bound.
+        """
+        options = publisher.options
+        contact = await self._contact_for(options.host, options.port)
+        self.publishers[publisher.id] = publisher
+        try:
+            joined = await self._connection.request(
+                DeclarePublisher(
+                    publisher.id,
+                    publisher.topic,
+                    contact,
+                    publisher.secret,
+                    force_tcp=options.force_tcp,
+                    allow_local=options.allow_local,
+                )
+            )
+        except BaseException:
+            del self.publishers[publisher.id]
+            raise
+        _warn_unconfirmed(publisher.topic, joined)
+
+    async def leave_publisher(self, publisher: Feeding) -> None:
+        """Withdraw a publisher and give back its share of the exchange."""
+        del self.publishers[publisher.id]
+        self._admission.forget(publisher)
+        await self._withdraw(publisher.id)
+
+    async def join_subscriber(self, subscriber: Hearing) -> None:
+        """Declare a subscriber; return when it hears whom it is to hear.
+
+        :raises EzmsgError: if the server refuses it.
+        """
+        self._subscribers[subscriber.id] = subscriber
+        try:
+            joined = await self._connection.request(DeclareSubscriber(subscriber.id, subscriber.topic))
+        except BaseException:
+            del self._subscribers[subscriber.id]
+            self._routes.drop_receiver(subscriber)
+            raise
+        _warn_unconfirmed(subscriber.topic, joined)
+
+    async def leave_subscriber(self, subscriber: Hearing) -> None:
+        """Withdraw a subscriber and give back its share of the exchange."""
+        del self._subscribers[subscriber.id]
+        self._routes.drop_receiver(subscriber)
+        await self._withdraw(subscriber.id)
+
+    async def _withdraw(self, endpoint_id: UUID) -> None:
+        try:
+            await self._connection.request(Withdraw(endpoint_id))
+        except EzmsgError as error:
+            logger.debug("The graph server was not told that %s left: %s", endpoint_id, error)
+        await self.release()
+
+    async def _contact_for(self, host: str | None, port: int | None) -> Contact:
+        assert self._contact is not None
+        if host is None and port is None:
+            return self._contact
+        address = await self._links.listen_tcp(host or self._connection.local_host, port)
+        return Contact(self.id, self._contact.link, address.host, address.port)
+
+    # --- what the server asks -----------------------------------------------------------------------------
+
+    async def _apply_routes(self, message: ApplyRoutes) -> Done:
+        opening = []
+        for change in message.changes:
+            subscriber = self._subscribers.get(change.subscriber_id)
+            if subscriber is None:
+                continue  # it has left in the meantime, and the server is about to hear of it
+            for publisher_id in change.removed:
+                self._routes.remove(publisher_id, subscriber)
+            opening += [self._routes.add(source, subscriber) for source in change.added]
+        await asyncio.gather(*opening)
+        return Done()
+
+    async def _pause(self, _: PausePublishing) -> Done:
+        for publisher in self.publishers.values():
+            publisher.pause()
+        return Done()
+
+    async def _resume(self, _: ResumePublishing) -> Done:
+        for publisher in self.publishers.values():
+            publisher.resume()
+        return Done()
+
+    async def _sync(self, _: AwaitReleases) -> Done:
+        await asyncio.gather(*(publisher.sync() for publisher in self.publishers.values()))
+        return Done()
+
+    # --- channels -----------------------------------------------------------------------------------------
+
+    async def _open(self, source: Source, receivers: list[Receiver]) -> Channel:
+        home = _exchanges.get(source.contact.exchange_id)
+        if home is not None and source.allow_local and not source.force_tcp:
+            return await self._open_local(home, source, receivers)
+        return await self._opener.open(source, receivers)
+
+    def _close(self, channel: Channel) -> None:
+        self._opener.close(channel)
+
+    async def _open_local(self, home: "Exchange", source: Source, receivers: list[Receiver]) -> LocalChannel:
+        channel = LocalChannel(source.publisher_id, source.topic, receivers)
+        attached: asyncio.Future[None] = self._loop.create_future()
+
+        def attach() -> None:
+            publisher = home.publishers.get(source.publisher_id)
+            if publisher is not None:
+                sender = LocalSender(publisher.window, channel, home.mailbox, self.mailbox)
+                channel.detach = lambda: _run_on(home, self, lambda: publisher.detach(sender))
+                publisher.attach(sender)
+            _run_on(self, home, lambda: _finish(attached))
+
+        _run_on(home, self, attach)
+        await attached
+        return channel
+
+    def _on_control(self, link: Link, message: Any) -> None:
+        match message:
+            case ch.LinkHello():
+                self._links.greeted(link, message)
+            case ch.OpenChannel():
+                self._admission.open(link, message)
+            case ch.ChannelProof():
+                self._admission.prove(link, message)
+            case ch.CloseChannel():
+                self._admission.close(link, message)
+            case ch.ChannelEndSeen():
+                self._admission.end_seen(link, message)
+            case ch.ChannelChallenge() | ch.ChannelOpened() | ch.ChannelRefused():
+                self._opener.answer(link, message)
+            case ch.SegmentNamed():
+                self._opener.segment_named(link, message)
+            case ch.ChannelEnded():
+                channel = self._opener.ended(link, message)
+                if channel is not None:
+                    self._routes.ended(channel)
+                    self._opener.forget(channel)
+
+    def _on_link_lost(self, link: Link) -> None:
+        self._admission.lost(link)
+        for channel in self._opener.lost(link):
+            if channel.receivers:
+                logger.warning("%s", PeerLost(topic=channel.topic, last_seq=channel.next_message - 1))
+            self._routes.ended(channel)
+
+
+def _run_on(target: Exchange, here: Exchange, call: Callable[[], object]) -> None:
+    """Run a call on another exchange's event loop, at once if it is this one."""
+    if target is here or target._loop is here._loop:
+        call()
+        return
+    with contextlib.suppress(RuntimeError):  # that event loop is closed, and its exchange with it
+        target.mailbox.post(lambda _: call(), None)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _warn_unconfirmed(topic: str, joined: Joined) -> None:
+    if joined.unconfirmed:
+        logger.warning(
+            "%s joined, but these did not apply their new routes in time: %s", topic, ", ".join(joined.unconfirmed)
+        )

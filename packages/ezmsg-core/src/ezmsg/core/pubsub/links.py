@@ -1,0 +1,123 @@
+"""The sockets of an exchange: one link for each process of this host, one connection for each TCP channel."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Any, cast
+from uuid import UUID
+
+from ezmsg.core.transports.link import Link
+from ezmsg.core.transports.listening import connect_channel, connect_link, listen_for_channels, listen_for_links
+from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.messages.channels import LinkHello
+from ezmsg.protocol.messages.endpoints import Contact
+
+CLOSE_TIMEOUT_S = 1.0
+
+
+class Links:
+    """Listens, connects, and finds the link to a process that there already is."""
+
+    def __init__(
+        self,
+        exchange_id: UUID,
+        on_control: Callable[[Link, Any], None],
+        on_lost: Callable[[Link], None],
+    ) -> None:
+        self._hello = LinkHello(exchange_id, os.getpid())
+        self._on_control = on_control
+        self._on_lost = on_lost
+        self._all: set[Link] = set()
+        self._ours: set[Link] = set()  # those that this side connected
+        self._to: dict[UUID, Link] = {}
+        self._connecting: dict[UUID, asyncio.Task[Link | None]] = {}
+        self._servers: list[asyncio.Server] = []
+
+    async def listen(self, host: str) -> tuple[str, int]:
+        """Listen for both kinds; return this exchange's link address and TCP port.
+
+        :raises OSError: if the host's address cannot be bound.
+        """
+        server, address = await listen_for_links(self._hello.exchange_id, lambda: self._new(same_host=True))
+        self._servers.append(server)
+        return address, (await self.listen_tcp(host, None)).port
+
+    async def listen_tcp(self, host: str, port: int | None) -> Address:
+        """Listen for TCP channels at an address of a publisher's own.
+
+        :raises OSError: if it cannot be bound.
+        """
+        server, port = await listen_for_channels(lambda: self._new(same_host=False), host, port)
+        self._servers.append(server)
+        return Address(host, port)
+
+    async def to(self, contact: Contact) -> Link | None:
+        """Return the link to a process of this host, made if there is none; ``None`` if it is on another host."""
+        link = self._to.get(contact.exchange_id)
+        if link is not None or contact.link is None:
+            return link
+        task = self._connecting.get(contact.exchange_id)
+        if task is None:
+            task = asyncio.ensure_future(self._connect(contact))
+            self._connecting[contact.exchange_id] = task
+            task.add_done_callback(lambda _: self._connecting.pop(contact.exchange_id, None))
+        return await asyncio.shield(task)
+
+    async def connect_tcp(self, contact: Contact) -> Link:
+        """Make a connection for one channel.
+
+        :raises OSError: if nobody answers.
+        """
+        protocol = await connect_channel(contact.tcp_host, contact.tcp_port, lambda: self._new(same_host=False))
+        return self._greet(protocol)
+
+    async def _connect(self, contact: Contact) -> Link | None:
+        assert contact.link is not None
+        protocol = await connect_link(contact.link, lambda: self._new(same_host=True))
+        if protocol is None:
+            return None
+        link = self._greet(protocol)
+        # The other side may have connected at the same moment; then both sockets serve.
+        return self._to.setdefault(contact.exchange_id, link)
+
+    def greeted(self, link: Link, hello: LinkHello) -> None:
+        """The other end says who it is."""
+        first = link.peer is None
+        link.peer = hello
+        if first and link not in self._ours:
+            link.control(self._hello)
+        if link.same_host:
+            self._to.setdefault(hello.exchange_id, link)
+
+    def _greet(self, protocol: asyncio.BaseProtocol) -> Link:
+        link = cast(Link, protocol)
+        self._ours.add(link)
+        link.control(self._hello)
+        return link
+
+    def _new(self, *, same_host: bool) -> Link:
+        link = Link(self._on_control, self._lost, same_host=same_host)
+        self._all.add(link)
+        return link
+
+    def _lost(self, link: Link) -> None:
+        self._all.discard(link)
+        self._ours.discard(link)
+        for peer in [peer for peer, known in self._to.items() if known is link]:
+            del self._to[peer]
+        self._on_lost(link)
+
+    async def close(self) -> None:
+        """Stop listening and close every socket; bounded."""
+        for server in self._servers:
+            server.close()
+        for task in self._connecting.values():
+            task.cancel()
+        links = list(self._all)
+        for link in links:
+            link.close()
+        if links:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await asyncio.gather(*(link.closed for link in links))

@@ -1,0 +1,179 @@
+"""The subscribers' side of the channel conversation: reaching a publisher, by the best way there is."""
+
+import asyncio
+import logging
+import os
+import socket
+from typing import Any
+from uuid import UUID
+
+from ezmsg.core import errors
+from ezmsg.core.messages.active import CODEC
+from ezmsg.core.pubsub.channel import Channel, Receiver
+from ezmsg.core.pubsub.links import Links
+from ezmsg.core.transports.handing_over import take_all
+from ezmsg.core.transports.link import Link
+from ezmsg.core.transports.segments import SegmentForm, map_descriptor, map_name
+from ezmsg.core.transports.shared_memory import SharedMemoryChannel
+from ezmsg.core.transports.tcp import TcpChannel
+from ezmsg.protocol import auth
+from ezmsg.protocol.messages.channels import (
+    ChannelChallenge,
+    ChannelEnded,
+    ChannelEndSeen,
+    ChannelOpened,
+    ChannelProof,
+    ChannelRefused,
+    OpenChannel,
+    SegmentNamed,
+)
+from ezmsg.protocol.messages.endpoints import Source
+
+logger = logging.getLogger("ezmsg")
+
+OPEN_TIMEOUT_S = 5.0
+"""How long reaching a publisher may take, in seconds."""
+
+MESSAGE_LIMIT = 2**36
+"""The largest message, in bytes, that is taken over TCP from a publisher that proved itself."""
+
+
+class Opener:
+    """Opens channels to publishers of other processes."""
+
+    def __init__(self, links: Links, client_id: UUID, segments: socket.socket | None) -> None:
+        self._links = links
+        self._client_id = client_id
+        self._segments = segments
+        self._answers: dict[tuple[Link, int], asyncio.Future[Any]] = {}
+        self._channels: dict[tuple[Link, int], SharedMemoryChannel | TcpChannel] = {}
+        self._by_publisher: dict[UUID, tuple[SharedMemoryChannel, bytes]] = {}
+
+    async def open(self, source: Source, receivers: list[Receiver]) -> Channel:
+        """Open a channel to a publisher: by the link of this host if it leads there, else over TCP.
+
+        :raises ChannelRefused: if the publisher does not want us, or does not hold the channel's key.
+        :raises OSError: if nothing answers.
+        :raises TimeoutError: if that takes too long.
+        """
+        async with asyncio.timeout(OPEN_TIMEOUT_S):
+            link = None if source.force_tcp else await self._links.to(source.contact)
+            if link is None:
+                link = await self._links.connect_tcp(source.contact)
+            return await self._converse(link, source, receivers)
+
+    async def _converse(self, link: Link, source: Source, receivers: list[Receiver]) -> Channel:
+        number, nonce = link.next_number(), os.urandom(auth.NONCE_SIZE)
+        question = OpenChannel(number, source.publisher_id, self._client_id, nonce)
+        challenge = await self._ask(link, number, question, source.topic)
+        if not isinstance(challenge, ChannelChallenge) or not auth.same(
+            auth.server_proof(source.key, nonce, challenge.nonce), challenge.proof
+        ):
+            raise errors.ChannelRefused(topic=source.topic, reason="the publisher does not hold the channel's key")
+        channel = self._make_channel(link, number, challenge.num_buffers, source, receivers)
+        # From here on messages may come, perhaps together with the answer.
+        link.heard[number] = channel
+        self._channels[link, number] = channel
+        try:
+            proof = ChannelProof(number, auth.client_proof(source.key, nonce, challenge.nonce))
+            opened = await self._ask(link, number, proof, source.topic)
+        except BaseException:
+            self.close(channel)
+            raise
+        if isinstance(opened, ChannelOpened):
+            channel.next_message = max(channel.next_message, opened.next_message)
+        return channel
+
+    def _make_channel(
+        self, link: Link, number: int, num_buffers: int, source: Source, receivers: list[Receiver]
+    ) -> SharedMemoryChannel | TcpChannel:
+        if not link.same_host:
+            link.reader.data_limit = MESSAGE_LIMIT  # now that we know who sends
+            return TcpChannel(source.publisher_id, source.topic, receivers, link, number, CODEC)
+        channel = SharedMemoryChannel(
+            source.publisher_id,
+            source.topic,
+            receivers,
+            link,
+            number,
+            num_buffers,
+            CODEC,
+            self.receive_segments,
+        )
+        self._by_publisher[source.publisher_id] = channel, source.key
+        return channel
+
+    async def _ask(self, link: Link, number: int, message: object, topic: str) -> object:
+        answer = self._answers[link, number] = asyncio.get_running_loop().create_future()
+        link.control(message)
+        try:
+            reply = await answer
+        finally:
+            del self._answers[link, number]
+        if isinstance(reply, ChannelRefused):
+            raise errors.ChannelRefused(topic=topic, reason=reply.reason)
+        return reply
+
+    # --- what the other end says --------------------------------------------------------------------------
+
+    def answer(self, link: Link, message: ChannelChallenge | ChannelOpened | ChannelRefused) -> None:
+        """Go on with the conversation that waits for this."""
+        waiting = self._answers.get((link, message.number))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(message)
+
+    def ended(self, link: Link, message: ChannelEnded) -> Channel | None:
+        """A publisher is closed, and everything it sent has been read; return its channel."""
+        link.control(ChannelEndSeen(message.number))
+        channel = self._channels.get((link, message.number))
+        if channel is not None:
+            channel.ended = True
+            channel.next_message = message.next_message
+        return channel
+
+    def segment_named(self, link: Link, message: SegmentNamed) -> None:
+        """Map a segment that has a name."""
+        channel = self._channels.get((link, message.number))
+        if isinstance(channel, SharedMemoryChannel):
+            form = SegmentForm(message.slots, message.slot_bytes)
+            channel.add_segment(message.segment, map_name(message.name, form), form)
+
+    def receive_segments(self) -> None:
+        """Map the segments that were handed over by now, if the right ones did it."""
+        if self._segments is None:
+            return
+        for segment in take_all(self._segments):
+            try:
+                channel, key = self._by_publisher.get(segment.publisher_id, (None, b""))
+                if channel is not None and segment.is_from(key):
+                    memory = map_descriptor(segment.descriptor, segment.form)
+                    channel.add_segment(segment.number, memory, segment.form)
+            except (OSError, errors.SegmentRefused) as error:
+                logger.warning("A segment that was handed over could not be mapped: %s", error)
+            finally:
+                os.close(segment.descriptor)
+
+    # --- ends -----------------------------------------------------------------------------------------------
+
+    def close(self, channel: Channel) -> None:
+        """Hear a publisher no more."""
+        channel.close()
+        self.forget(channel)
+
+    def forget(self, channel: Channel) -> None:
+        """Keep nothing about a channel that is closed."""
+        for key in [key for key, known in self._channels.items() if known is channel]:
+            del self._channels[key]
+        known = self._by_publisher.get(channel.publisher_id)
+        if known is not None and known[0] is channel:
+            del self._by_publisher[channel.publisher_id]
+
+    def lost(self, link: Link) -> list[Channel]:
+        """A link is gone; return the channels that were on it."""
+        for key, waiting in self._answers.items():
+            if key[0] is link and not waiting.done():
+                waiting.set_exception(ConnectionResetError("the publisher's process closed the link"))
+        lost: list[Channel] = [channel for key, channel in self._channels.items() if key[0] is link]
+        for channel in lost:
+            self.forget(channel)
+        return lost

@@ -1,0 +1,63 @@
+"""What a publisher can be told, and what the environment says where it was told nothing."""
+
+import os
+
+from attrs import frozen
+
+from ezmsg.core.errors import InvalidOption
+
+LINGER_S = 5.0
+"""How long a closing publisher waits for its messages to be delivered, in seconds."""
+
+DEFAULT_NUM_BUFFERS = 32
+DEFAULT_BUF_SIZE = 2**16
+_TRUE = ("1", "true", "yes", "on")
+
+
+def flag(variable: str, default: bool) -> bool:
+    """Return an environment variable as a truth value."""
+    value = os.environ.get(variable, "").strip().lower()
+    return default if not value else value in _TRUE
+
+
+@frozen
+class PublisherOptions:
+    """How a publisher sends; ``buf_size`` is in bytes, and only where memory for messages begins."""
+
+    host: str | None
+    port: int | None
+    buf_size: int
+    num_buffers: int
+    start_paused: bool
+    force_tcp: bool
+    allow_local: bool
+
+
+def publisher_options(
+    host: str | None,
+    port: int | None,
+    buf_size: int,
+    num_buffers: int,
+    start_paused: bool,
+    force_tcp: bool | None,
+    allow_local: bool | None,
+) -> PublisherOptions:
+    """Check options, and take those that are None from ``EZMSG_FORCE_TCP`` and ``EZMSG_ALLOW_LOCAL``.
+
+    :raises InvalidOption: if one has a value that it cannot have.
+    """
+    if not isinstance(num_buffers, int) or num_buffers < 1:
+        raise InvalidOption(option="num_buffers", value=repr(num_buffers), reason="at least one buffer is needed")
+    if not isinstance(buf_size, int) or buf_size < 1:
+        raise InvalidOption(option="buf_size", value=repr(buf_size), reason="it must be a positive number of bytes")
+    if port is not None and (not isinstance(port, int) or not 0 <= port <= 0xFFFF):
+        raise InvalidOption(option="port", value=repr(port), reason="it must be from 0 to 65535")
+    return PublisherOptions(
+        host=host,
+        port=port,
+        buf_size=buf_size,
+        num_buffers=num_buffers,
+        start_paused=start_paused,
+        force_tcp=flag("EZMSG_FORCE_TCP", False) if force_tcp is None else force_tcp,
+        allow_local=flag("EZMSG_ALLOW_LOCAL", True) if allow_local is None else allow_local,
+    )

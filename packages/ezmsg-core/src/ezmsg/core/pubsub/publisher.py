@@ -1,0 +1,245 @@
+"""A publisher: hands each message to every process that hears its topic, and waits when they fall behind."""
+
+import asyncio
+import logging
+import os
+import time
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+from ezmsg.core.errors import EndpointClosed, UnencodableMessage
+from ezmsg.core.messages.active import CODEC
+from ezmsg.core.pubsub.backpressure import Window
+from ezmsg.core.pubsub.exchange import Exchange
+from ezmsg.core.pubsub.options import (
+    DEFAULT_BUF_SIZE,
+    DEFAULT_NUM_BUFFERS,
+    LINGER_S,
+    PublisherOptions,
+    publisher_options,
+)
+from ezmsg.core.transports.in_process import LocalSender
+from ezmsg.core.transports.sender import Sender
+from ezmsg.core.transports.shared_memory import SharedMemorySender, Slots
+from ezmsg.core.transports.tcp import TcpSender, joined
+from ezmsg.protocol.addresses import AddressType
+
+logger = logging.getLogger("ezmsg")
+
+WARN_AGAIN_S = 5.0
+"""Seconds between two warnings that a publisher waits for its subscribers."""
+
+_GUARD = object()
+
+
+class Publisher:
+    """Sends messages; made with :meth:`create` or :meth:`GraphContext.publisher`.
+
+    ``undelivered`` counts the messages that :meth:`wait_closed` gave up on.
+    """
+
+    def __init__(
+        self,
+        id: UUID,
+        topic: str,
+        exchange: Exchange,
+        options: PublisherOptions,
+        *,
+        _guard: object = None,
+    ) -> None:
+        if _guard is not _GUARD:
+            raise TypeError("Use Publisher.create(...) or GraphContext.publisher(...) instead")
+        self.id = id
+        self.topic = topic
+        self.options = options
+        self.secret = os.urandom(32)
+        self.next_message = 0
+        self.undelivered = 0
+        self.window = Window(options.num_buffers, on_free=self._token_free)
+        self._exchange = exchange
+        self._slots = Slots(options.num_buffers, options.buf_size)
+        self._senders: tuple[Sender, ...] = ()
+        self._local: tuple[LocalSender, ...] = ()
+        self._shared: tuple[SharedMemorySender, ...] = ()
+        self._tcp: tuple[TcpSender, ...] = ()
+        self._running = asyncio.Event()
+        if not options.start_paused:
+            self._running.set()
+        self._closed = False
+        self._closing: asyncio.Task[None] | None = None
+        self._warned_at = -WARN_AGAIN_S
+
+    @classmethod
+    async def create(
+        cls,
+        topic: str,
+        graph_address: AddressType | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        buf_size: int = DEFAULT_BUF_SIZE,
+        num_buffers: int = DEFAULT_NUM_BUFFERS,
+        start_paused: bool = False,
+        force_tcp: bool | None = None,
+        allow_local: bool | None = None,
+    ) -> Self:
+        """Join the graph as a publisher of ``topic``; return when every subscriber there is can hear it.
+
+        :param host: where to listen for TCP, with ``port``; unless given, the process's common address serves.
+        :param buf_size: bytes of a message for which memory is made at first; it grows with the messages.
+        :param num_buffers: how many messages may be published and not yet released.
+        :param force_tcp: use TCP even inside one host; ``None`` means as the environment says.
+        :param allow_local: hand objects on inside a process; ``None`` means as the environment says.
+        :raises InvalidOption: if an option has a value that it cannot have.
+        :raises ServerUnreachable: if no graph server answers.
+        """
+        options = publisher_options(host, port, buf_size, num_buffers, start_paused, force_tcp, allow_local)
+        exchange = await Exchange.acquire(graph_address)
+        publisher = cls(uuid4(), topic, exchange, options, _guard=_GUARD)
+        try:
+            await exchange.join_publisher(publisher)
+        except BaseException:
+            await exchange.release()
+            raise
+        return publisher
+
+    @property
+    def running(self) -> bool:
+        """Whether messages are sent at once, and not held back by :meth:`pause`."""
+        return self._running.is_set()
+
+    @property
+    def log_name(self) -> str:
+        """How log lines name this publisher."""
+        return f"pub_{self.topic}:{self.id}"
+
+    def pause(self) -> None:
+        """Let the next :meth:`broadcast` wait for :meth:`resume`."""
+        self._running.clear()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._running.set()
+
+    async def sync(self) -> None:
+        """Wait until every message published so far has been released by all who got it."""
+        await self.window.wait_idle()
+
+    async def broadcast(self, obj: Any) -> None:
+        """Send a message to everyone who hears the topic, waiting while ``num_buffers`` are not yet released.
+
+        With no subscriber it returns at once. An object handed on inside the process must not be changed later.
+
+        :raises EndpointClosed: if the publisher is closed.
+        :raises UnencodableMessage: if the object cannot become bytes; then nobody gets it.
+        """
+        self._check_open()
+        if not self._running.is_set():
+            await self._running.wait()
+            self._check_open()
+        if not self._senders:
+            self.next_message += 1
+            return
+        token = self.window.try_take()
+        if token is None:
+            token = await self._take_blocked()
+        try:
+            self._send(token, obj)
+        except BaseException:
+            self.window.give_back(token)
+            raise
+
+    def attach(self, sender: Sender) -> None:
+        """Send on one channel more, from the next message on."""
+        self._set_senders((*self._senders, sender))
+
+    def detach(self, sender: Sender) -> None:
+        """Send on one channel less. What its end still holds stays held until it is released or abandoned."""
+        self._set_senders(tuple(other for other in self._senders if other is not sender))
+
+    def close(self) -> None:
+        """Publish no more, and begin to deliver what is under way; :meth:`wait_closed` waits for that."""
+        if self._closed:
+            return
+        self._closed = True
+        self._running.set()
+        self.window.refuse(EndpointClosed(topic=self.topic, role="publisher"))
+        self._closing = asyncio.get_running_loop().create_task(self._drain_and_leave())
+
+    async def wait_closed(self) -> None:
+        """Wait until everything is delivered, for at most five seconds; say how many messages were not."""
+        if self._closing is not None:
+            await self._closing
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _send(self, token: int, obj: Any) -> None:
+        senders = self._senders
+        if not senders:  # the last one left while this message waited for a buffer
+            self.next_message += 1
+            self.window.give_back(token)
+            return
+        number = self.next_message
+        if self._shared or self._tcp:
+            self._send_encoded(number, token, obj)
+        else:
+            self.window.hold(token, len(senders))
+        self.next_message = number + 1
+        for local in self._local:
+            local.send(number, token, obj)
+
+    def _send_encoded(self, number: int, token: int, obj: Any) -> None:
+        """Everything that can fail comes before the first channel gets the message."""
+        try:
+            payload = CODEC.encode(obj)
+        except Exception as error:  # whatever a user's class raises when it is pickled
+            raise UnencodableMessage(
+                topic=self.topic, type_name=type(obj).__qualname__, reason=str(error)
+            ) from error
+        segment = self._slots.write(token, payload) if self._shared else None
+        body = joined(payload) if self._tcp else None
+        self.window.hold(token, len(self._senders))
+        if segment is not None:
+            for shared in self._shared:
+                shared.send(number, token, segment, payload.size)
+        if body is not None:
+            for tcp in self._tcp:
+                tcp.send(number, token, body)
+
+    async def _take_blocked(self) -> int:
+        now = time.monotonic()
+        if now - self._warned_at > WARN_AGAIN_S and "EZMSG_DISABLE_BACKPRESSURE_WARNING" not in os.environ:
+            self._warned_at = now
+            logger.warning("%s under subscriber backpressure!", self.topic)
+        return await self.window.take()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EndpointClosed(topic=self.topic, role="publisher")
+
+    def _token_free(self, token: int) -> None:
+        self._slots.free(token)
+
+    def _set_senders(self, senders: tuple[Sender, ...]) -> None:
+        self._senders = senders
+        self._local = tuple(sender for sender in senders if isinstance(sender, LocalSender))
+        self._shared = tuple(sender for sender in senders if isinstance(sender, SharedMemorySender))
+        self._tcp = tuple(sender for sender in senders if isinstance(sender, TcpSender))
+
+    async def _drain_and_leave(self) -> None:
+        await self._drain()
+        self._slots.close()
+        await self._exchange.leave_publisher(self)
+
+    async def _drain(self) -> None:
+        ends = [asyncio.ensure_future(sender.end(self.next_message)) for sender in self._senders]
+        if not ends:
+            return
+        done, late = await asyncio.wait(ends, timeout=LINGER_S)
+        self.undelivered = sum(task.result() for task in done)
+        for task in late:
+            task.cancel()
+        self.undelivered += sum(s.held for s, task in zip(self._senders, ends, strict=False) if task in late)
+        if self.undelivered:
+            logger.warning(
+                "%s was closed with %d message(s) not delivered within %g s", self.topic, self.undelivered, LINGER_S
+            )

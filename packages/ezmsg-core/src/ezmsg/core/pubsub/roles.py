@@ -1,0 +1,37 @@
+"""What the exchange needs of the endpoints that it joins, so that it need not know their classes."""
+
+from typing import Protocol
+from uuid import UUID
+
+from ezmsg.core.pubsub.backpressure import Window
+from ezmsg.core.pubsub.channel import Receiver
+from ezmsg.core.pubsub.options import PublisherOptions
+from ezmsg.core.transports.sender import Sender
+
+
+class Feeding(Protocol):
+    """A publisher, as the exchange sees it."""
+
+    id: UUID
+    topic: str
+    secret: bytes
+    options: PublisherOptions
+    window: Window
+    next_message: int
+
+    def attach(self, sender: Sender) -> None: ...
+
+    def detach(self, sender: Sender) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    async def sync(self) -> None: ...
+
+
+class Hearing(Receiver, Protocol):
+    """A subscriber, as the exchange sees it."""
+
+    id: UUID
+    topic: str

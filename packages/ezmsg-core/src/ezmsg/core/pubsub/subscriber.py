@@ -1,0 +1,171 @@
+"""A subscriber: the messages of every publisher whose topic leads to its own."""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+from ezmsg.core.errors import EndpointClosed, InvalidOption
+from ezmsg.core.pubsub.channel import Lease
+from ezmsg.core.pubsub.exchange import Exchange
+from ezmsg.core.pubsub.leaky import LeakyQueue, Queue
+from ezmsg.protocol.addresses import AddressType
+
+_GUARD = object()
+
+
+class Loan:
+    """The context of :meth:`Subscriber.recv_zero_copy`."""
+
+    __slots__ = ("_lease", "_subscriber")
+
+    def __init__(self, subscriber: "Subscriber") -> None:
+        self._subscriber = subscriber
+        self._lease: Lease | None = None
+
+    async def __aenter__(self) -> Any:
+        lease = await self._subscriber.next_lease()
+        try:
+            message = lease.view()
+        except BaseException:
+            lease.release()
+            raise
+        self._lease = lease
+        return message
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.release()
+
+
+class Subscriber:
+    """Receives messages; made with :meth:`create` or :meth:`GraphContext.subscriber`.
+
+    Messages of one publisher come in the order they were published, those of several as they arrive. Iterating
+    over ``recv`` from several tasks hands each message to one of them.
+    """
+
+    def __init__(
+        self,
+        id: UUID,  # noqa: A002  the public name
+        topic: str,
+        exchange: Exchange,
+        *,
+        leaky: bool = False,
+        max_queue: int | None = None,
+        _guard: object = None,
+    ) -> None:
+        if _guard is not _GUARD:
+            raise TypeError("Use Subscriber.create(...) or GraphContext.subscriber(...) instead")
+        self.id = id
+        self.topic = topic
+        self.leaky = leaky
+        self.messages_received = 0
+        self._exchange = exchange
+        self._queue = LeakyQueue(max_queue or 1) if leaky else Queue()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._closed = False
+        self._withdrawal: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def create(
+        cls,
+        topic: str,
+        graph_address: AddressType | None = None,
+        *,
+        leaky: bool = False,
+        max_queue: int | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Join the graph as a subscriber of ``topic``; return when every publisher there is can be heard.
+
+        :param leaky: drop the oldest message when more than ``max_queue`` (default 1) wait.
+        :raises InvalidOption: if ``max_queue`` is not positive, or an option is not known.
+        :raises ServerUnreachable: if no graph server answers.
+        """
+        if max_queue is not None and max_queue <= 0:
+            raise InvalidOption(option="max_queue", value=repr(max_queue), reason="it must be positive")
+        if kwargs:
+            raise InvalidOption(option=next(iter(kwargs)), value="...", reason="a subscriber has no such option")
+        exchange = await Exchange.acquire(graph_address)
+        subscriber = cls(uuid4(), topic, exchange, leaky=leaky, max_queue=max_queue, _guard=_GUARD)
+        try:
+            await exchange.join_subscriber(subscriber)
+        except BaseException:
+            await exchange.release()
+            raise
+        return subscriber
+
+    @property
+    def dropped(self) -> int:
+        """How many messages a leaky subscriber has let go of unread."""
+        return self._queue.dropped
+
+    def put(self, lease: Lease) -> None:
+        """Take a message from a channel."""
+        if self._closed:
+            lease.release()
+            return
+        self._queue.put(lease)
+        self._wake()
+
+    async def recv(self) -> Any:
+        """Return the next message as a private copy.
+
+        :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
+        """
+        lease = await self.next_lease()
+        try:
+            return lease.private()
+        finally:
+            lease.release()
+
+    def recv_zero_copy(self) -> Loan:
+        """Lend the next message without copying it: ``async with subscriber.recv_zero_copy() as message:``.
+
+        Its publisher's buffer is free again on leaving. Arrays from another process are read-only views. Neither
+        change nor keep the message.
+
+        :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
+        """
+        return Loan(self)
+
+    def close(self) -> None:
+        """Stop receiving. Messages not yet received are let go of; views that were kept stay readable."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.clear()
+        self._wake()
+        self._withdrawal = asyncio.get_running_loop().create_task(self._exchange.leave_subscriber(self))
+
+    async def wait_closed(self) -> None:
+        """Wait until the graph server knows that the subscriber left; bounded."""
+        if self._withdrawal is not None:
+            await self._withdrawal
+
+    async def next_lease(self) -> Lease:
+        """Take the next message; :meth:`Lease.release` must follow.
+
+        :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
+        """
+        queue = self._queue
+        while not len(queue):
+            if self._closed:
+                raise EndpointClosed(topic=self.topic, role="subscriber")
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiting.remove(waiter)
+        self.messages_received += 1
+        return queue.take()
+
+    def _wake(self) -> None:
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -1,0 +1,50 @@
+"""The graph service with what only core can do: start a server where none answers.
+
+This is the one place, besides the re-exported names, where core knows the server.
+"""
+
+import logging
+import os
+
+from ezmsg.control import sharing
+from ezmsg.control.discovery import find_address
+from ezmsg.control.service import GraphService as ControlService
+from ezmsg.graphserver.embedded import GraphServer
+from ezmsg.protocol.addresses import ADDRESS_VARIABLE, AddressType
+from ezmsg.protocol.errors import ServerUnreachable
+
+logger = logging.getLogger("ezmsg")
+
+
+class GraphService(ControlService):
+    """Operates the graph server at an address, and can see to it that there is one."""
+
+    def __init__(self, address: AddressType | None = None) -> None:
+        super().__init__(address)
+        self._explicit = address is not None or ADDRESS_VARIABLE in os.environ
+
+    def create_server(self) -> GraphServer:
+        """Start a server in a thread: at the address given, else on the first free port from 10000 on.
+
+        :raises AddressInUse: if it cannot listen there.
+        """
+        server = GraphServer()
+        server.start(self.address if self._explicit else None)
+        self._address = server.address
+        return server
+
+    async def ensure(self, auto_start: bool | None = None) -> GraphServer | None:
+        """Return ``None`` if a server answers, else start one and return it; its starter stops it.
+
+        :param auto_start: whether one may be started; ``None`` means only if no address was given, by argument
+            or by ``EZMSG_GRAPHSERVER_ADDR``.
+        :raises ServerUnreachable: if none answers and none may be started.
+        """
+        try:
+            connection = await sharing.acquire(find_address(self.address))
+        except ServerUnreachable:
+            if auto_start is False or (auto_start is None and self._explicit):
+                raise
+            return self.create_server()
+        await sharing.release(connection)
+        return None

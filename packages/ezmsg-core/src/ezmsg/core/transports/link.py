@@ -1,0 +1,228 @@
+"""One socket of the data plane: the link between two processes of one host, or the connection of a TCP channel.
+
+It reads records and hands each to whom it is for; it gathers notices and releases and writes them together. A
+notice is written at once unless one has been written in this turn of the event loop; releases ride on the next
+notice, or go by themselves a moment later.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from ezmsg.core.transports import records
+from ezmsg.core.transports.records import CONTROL, DATA, NOTICE, RELEASE, Record, RecordReader
+from ezmsg.core.transports.sender import Sender
+from ezmsg.protocol.codec import body_from_wire, encode, unpack_map
+from ezmsg.protocol.errors import EzmsgError
+from ezmsg.protocol.messages import CHANNELS
+from ezmsg.protocol.messages.channels import LinkHello
+
+logger = logging.getLogger("ezmsg")
+
+RELEASE_DELAY_S = 0.001
+"""How long a release may wait for a notice to ride on, in seconds."""
+
+
+class Hearing(Protocol):
+    """A channel that was opened from this end."""
+
+    def receive(self, record: Record) -> None:
+        """Take a NOTICE or DATA record."""
+
+
+class Link(asyncio.BufferedProtocol):
+    """A socket, the channels that this end opened on it, and those that the other end opened."""
+
+    def __init__(
+        self,
+        on_control: "Callable[[Link, Any], None]",
+        on_lost: "Callable[[Link], None]",
+        *,
+        same_host: bool,
+    ) -> None:
+        self.same_host = same_host
+        self.peer: LinkHello | None = None
+        self.heard: dict[int, Hearing] = {}
+        self.fed: dict[int, Sender] = {}
+        self.reader = RecordReader()
+        self.closed = asyncio.get_running_loop().create_future()
+        self._on_control = on_control
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._socket: socket.socket | None = None
+        self._numbers = 0
+        self._outbox: list[bytes | bytearray] = []
+        self._turn_taken = False
+        self._release_timer = False
+        self._writable = True
+        self._drained: asyncio.Future[None] | None = None
+
+    def next_number(self) -> int:
+        """Return a number for a channel that this end opens."""
+        self._numbers += 1
+        return self._numbers
+
+    def stop_feeding(self, number: int) -> None:
+        """A channel that the other end opened is over; a TCP connection is over with its only channel."""
+        self.fed.pop(number, None)
+        if not self.same_host and not self.fed:
+            self.close()
+
+    # --- writing ------------------------------------------------------------------------------------------
+
+    def control(self, message: object) -> None:
+        """Send a message of the channel conversation."""
+        body = encode(message)
+        self._outbox += (records.pack(CONTROL, 0, size=len(body)), body)
+        self._flush()
+
+    def notice(self, channel: int, number: int, segment: int, slot: int, size: int) -> None:
+        """Say that a message lies in a slot."""
+        self._outbox.append(records.pack(NOTICE, channel, number, segment, slot, size))
+        self._write_soon()
+
+    def data(self, channel: int, number: int, token: int, body: bytes | bytearray) -> None:
+        """Send a message itself. The body must not change afterwards."""
+        self._outbox += (records.pack(DATA, channel, number, 0, token, len(body)), body)
+        self._write_soon()
+
+    def release(self, channel: int, token: int, *, prompt: bool) -> None:
+        """Say that nobody here holds a message any more; ``prompt`` if its publisher may be waiting for it."""
+        self._outbox.append(records.pack(RELEASE, channel, slot=token))
+        if prompt:
+            self._write_soon()
+        elif not self._release_timer:
+            self._release_timer = True
+            self._loop.call_later(RELEASE_DELAY_S, self._release_timer_fired)
+
+    async def flushed(self) -> None:
+        """Wait until the operating system has taken everything that was sent."""
+        self._flush()
+        transport = self._transport
+        if transport is None or transport.get_write_buffer_size() == 0:
+            return
+        transport.set_write_buffer_limits(high=0)
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+        await asyncio.shield(self._drained)
+
+    def close(self) -> None:
+        """Write what waits, then close the socket."""
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _write_soon(self) -> None:
+        if self._turn_taken:
+            return
+        self._turn_taken = True
+        self._loop.call_soon(self._turn_over)
+        self._flush()
+
+    def _turn_over(self) -> None:
+        self._turn_taken = False
+        self._flush()
+
+    def _release_timer_fired(self) -> None:
+        self._release_timer = False
+        self._flush()
+
+    def _flush(self) -> None:
+        outbox = self._outbox
+        if not outbox or self._transport is None:
+            return
+        data: bytes | bytearray | memoryview = outbox[0] if len(outbox) == 1 else b"".join(outbox)
+        outbox.clear()
+        if not self._writable or self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() == 0:
+            data = self._send_now(data)
+        if data:
+            self._transport.write(data)
+
+    def _send_now(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
+        """Give the socket what it takes at once; return the rest. It saves the transport's round."""
+        assert self._socket is not None
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            return data
+        except OSError:
+            # The other end is gone. What it wrote before is still to be read, so reading goes on to its end.
+            self._writable = False
+            return b""
+        return memoryview(data)[sent:] if sent < len(data) else b""
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def get_buffer(self, _size_hint: int) -> bytearray:
+        return cast(bytearray, self.reader.get_buffer())
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            for record in self.reader.buffer_updated(nbytes):
+                self._dispatch(record)
+        except (ValueError, EzmsgError) as error:
+            logger.warning("A link of the data plane was closed, because its peer broke the rules: %s", error)
+            assert self._transport is not None
+            self._transport.abort()
+
+    def _dispatch(self, record: Record) -> None:
+        kind = record.kind
+        if kind in (NOTICE, DATA):
+            hearing = self.heard.get(record.channel)
+            if hearing is not None:
+                hearing.receive(record)
+            else:
+                self.release(record.channel, record.slot, prompt=False)  # it crossed our CloseChannel
+        elif kind == RELEASE:
+            sender = self.fed.get(record.channel)
+            if sender is not None:
+                sender.released(record.slot)
+                if sender.closing and not sender.held:
+                    self.stop_feeding(record.channel)
+        else:
+            self._on_control(self, body_from_wire(unpack_map(bytes(record.body)), CHANNELS))
+
+    # --- the socket's life --------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        # A socket object of our own, to write without a detour and to read what is left after the peer's death.
+        self._socket = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+        self._socket.setblocking(False)
+        self._flush()
+
+    def pause_writing(self) -> None:
+        """The transport holds what it cannot write; windows bound how much that can become."""
+
+    def resume_writing(self) -> None:
+        if self._drained is not None:
+            self._drained.set_result(None)
+            self._drained = None
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._writable = False
+        self._read_rest()
+        assert self._socket is not None
+        self._socket.close()
+        self.resume_writing()
+        if not self.closed.done():
+            self.closed.set_result(None)
+        self._on_lost(self)
+
+    def _read_rest(self) -> None:
+        """A failed write ends the transport, but not what the peer had written before."""
+        assert self._socket is not None
+        with contextlib.suppress(OSError, ValueError, EzmsgError):
+            while size := self._socket.recv_into(self.reader.get_buffer()):
+                for record in self.reader.buffer_updated(size):
+                    self._dispatch(record)

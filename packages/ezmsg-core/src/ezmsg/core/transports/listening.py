@@ -1,0 +1,121 @@
+"""Where this process can be reached: its link address on this host, and a TCP address for everybody else."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from ezmsg.core.platform import PASSES_DESCRIPTORS
+
+DEFAULT_PORT_START = 25980
+LOOPBACK = "127.0.0.1"
+Factory = Callable[[], asyncio.BaseProtocol]
+
+
+def link_name(exchange_id: uuid.UUID) -> str:
+    """Return the name under which an exchange listens for links, without the zero byte of abstract names."""
+    return f"ezmsg-{exchange_id.hex}"
+
+
+def segment_name(exchange_id: uuid.UUID) -> str:
+    """Return the name under which an exchange takes segments."""
+    return f"ezmsg-{exchange_id.hex}-segments"
+
+
+async def listen_for_links(exchange_id: uuid.UUID, factory: Factory) -> tuple[asyncio.Server, str]:
+    """Listen for links from this host; return the server and the address that a :class:`Contact` carries."""
+    loop = asyncio.get_running_loop()
+    if PASSES_DESCRIPTORS:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind("\0" + link_name(exchange_id))
+        return await loop.create_unix_server(factory, sock=listener, backlog=512), f"unix:{link_name(exchange_id)}"
+    server = await loop.create_server(factory, LOOPBACK, 0, backlog=512)
+    return server, f"tcp:{host_id()}:{server.sockets[0].getsockname()[1]}"
+
+
+async def listen_for_channels(factory: Factory, host: str, port: int | None) -> tuple[asyncio.Server, int]:
+    """Listen for TCP channels; without a port, on the first free one from ``EZMSG_PUBLISHER_PORT_START``.
+
+    :raises OSError: if the address cannot be bound.
+    """
+    loop = asyncio.get_running_loop()
+    start = int(os.environ.get("EZMSG_PUBLISHER_PORT_START", DEFAULT_PORT_START))
+    candidates = [*range(start, min(start + 4096, 0x10000)), 0] if port is None else [port]
+    for candidate in candidates[:-1]:
+        with contextlib.suppress(OSError):
+            server = await loop.create_server(factory, host, candidate, backlog=512)
+            return server, server.sockets[0].getsockname()[1]
+    server = await loop.create_server(factory, host, candidates[-1], backlog=512)
+    return server, server.sockets[0].getsockname()[1]
+
+
+def listen_for_segments(exchange_id: uuid.UUID) -> socket.socket:
+    """Listen for segments that publishers of this host hand over."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind("\0" + segment_name(exchange_id))
+    listener.listen(1024)
+    listener.setblocking(False)
+    return listener
+
+
+async def connect_link(address: str, factory: Factory) -> asyncio.BaseProtocol | None:
+    """Connect to a link address; ``None`` if it is not on this host, or not this user's."""
+    loop = asyncio.get_running_loop()
+    kind, _, rest = address.partition(":")
+    try:
+        if kind == "unix" and PASSES_DESCRIPTORS:
+            connection = await _connect_unix(rest)
+            if connection is None:
+                return None
+            return (await loop.create_unix_connection(factory, sock=connection))[1]
+        host, _, port = rest.partition(":")
+        if kind == "tcp" and host == host_id() and port.isdigit():
+            return (await loop.create_connection(factory, LOOPBACK, int(port)))[1]
+    except OSError:
+        return None
+    return None
+
+
+async def connect_channel(host: str, port: int, factory: Factory) -> asyncio.BaseProtocol:
+    """Connect to a publisher's TCP address.
+
+    :raises OSError: if nobody answers there.
+    """
+    return (await asyncio.get_running_loop().create_connection(factory, host, port))[1]
+
+
+async def _connect_unix(name: str) -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.setblocking(False)
+    try:
+        while True:
+            try:
+                connection.connect("\0" + name)
+                break
+            except BlockingIOError:  # its backlog is full at this moment; the caller's deadline bounds this
+                await asyncio.sleep(0.01)
+        if same_user(connection):
+            return connection
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()
+    return None
+
+
+def same_user(connection: socket.socket) -> bool:
+    """Whether the process at the other end of a Unix socket runs as this user, or as root."""
+    size = struct.calcsize("3i")
+    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return uid in (os.getuid(), 0)
+
+
+def host_id() -> str:
+    """Return what tells this host from others: its boot, where the system names it."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{uuid.getnode():012x}"

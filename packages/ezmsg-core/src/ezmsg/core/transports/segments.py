@@ -1,0 +1,151 @@
+"""Shared memory: a publisher's segment of slots, and a subscriber's read-only map of it.
+
+On Linux a segment has no name: it lives as long as somebody maps it, so that killing every process leaves nothing
+behind. Elsewhere it is a mapped file in the runtime folder; see :func:`sweep` for those whose owner was killed.
+
+No map is ever closed by hand. A view that somebody kept holds its map, and the map goes with the last view.
+"""
+
+import contextlib
+import mmap
+import os
+import tempfile
+from pathlib import Path
+
+from attrs import frozen
+
+from ezmsg.core.errors import SegmentRefused
+from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.protocol.announcement import runtime_folder
+
+if PASSES_DESCRIPTORS:
+    import fcntl
+
+    # The reader can rely on the size for ever: nobody, the owner included, can cut the memory from under it.
+    _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+
+
+@frozen
+class SegmentForm:
+    """How a segment is divided."""
+
+    slots: int
+    slot_bytes: int
+
+    @property
+    def size(self) -> int:
+        """The bytes of all slots together."""
+        return self.slots * self.slot_bytes
+
+
+class Segment:
+    """Memory that this process writes and others read; memory is taken when a slot is first written."""
+
+    def __init__(self, number: int, form: SegmentForm) -> None:
+        self.number = number
+        self.form = form
+        self.descriptor = -1
+        self.path: Path | None = None
+        if PASSES_DESCRIPTORS:
+            self.descriptor = os.memfd_create("ezmsg", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            descriptor = self.descriptor
+        else:
+            descriptor, self.path = _named_file()
+        try:
+            os.ftruncate(descriptor, form.size)
+            self.memory = memoryview(mmap.mmap(descriptor, form.size))
+            if PASSES_DESCRIPTORS:
+                fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        except OSError:
+            self.close()
+            raise
+        finally:
+            if descriptor != self.descriptor:
+                os.close(descriptor)
+
+    def close(self) -> None:
+        """Give up the descriptor or the name; maps of the memory stay good."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+        if self.path is not None:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+            self.path = None
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def map_descriptor(descriptor: int, form: SegmentForm) -> memoryview:
+    """Map a segment that was passed as a descriptor, read-only.
+
+    :raises SegmentRefused: if it is not what its publisher said, or could shrink later.
+    """
+    try:
+        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
+    except OSError as error:
+        raise SegmentRefused(reason=f"the segment is no sealed memory ({error})") from error
+    if seals & _SEALS != _SEALS:
+        raise SegmentRefused(reason="the segment could still change its size")
+    return _map(descriptor, form)
+
+
+def map_name(name: str, form: SegmentForm) -> memoryview:
+    """Map a segment that has a name, read-only.
+
+    :raises SegmentRefused: if it is not there, or not what its publisher said.
+    """
+    path = segment_folder() / Path(name).name  # never outside the folder, whatever the peer sent
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise SegmentRefused(reason=f"the segment cannot be opened ({error})") from error
+    try:
+        return _map(descriptor, form)
+    finally:
+        os.close(descriptor)
+
+
+def _map(descriptor: int, form: SegmentForm) -> memoryview:
+    if os.fstat(descriptor).st_size != form.size:
+        raise SegmentRefused(reason=f"the segment does not have the {form.size} bytes announced")
+    return memoryview(mmap.mmap(descriptor, form.size, access=mmap.ACCESS_READ))
+
+
+# --- segments with names --------------------------------------------------------------------------------------
+
+
+def segment_folder() -> Path:
+    """Return the folder of named segments, made if it is not there."""
+    uid = os.getuid() if hasattr(os, "getuid") else None
+    folder = Path(runtime_folder(os.environ, uid, tempfile.gettempdir())) / "segments"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _named_file() -> tuple[int, Path]:
+    descriptor, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", suffix=".segment", dir=segment_folder())
+    return descriptor, Path(name)
+
+
+def sweep() -> int:
+    """Remove named segments whose owner is gone; return how many there were."""
+    removed = 0
+    for path in segment_folder().glob("*.segment"):
+        owner = path.name.partition("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            with contextlib.suppress(OSError):
+                path.unlink()
+                removed += 1
+    return removed
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,41 @@
+"""The publisher's end of a channel: what every transport's end has in common."""
+
+from ezmsg.core.pubsub.backpressure import Window
+
+
+class Sender:
+    """Keeps count of the messages that the other end still holds.
+
+    A subclass adds ``send``, each with what its transport needs; all are called on the publisher's event loop.
+    """
+
+    kind = "UNKNOWN"
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._held: set[int] = set()
+        self.closing = False  # the other end wants no more, and still holds something
+
+    @property
+    def held(self) -> int:
+        """How many messages the other end still holds."""
+        return len(self._held)
+
+    def hold(self, token: int) -> None:
+        """Note that the message of a token was sent."""
+        self._held.add(token)
+
+    def released(self, token: int) -> None:
+        """The other end let go of a message; a token that it does not hold is ignored."""
+        if token in self._held:
+            self._held.discard(token)
+            self._window.release(token)
+
+    def abandon(self) -> None:
+        """The other end is gone, and holds nothing any more."""
+        while self._held:
+            self._window.release(self._held.pop())
+
+    async def end(self, next_message: int) -> int:
+        """Send what waits and say that no more will come; return how many messages were not delivered."""
+        return 0

@@ -1,0 +1,208 @@
+"""Over shared memory: the payload goes into a slot, a notice over the link says where.
+
+A message larger than a slot makes a larger segment; the old one stays until its last message is released.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from ezmsg.core.messages.codec import Codec
+from ezmsg.core.messages.payload import Payload
+from ezmsg.core.pubsub.backpressure import Window
+from ezmsg.core.pubsub.channel import Channel, Lease, Receiver
+from ezmsg.core.transports.link import Link
+from ezmsg.core.transports.records import Record
+from ezmsg.core.transports.segments import Segment, SegmentForm
+from ezmsg.core.transports.sender import Sender
+from ezmsg.protocol.messages.channels import ChannelEnded, CloseChannel
+
+PAGE_BYTES = 4096
+DESCRIPTION_BYTES = 512
+"""Room beside ``buf_size`` for a message's description."""
+
+LARGE_BYTES = 32 * 1024
+"""A message from this size on is released promptly, so that its slot is used again while it is in the cache."""
+
+
+class Slots:
+    """A publisher's shared memory: one segment in use, perhaps older ones that still hold messages."""
+
+    def __init__(self, slots: int, buf_size: int) -> None:
+        self._form = SegmentForm(slots, _pages(buf_size + DESCRIPTION_BYTES))
+        self._segment: Segment | None = None
+        self._count = 0
+        self._segment_of: list[Segment | None] = [None] * slots
+
+    def write(self, token: int, payload: Payload) -> Segment:
+        """Lay a payload into the slot of a token; return the segment that it is in.
+
+        :raises OSError: if there is no memory for a larger segment.
+        """
+        segment = self._segment
+        if segment is None or payload.size > segment.form.slot_bytes:
+            segment = self._grow(payload.size)
+        payload.write(segment.memory, token * segment.form.slot_bytes)
+        self._segment_of[token] = segment
+        return segment
+
+    def free(self, token: int) -> None:
+        """The message of a token is released; an old segment goes with its last one."""
+        self._segment_of[token] = None
+
+    def close(self) -> None:
+        """Let go of all segments. Whoever maps them keeps what is in them."""
+        self._segment = None
+        self._segment_of = [None] * len(self._segment_of)
+
+    def _grow(self, size: int) -> Segment:
+        if size > self._form.slot_bytes:
+            self._form = SegmentForm(self._form.slots, _pages(2 * size))
+        self._segment = Segment(self._count, self._form)
+        self._count += 1
+        return self._segment
+
+
+def _pages(size: int) -> int:
+    return -(-size // PAGE_BYTES) * PAGE_BYTES
+
+
+class SharedMemorySender(Sender):
+    """Sends notices. ``hand_over`` gives the other process a segment, before its first notice."""
+
+    kind = "SHM"
+
+    def __init__(
+        self,
+        window: Window,
+        link: Link,
+        number: int,
+        hand_over: Callable[[Segment], bool],
+        retry: Callable[..., Any],
+    ) -> None:
+        super().__init__(window)
+        self.link = link
+        self.number = number
+        self._hand_over = hand_over
+        self._retry = retry
+        self._handed_over = -1
+        self._waiting: deque[tuple[int, int, Segment, int]] = deque()
+
+    def send(self, number: int, token: int, segment: Segment, size: int) -> None:
+        """Say where a message lies."""
+        self.hold(token)
+        if self._waiting or (segment.number != self._handed_over and not self._give(segment)):
+            self._wait(number, token, segment, size)
+            return
+        self.link.notice(self.number, number, segment.number, token, size)
+
+    async def end(self, next_message: int) -> int:
+        self.link.control(ChannelEnded(self.number, next_message))
+        await self.link.flushed()
+        return len(self._waiting)
+
+    def _give(self, segment: Segment) -> bool:
+        if self._hand_over(segment):
+            self._handed_over = segment.number
+            return True
+        return False
+
+    def _wait(self, number: int, token: int, segment: Segment, size: int) -> None:
+        """The other process takes no segment at this moment; its notices wait, in order, and nobody else does."""
+        if not self._waiting:
+            self._retry(0.01, self._send_waiting)
+        self._waiting.append((number, token, segment, size))
+
+    def _send_waiting(self) -> None:
+        while self._waiting:
+            number, token, segment, size = self._waiting[0]
+            if segment.number != self._handed_over and not self._give(segment):
+                self._retry(0.01, self._send_waiting)
+                return
+            self._waiting.popleft()
+            self.link.notice(self.number, number, segment.number, token, size)
+
+
+class SharedMemoryLease(Lease):
+    """A message in another process's slot, mapped read-only."""
+
+    __slots__ = ("_channel", "_memory", "_token")
+
+    def __init__(self, number: int, token: int, memory: memoryview, channel: "SharedMemoryChannel") -> None:
+        super().__init__(number)
+        self._token = token
+        self._memory = memory
+        self._channel = channel
+
+    def private(self) -> Any:
+        return self._channel.codec.decode(self._memory, copy=True)
+
+    def _decode(self) -> Any:
+        return self._channel.codec.decode(self._memory)
+
+    def _free(self) -> None:
+        self._channel.release(self._token, len(self._memory))
+
+
+class SharedMemoryChannel(Channel):
+    """A publisher of another process on this host."""
+
+    kind = "SHM"
+
+    def __init__(
+        self,
+        publisher_id: UUID,
+        topic: str,
+        receivers: list[Receiver],
+        link: Link,
+        number: int,
+        num_buffers: int,
+        codec: Codec,
+        receive_segments: Callable[[], None],
+    ) -> None:
+        super().__init__(publisher_id, topic, receivers)
+        self.codec = codec
+        self._link = link
+        self._number = number
+        self._patience = max(1, num_buffers // 4)
+        self._unsent = 0
+        self._receive_segments = receive_segments
+        self._segments: dict[int, tuple[memoryview, SegmentForm]] = {}
+        self._current = -1
+        self._memory = memoryview(b"")
+        self._slot_bytes = 0
+
+    def add_segment(self, number: int, memory: memoryview, form: SegmentForm) -> None:
+        """Take a segment that was handed over; it is used from its first notice on."""
+        self._segments[number] = (memory, form)
+
+    def receive(self, record: Record) -> None:
+        """Take a notice."""
+        if record.segment != self._current:
+            self._use(record.segment)
+        start = record.slot * self._slot_bytes
+        if record.size > self._slot_bytes or start + record.size > len(self._memory):
+            raise ValueError(f"a notice on {self.topic} points outside its segment")
+        memory = self._memory[start : start + record.size]
+        self.deliver(SharedMemoryLease(record.message, record.slot, memory, self))
+
+    def release(self, token: int, size: int) -> None:
+        """Tell the publisher, promptly if it may soon be waiting."""
+        self._unsent += 1
+        prompt = size >= LARGE_BYTES or self._unsent >= self._patience
+        if prompt:
+            self._unsent = 0
+        self._link.release(self._number, token, prompt=prompt)
+
+    def close(self) -> None:
+        self._link.heard.pop(self._number, None)
+        self._link.control(CloseChannel(self._number))
+
+    def _use(self, number: int) -> None:
+        if number not in self._segments:
+            self._receive_segments()  # it was handed over before its notice was written
+        self._memory, form = self._segments.pop(number)
+        self._slot_bytes = form.slot_bytes
+        self._current = number
+        self._segments = {n: segment for n, segment in self._segments.items() if n > number}

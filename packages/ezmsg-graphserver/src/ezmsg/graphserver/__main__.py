@@ -1,0 +1,109 @@
+"""The command: ``python -m ezmsg.graphserver --address HOST:PORT``."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from ezmsg.graphserver.serving import start_server
+from ezmsg.graphserver.tokens import read_token
+from ezmsg.protocol.addresses import ADDRESS_VARIABLE, DEFAULT_HOST, DEFAULT_PORT, Address
+from ezmsg.protocol.errors import EzmsgError, InvalidAddress
+
+logger = logging.getLogger("ezmsg.graphserver")
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT, SIGTERM or a client's request; return the exit status.
+
+    0 after a clean end, 1 if it could not start, 2 for a wrong command line.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        _set_up_logging(options.log_level, options.log_file)
+        token = None if options.token_file is None else read_token(options.token_file)
+        address = options.address or Address.from_string(os.environ.get(ADDRESS_VARIABLE) or _default_address())
+        asyncio.run(_serve(address, token, options.insecure))
+    except EzmsgError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:  # on systems whose loops take no signal handlers, or before ours is in place
+        return 0
+    return 0
+
+
+async def _serve(address: Address, token: str | None, insecure: bool) -> None:
+    # Before there is anything to clean up, so that no signal finds a server without its handlers.
+    early = asyncio.Event()
+    _on_signals(early.set)
+    server = await start_server(address, token, insecure)
+    _on_signals(server.stop)
+    if early.is_set():
+        server.stop()
+    logger.info("The graph server is ready at %s", server.address)
+    await server.run()
+    logger.info("The graph server at %s has ended", server.address)
+
+
+def _on_signals(action: Callable[[], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: a KeyboardInterrupt ends it there
+            asyncio.get_running_loop().add_signal_handler(number, action)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ezmsg-graphserver",
+        description="Serve the graph of an ezmsg system: who publishes what to whom.",
+        epilog="Clients need the same token, by EZMSG_TOKEN or EZMSG_TOKEN_FILE. Without one, a server on loopback "
+        "makes one up, and programs of the same user find it by themselves.",
+    )
+    parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        type=_address,
+        help=f"where to listen; default {ADDRESS_VARIABLE}, else {_default_address()}; port 0 takes a free one",
+    )
+    parser.add_argument("--insecure", action="store_true", help="let everybody in if no token is given")
+    parser.add_argument("--token-file", metavar="FILE", help="a file that holds the token clients must have")
+    parser.add_argument("--log-file", metavar="FILE", help="append the log to a file instead of standard error")
+    parser.add_argument("--log-level", metavar="LEVEL", type=_level, help="DEBUG, INFO (default), WARNING or ERROR")
+    return parser
+
+
+def _default_address() -> str:
+    return f"{DEFAULT_HOST}:{DEFAULT_PORT}"
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.from_string(text)
+    except InvalidAddress as error:
+        raise argparse.ArgumentTypeError(error.sentence()) from error
+
+
+def _level(text: str) -> int:
+    level = logging.getLevelNamesMapping().get(text.upper())
+    if level is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of DEBUG, INFO, WARNING and ERROR.")
+    return level
+
+
+def _set_up_logging(level: int | None, file: str | None) -> None:
+    if level is None:
+        level = logging.getLevelNamesMapping().get(os.environ.get("EZMSG_LOGLEVEL", "").upper(), logging.INFO)
+    try:
+        handler = logging.StreamHandler() if file is None else logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        _parser().error(f"The log file {file} cannot be written to: {error.strerror}.")
+    logging.basicConfig(level=level, format=LOG_FORMAT, handlers=[handler])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The file by which a running server is found by its user's programs, see :mod:`ezmsg.protocol.announcement`."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from ezmsg.protocol.announcement import (
+    FILE_MODE,
+    FOLDER_MODE,
+    Announcement,
+    announcement_name,
+    check_folder,
+    runtime_folder,
+)
+from ezmsg.protocol.errors import InvalidMessage, UnsafeFolder
+
+
+class AnnouncementFile:
+    """One server's announcement, from :meth:`write` to :meth:`remove`."""
+
+    def __init__(self, announcement: Announcement) -> None:
+        self.announcement = announcement
+        self.path: Path | None = None
+
+    def write(self) -> None:
+        """Write the file, in place of one that a dead server left.
+
+        :raises UnsafeFolder: if the runtime folder is not ours alone, or cannot be written to.
+        """
+        folder = runtime_folder(os.environ, _uid(), tempfile.gettempdir())
+        try:
+            path = _prepared(folder) / announcement_name(self.announcement.address.port)
+            _replace(path, self.announcement.to_json())
+        except UnsafeFolder:
+            raise
+        except OSError as error:
+            raise UnsafeFolder(folder=str(folder), reason=error.strerror or str(error)) from error
+        self.path = path
+
+    def remove(self) -> None:
+        """Remove the file, unless it is by now another server's, or gone."""
+        path, self.path = self.path, None
+        if path is None:
+            return
+        with contextlib.suppress(OSError, InvalidMessage):
+            if Announcement.from_json(path.read_bytes()) == self.announcement:
+                path.unlink()
+
+
+def _prepared(folder: Path) -> Path:
+    """Make the folder if need be, and refuse one that is not ours alone."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=FOLDER_MODE)
+    status = folder.lstat()
+    check_folder(folder, status.st_mode, status.st_uid, _uid())
+    return folder
+
+
+def _replace(path: Path, content: str) -> None:
+    """Put a file in place at once, so that nobody ever reads half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        with os.fdopen(os.open(temporary, flags, FILE_MODE), "w", encoding="utf-8") as file:
+            file.write(content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _uid() -> int | None:
+    return os.getuid() if hasattr(os, "getuid") else None

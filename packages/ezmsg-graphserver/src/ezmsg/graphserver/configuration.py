@@ -1,0 +1,53 @@
+"""What can be set about a server, and the environment variables that set it."""
+
+import logging
+import math
+from collections.abc import Mapping
+
+from attrs import frozen
+
+logger = logging.getLogger(__name__)
+
+HISTORY_VARIABLE = "EZMSG_TOPOLOGY_EVENT_HISTORY_LIMIT"
+"""How many topology events are kept for those who come back."""
+
+ROUTE_TIMEOUT_VARIABLE = "EZMSG_SUBSCRIBER_UPDATE_TIMEOUT_SEC"
+"""How many seconds clients have to apply a change of routes."""
+
+PORT_START_VARIABLE = "EZMSG_SERVER_PORT_START"
+"""The first port that a server without an address of its own tries."""
+
+
+@frozen
+class Configuration:
+    """The limits of the graph's state: how much is remembered, how long is waited."""
+
+    topology_history: int = 10_000
+    route_timeout_s: float = 1.0
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Configuration":
+        """Read the variables; one that is no sensible number is named in the log and has no effect."""
+        return cls(
+            topology_history=int(_number(environ, HISTORY_VARIABLE, 10_000, at_least=1)),
+            route_timeout_s=_number(environ, ROUTE_TIMEOUT_VARIABLE, 1.0, at_least=0),
+        )
+
+
+def first_port(environ: Mapping[str, str]) -> int:
+    """Return the port from which a free one is looked for."""
+    return int(_number(environ, PORT_START_VARIABLE, 10_000, at_least=1))
+
+
+def _number(environ: Mapping[str, str], name: str, default: float, at_least: float) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isfinite(value) and value >= at_least:
+        return value
+    logger.warning("%s=%r is not a number of at least %g; %g is used", name, text, at_least, default)
+    return default

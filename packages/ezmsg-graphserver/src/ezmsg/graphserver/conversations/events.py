@@ -1,0 +1,15 @@
+"""Streams of events: the state hands a cursor to the shell, which reads it as fast as the peer does."""
+
+from ezmsg.graphserver.conversations.handlers import Request, handles
+from ezmsg.graphserver.effects import Effect, Follow
+from ezmsg.graphserver.graph_state import GraphState
+from ezmsg.graphserver.state.event_log import Cursor
+from ezmsg.protocol.messages.events import FollowTopology
+from ezmsg.protocol.messages.sessions import Done
+
+
+@handles(FollowTopology)
+def follow_topology(state: GraphState, request: Request, body: FollowTopology) -> list[Effect]:
+    """Open the stream of topology events."""
+    cursor = Cursor(state.topology, body.after_seq)
+    return [request.reply(Done()), Follow(request.peer, request.id, cursor)]

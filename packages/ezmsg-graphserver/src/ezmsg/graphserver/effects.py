@@ -1,0 +1,83 @@
+"""What the state asks the shell to do: plain values, compared in tests, performed in :mod:`server`."""
+
+from typing import Any, NamedTuple, NewType
+
+from attrs import frozen
+
+from ezmsg.graphserver.state.event_log import Cursor
+from ezmsg.protocol.errors import EzmsgError
+
+PeerId = NewType("PeerId", int)
+"""The server's number for one connection; never used twice in one run."""
+
+
+class Moment(NamedTuple):
+    """A moment on two clocks: seconds on the one that never jumps, and wall time in seconds."""
+
+    monotonic: float
+    wall: float
+
+
+@frozen
+class Reply:
+    """Answer a peer's request."""
+
+    peer: PeerId
+    request_id: int
+    body: Any
+
+
+@frozen
+class Fail:
+    """Answer a peer's request with a typed failure."""
+
+    peer: PeerId
+    request_id: int
+    error: EzmsgError
+
+
+@frozen
+class Call:
+    """Ask a peer; its answer comes back to the graph under ``call_id``."""
+
+    peer: PeerId
+    call_id: int
+    body: Any
+
+
+@frozen
+class Follow:
+    """Begin to send a peer the items of a cursor, as answers to its request."""
+
+    peer: PeerId
+    request_id: int
+    cursor: Cursor
+
+
+@frozen
+class Unfollow:
+    """Stop sending the items of the cursor that a peer's request opened."""
+
+    peer: PeerId
+    request_id: int
+
+
+@frozen
+class Feed:
+    """There is something new in the log: let the cursors go on."""
+
+
+@frozen
+class Warn:
+    """Tell the operator; ``reason`` is the same for all warnings of a kind."""
+
+    reason: str
+    text: str
+
+
+@frozen
+class StopServer:
+    """End the server when everything before this was sent."""
+
+
+Effect = Reply | Fail | Call | Follow | Unfollow | Feed | Warn | StopServer

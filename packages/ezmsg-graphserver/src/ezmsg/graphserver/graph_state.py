@@ -1,0 +1,163 @@
+"""The parts of the state together, and what takes more than one of them: routes, events, endings, snapshots.
+
+The conversations (:mod:`ezmsg.graphserver.conversations`) decide by it, :mod:`ezmsg.graphserver.graph` feeds it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
+
+from ezmsg.graphserver.configuration import Configuration
+from ezmsg.graphserver.effects import Effect, Feed, Moment, PeerId
+from ezmsg.graphserver.peers import Peer
+from ezmsg.graphserver.state.edges import Edges
+from ezmsg.graphserver.state.endpoints import Endpoints, Routes
+from ezmsg.graphserver.state.event_log import EventLog
+from ezmsg.graphserver.state.operations import Finish, Operations, Question
+from ezmsg.graphserver.state.processes import Processes
+from ezmsg.graphserver.state.sessions import Session, Sessions
+from ezmsg.protocol.auth import channel_key
+from ezmsg.protocol.messages.endpoints import ApplyRoutes, RouteChange, Source
+from ezmsg.protocol.messages.events import TopologyEvent
+from ezmsg.protocol.model.snapshot import GraphSnapshot, SnapshotSession
+from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
+
+
+class GraphState:
+    """Everything the server knows."""
+
+    def __init__(self, epoch: UUID, configuration: Configuration) -> None:
+        self.epoch = epoch
+        self.configuration = configuration
+        self.peers: dict[PeerId, Peer] = {}
+        self.edges = Edges()
+        self.endpoints = Endpoints(self.edges)
+        self.sessions = Sessions()
+        self.processes = Processes()
+        self.topology = EventLog(configuration.topology_history)
+        self.operations = Operations()
+        self._routes_version = 0
+
+    # --- routes -------------------------------------------------------------------------------------------
+
+    def apply_routes(self, routes: Routes) -> list[Effect]:
+        """Have changed routes applied, and let nothing wait for it."""
+        return self.operations.ask(self._route_questions(routes))
+
+    def await_routes(
+        self, requester: PeerId, request_id: int, now: Moment, what: str, routes: Routes, finish: Finish
+    ) -> list[Effect]:
+        """Have changed routes applied, and reply to a request when they are, or after the route time-out."""
+        deadline = now.monotonic + self.configuration.route_timeout_s
+        return self.operations.begin(requester, request_id, what, self._route_questions(routes), finish, deadline)
+
+    def _route_questions(self, routes: Routes) -> list[Question]:
+        """Make one message for each client whose subscribers' routes changed."""
+        changes: dict[PeerId, list[RouteChange]] = defaultdict(list)
+        topics: dict[PeerId, set[str]] = defaultdict(set)
+        for identity in routes.subscribers:
+            subscriber = self.endpoints.subscribers[identity]
+            added = [self._source(publisher, subscriber.client_id) for publisher in sorted(routes.added[identity])]
+            changes[subscriber.peer].append(RouteChange(identity, added, sorted(routes.removed[identity])))
+            topics[subscriber.peer].add(subscriber.topic)
+        if not changes:
+            return []
+        self._routes_version += 1
+        return [
+            Question(
+                peer,
+                ApplyRoutes(self._routes_version, changes[peer]),
+                [f"{self.peers[peer].name} {topic}" for topic in sorted(topics[peer])],
+            )
+            for peer in sorted(changes)
+        ]
+
+    def _source(self, publisher_id: UUID, client_id: UUID) -> Source:
+        declared = self.endpoints.publishers[publisher_id].declared
+        return Source(
+            publisher_id=publisher_id,
+            topic=declared.topic,
+            contact=declared.contact,
+            key=channel_key(declared.secret, publisher_id.bytes + client_id.bytes),
+            force_tcp=declared.force_tcp,
+            allow_local=declared.allow_local,
+        )
+
+    # --- events -------------------------------------------------------------------------------------------
+
+    def graph_changed(self, topics: Iterable[str], session: UUID | None, now: Moment) -> list[Effect]:
+        """Log that edges to these topics, or metadata that speaks of them, came or went."""
+        name = None if session is None else str(session)
+        return self._log(TopologyEventType.GRAPH_CHANGED, sorted(topics), name, None, now)
+
+    def process_changed(self, process_id: UUID, now: Moment) -> list[Effect]:
+        """Log that a process came, went, or owns other units than before."""
+        return self._log(TopologyEventType.PROCESS_CHANGED, [], None, process_id, now)
+
+    def _log(
+        self,
+        kind: TopologyEventType,
+        topics: list[str],
+        session: str | None,
+        process: UUID | None,
+        now: Moment,
+    ) -> list[Effect]:
+        seq = self.topology.last_seq + 1
+        self.topology.append(TopologyEvent(TopologyChangedEvent(seq, kind, now.wall, topics, session, process)))
+        return [Feed()]
+
+    # --- endings ------------------------------------------------------------------------------------------
+
+    def clear_session(self, session: Session, now: Moment) -> tuple[list[Effect], Routes]:
+        """Take a session's edges and its metadata, and nobody else's; return the routes that are gone, too."""
+        held, gone = self.edges.drop_owner(session.id)
+        described = self.sessions.drop_metadata(session)
+        topics = {edge.to_topic for edge in held} | (described or set())
+        changed = bool(held) or described is not None
+        effects = self.graph_changed(topics, session.id, now) if changed else []
+        return effects, self.endpoints.edges_removed(gone)
+
+    def end_session(self, session: Session, now: Moment) -> list[Effect]:
+        """End a session, and what it held with it."""
+        effects, routes = self.clear_session(session, now)
+        self.sessions.close(session)
+        return effects + self.apply_routes(routes)
+
+    def drop_peer(self, peer: PeerId, now: Moment) -> list[Effect]:
+        """Let go of everything that a client was, as it is gone."""
+        if self.peers.pop(peer, None) is None:
+            return []
+        # Its own requests and endpoints first, so that nothing more is asked of it or told to it.
+        effects = self.operations.drop_peer(peer)
+        effects += self.apply_routes(self.endpoints.drop_peer(peer))
+        for session in self.sessions.of_peer(peer):
+            effects += self.end_session(session, now)
+        for process_id in self.processes.drop_peer(peer):
+            effects += self.process_changed(process_id, now)
+        return effects
+
+    # --- the whole ----------------------------------------------------------------------------------------
+
+    def snapshot(self) -> GraphSnapshot:
+        """Return everything that clients may know, sorted; it costs the whole graph."""
+        sessions = {
+            str(session.id): SnapshotSession(self.edges.held_by(session.id), session.metadata)
+            for session in self.sessions
+        }
+        return GraphSnapshot(
+            graph=self.edges.graph(),
+            edge_owners=self.edges.owner_names(),
+            sessions=sessions,
+            processes=self.processes.snapshot(),
+            epoch=self.epoch,
+            topology_seq=self.topology.last_seq,
+            settings_seq=0,
+        )
+
+    def validate(self) -> None:
+        """Assert every invariant. For tests: it visits the whole graph."""
+        self.edges.validate()
+        self.endpoints.validate()
+        self.sessions.validate()
+        self.processes.validate()
+        self.operations.validate()

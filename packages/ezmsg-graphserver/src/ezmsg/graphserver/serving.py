@@ -1,0 +1,44 @@
+"""From an address and a token to a running server: what the command and the embedded thread have in common."""
+
+import os
+import socket
+
+from ezmsg.graphserver.binding import bind, bind_first_free, bound_address, resolve
+from ezmsg.graphserver.configuration import Configuration, first_port
+from ezmsg.graphserver.server import Server
+from ezmsg.graphserver.tokens import choose_token, given_token
+from ezmsg.protocol.addresses import Address
+
+
+async def start_server(address: Address | None, token: str | None = None, insecure: bool = False) -> Server:
+    """Return a server that listens and is announced; await its ``run()``.
+
+    :param address: where to listen, or ``None`` for the first free loopback port from
+        ``EZMSG_SERVER_PORT_START`` (10000) on.
+    :param token: what clients must hold; else ``EZMSG_TOKEN``, the content of ``EZMSG_TOKEN_FILE``, or a random
+        one that only the announcement tells.
+    :param insecure: let everybody in if no token was given.
+    :raises AddressInUse: if it cannot listen there.
+    :raises InsecureBind: if others can reach the address, there is no token and nobody said that this is meant.
+    :raises UnreadableToken: if the token's file holds none.
+    :raises UnsafeFolder: if nobody could learn the random token, as there is no safe folder to announce it in.
+    """
+    given = given_token(token, os.environ)
+    if address is not None:
+        address = resolve(address)
+        chosen = choose_token(given, address, insecure)  # before anybody can connect
+        sock = bind(address)
+    else:
+        sock = bind_first_free(first_port(os.environ))
+        chosen = choose_token(given, bound_address(sock), insecure)
+    return await _started(sock, chosen, must_announce=given is None and not insecure)
+
+
+async def _started(sock: socket.socket, token: str, must_announce: bool) -> Server:
+    server = Server(sock, token, Configuration.from_environment(os.environ))
+    try:
+        await server.start(must_announce)
+    except BaseException:
+        await server.close()
+        raise
+    return server

@@ -1,0 +1,98 @@
+"""Operating-system processes and the units they own: a unit runs in one process."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from attrs import define
+
+from ezmsg.graphserver.effects import PeerId
+from ezmsg.protocol.errors import DuplicateIdentity, OwnershipCollision, UnknownProcess
+from ezmsg.protocol.model.process_control import ProcessOwnershipUpdate, ProcessRegistration
+from ezmsg.protocol.model.snapshot import SnapshotProcess
+
+
+@define
+class Process:
+    """One registered process, and the client that it is."""
+
+    id: UUID
+    peer: PeerId
+    client_id: UUID
+    pid: int
+    host: str
+    units: set[str]
+
+
+class Processes:
+    """Every registered process, and which of them owns which unit."""
+
+    def __init__(self) -> None:
+        self._processes: dict[UUID, Process] = {}
+        self._owner: dict[str, UUID] = {}
+
+    def register(self, process_id: UUID, peer: PeerId, client_id: UUID, registration: ProcessRegistration) -> bool:
+        """Let a process join, or say anew what it owns; return whether anything changed.
+
+        :raises DuplicateIdentity: if another client has that id.
+        :raises OwnershipCollision: if other processes own some of the units; all are named, nothing is kept.
+        """
+        known = self._processes.get(process_id)
+        if known is not None and known.client_id != client_id:
+            raise DuplicateIdentity(role="process", identity=str(process_id))
+        self._check_collisions(process_id, registration.units)
+        units = set(registration.units)
+        process = Process(process_id, peer, client_id, registration.pid, registration.host, units)
+        if known is not None:
+            self._disown(known.units)
+        self._processes[process_id] = process
+        self._own(process, units)
+        return known is None or (known.pid, known.host, known.units) != (process.pid, process.host, units)
+
+    def update(self, process_id: UUID, peer: PeerId, update: ProcessOwnershipUpdate) -> bool:
+        """Let a process give up units, then gain others; return whether anything changed.
+
+        :raises UnknownProcess: if it is not registered on that connection.
+        :raises OwnershipCollision: if other processes own some of the units; all are named, nothing is kept.
+        """
+        process = self._processes.get(process_id)
+        if process is None or process.peer != peer:
+            raise UnknownProcess(process=str(process_id))
+        self._check_collisions(process_id, update.added_units)
+        before = process.units
+        self._disown(before & set(update.removed_units))
+        process.units = (before - set(update.removed_units)) | set(update.added_units)
+        self._own(process, process.units)
+        return process.units != before
+
+    def drop_peer(self, peer: PeerId) -> list[UUID]:
+        """Forget the processes of a client that is gone; return their ids, sorted."""
+        gone = sorted(process.id for process in self._processes.values() if process.peer == peer)
+        for process_id in gone:
+            self._disown(self._processes.pop(process_id).units)
+        return gone
+
+    def snapshot(self) -> dict[UUID, SnapshotProcess]:
+        """Return every process with its units, sorted."""
+        return {
+            process_id: SnapshotProcess(process_id, process.pid, process.host, sorted(process.units))
+            for process_id, process in sorted(self._processes.items())
+        }
+
+    def validate(self) -> None:
+        """Assert every invariant. For tests."""
+        owned = [(unit, process.id) for process in self._processes.values() for unit in process.units]
+        assert self._owner == dict(owned)
+        assert len(owned) == len(self._owner), "two processes own one unit"
+
+    def _check_collisions(self, process_id: UUID, units: Iterable[str]) -> None:
+        owners = {unit: self._owner.get(unit, process_id) for unit in units}
+        taken = sorted(unit for unit, owner in owners.items() if owner != process_id)
+        if taken:
+            raise OwnershipCollision(units=taken, processes=sorted({str(owners[unit]) for unit in taken}))
+
+    def _own(self, process: Process, units: Iterable[str]) -> None:
+        self._owner.update(dict.fromkeys(units, process.id))
+
+    def _disown(self, units: Iterable[str]) -> None:
+        for unit in units:
+            del self._owner[unit]

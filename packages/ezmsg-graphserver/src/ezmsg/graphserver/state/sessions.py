@@ -1,0 +1,132 @@
+"""Sessions: which connection each is open on, and the metadata it registered. Its edges are in ``edges``."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from attrs import define
+
+from ezmsg.graphserver.effects import PeerId
+from ezmsg.protocol.errors import ComponentCollision, DuplicateIdentity, InvalidMetadata, UnknownSession
+from ezmsg.protocol.model.metadata import CollectionMetadata, GraphMetadata, UnitMetadata
+
+
+@define
+class Session:
+    """One open session."""
+
+    id: UUID
+    peer: PeerId
+    incarnation: int
+    metadata: GraphMetadata | None = None
+
+
+class Sessions:
+    """Every open session, and which of them describes which component."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[UUID, Session] = {}
+        self._component_owner: dict[str, UUID] = {}
+
+    def open(self, session_id: UUID, incarnation: int, peer: PeerId) -> None:
+        """Begin a session, or let its client go on with it over a new connection.
+
+        A higher incarnation takes the session over with all that it holds: the client then says again what it
+        wants to hold, and no route is torn down in between.
+
+        :raises DuplicateIdentity: if the id is open on another connection with the same or a higher incarnation.
+        """
+        known = self._sessions.get(session_id)
+        if known is None:
+            self._sessions[session_id] = Session(session_id, peer, incarnation)
+        elif incarnation > known.incarnation:
+            known.peer, known.incarnation = peer, incarnation
+        elif known.peer != peer:
+            raise DuplicateIdentity(role="session", identity=str(session_id))
+
+    def require(self, session_id: UUID, peer: PeerId) -> Session:
+        """Return a session that is open on a connection.
+
+        :raises UnknownSession: if it is not.
+        """
+        session = self._sessions.get(session_id)
+        if session is None or session.peer != peer:
+            raise UnknownSession(session=str(session_id))
+        return session
+
+    def of_peer(self, peer: PeerId) -> list[Session]:
+        """Return the sessions that are open on a connection."""
+        return [session for session in self if session.peer == peer]
+
+    def __iter__(self) -> Iterator[Session]:
+        """Go through the sessions in the order of their names."""
+        return iter(sorted(self._sessions.values(), key=lambda session: str(session.id)))
+
+    def register(self, session: Session, metadata: GraphMetadata) -> set[str] | None:
+        """Let a session describe its components, in place of what it said before.
+
+        Return the topics concerned, or ``None`` if it had said just this.
+
+        :raises InvalidMetadata: if a component stands under another address than its own.
+        :raises ComponentCollision: if other sessions describe some of these components; all are named.
+        """
+        _check_addresses(metadata)
+        self._check_collisions(session, metadata)
+        if metadata == session.metadata:
+            return None
+        concerned = self.drop_metadata(session) or set()
+        session.metadata = metadata
+        for address in metadata.components:
+            self._component_owner[address] = session.id
+        return concerned | metadata_topics(metadata)
+
+    def drop_metadata(self, session: Session) -> set[str] | None:
+        """Forget what a session said about its components; return the topics concerned, ``None`` if it was mute."""
+        metadata, session.metadata = session.metadata, None
+        if metadata is None:
+            return None
+        for address in metadata.components:
+            del self._component_owner[address]
+        return metadata_topics(metadata)
+
+    def close(self, session: Session) -> None:
+        """End a session whose metadata was dropped."""
+        assert session.metadata is None, "first its metadata, whose topics somebody must hear of"
+        del self._sessions[session.id]
+
+    def validate(self) -> None:
+        """Assert every invariant. For tests."""
+        described = [
+            (address, session.id)
+            for session in self
+            if session.metadata is not None
+            for address in session.metadata.components
+        ]
+        assert self._component_owner == dict(described)
+        assert len(described) == len(self._component_owner), "two sessions describe one component"
+
+    def _check_collisions(self, session: Session, metadata: GraphMetadata) -> None:
+        owners = {address: self._component_owner.get(address, session.id) for address in metadata.components}
+        taken = sorted(address for address, owner in owners.items() if owner != session.id)
+        if taken:
+            sessions = sorted({str(owners[address]) for address in taken})
+            raise ComponentCollision(addresses=taken, sessions=sessions)
+
+
+def metadata_topics(metadata: GraphMetadata) -> set[str]:
+    """Return the addresses of all components, streams, topics and relays that metadata speaks of."""
+    topics = set(metadata.components)
+    for component in metadata.components.values():
+        if isinstance(component, UnitMetadata):
+            topics.update(stream.address for stream in component.streams.values())
+        elif isinstance(component, CollectionMetadata):
+            topics.update(topic.address for topic in component.topics.values())
+            topics.update(relay.address for relay in component.relays.values())
+    return topics
+
+
+def _check_addresses(metadata: GraphMetadata) -> None:
+    for key, component in metadata.components.items():
+        if not key:
+            raise InvalidMetadata(reason="a component has an empty address")
+        if key != component.address:
+            raise InvalidMetadata(reason=f"the component {component.address!r} is registered under {key!r}")

@@ -1,0 +1,120 @@
+"""The conversation that opens and ends a channel, on a link between two processes or on a TCP connection.
+
+The subscriber's process opens, the publisher's proves first that it holds the channel's key, then the opener
+does: no payload flows before both are known, because a payload may be a pickle. Payloads and releases are no
+messages; they travel as records beside these.
+"""
+
+from typing import ClassVar
+from uuid import UUID
+
+from attrs import frozen
+
+
+@frozen
+class LinkHello:
+    """The first message in each direction: which exchange is at this end."""
+
+    TAG: ClassVar[str] = "link.hello"
+    exchange_id: UUID
+    pid: int
+
+
+@frozen
+class OpenChannel:
+    """Ask to hear a publisher; ``number`` names the channel on this link from now on."""
+
+    TAG: ClassVar[str] = "channel.open"
+    number: int
+    publisher_id: UUID
+    client_id: UUID
+    nonce: bytes
+
+
+@frozen
+class ChannelChallenge:
+    """The publisher's process proves that it holds the key and asks for the same."""
+
+    TAG: ClassVar[str] = "channel.challenge"
+    number: int
+    nonce: bytes
+    proof: bytes
+    num_buffers: int
+
+
+@frozen
+class ChannelProof:
+    """The subscriber's process proves that it holds the key."""
+
+    TAG: ClassVar[str] = "channel.proof"
+    number: int
+    proof: bytes
+
+
+@frozen
+class ChannelOpened:
+    """Every message from number ``next_message`` on will be sent on this channel."""
+
+    TAG: ClassVar[str] = "channel.opened"
+    number: int
+    next_message: int
+
+
+@frozen
+class ChannelRefused:
+    """This channel will not be opened."""
+
+    TAG: ClassVar[str] = "channel.refused"
+    number: int
+    reason: str
+
+
+@frozen
+class CloseChannel:
+    """The subscriber's process wants to hear no more; it still releases what it holds."""
+
+    TAG: ClassVar[str] = "channel.close"
+    number: int
+
+
+@frozen
+class ChannelEnded:
+    """The publisher is closed; ``next_message`` is the number after that of its last message."""
+
+    TAG: ClassVar[str] = "channel.ended"
+    number: int
+    next_message: int
+
+
+@frozen
+class ChannelEndSeen:
+    """Everything that was sent before ``ChannelEnded`` has arrived."""
+
+    TAG: ClassVar[str] = "channel.end_seen"
+    number: int
+
+
+@frozen
+class SegmentNamed:
+    """Where the platform passes no file descriptors: a segment's name, told before its first notice."""
+
+    TAG: ClassVar[str] = "channel.segment"
+    number: int
+    segment: int
+    name: str
+    slot_bytes: int
+    slots: int
+
+
+MESSAGES = (
+    LinkHello,
+    OpenChannel,
+    ChannelChallenge,
+    ChannelProof,
+    ChannelOpened,
+    ChannelRefused,
+    CloseChannel,
+    ChannelEnded,
+    ChannelEndSeen,
+    SegmentNamed,
+)

@@ -1,0 +1,64 @@
+"""Addresses: what is written out reads back, and everything else is refused with a typed error."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ezmsg.protocol.addresses import DEFAULT_HOST, Address, parse_address
+from ezmsg.protocol.errors import InvalidAddress
+
+NAMES = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,10}[a-z0-9])?", fullmatch=True)
+HOSTS = NAMES | st.ip_addresses().map(str)
+PORTS = st.integers(0, 0xFFFF)
+
+
+@given(host=HOSTS, port=PORTS)
+def test_an_address_reads_back_from_its_text(host: str, port: int) -> None:
+    address = Address(host, port)
+    assert Address.from_string(str(address)) == address
+    assert Address.from_string(f" {address}\n") == address
+    assert parse_address(str(address)) == address
+    assert parse_address((host, port)) == address
+    assert parse_address(address) == address
+
+
+@given(PORTS)
+def test_a_bare_port_means_the_default_host(port: int) -> None:
+    assert Address.from_string(f":{port}") == (DEFAULT_HOST, port)
+
+
+@given(st.text(st.sampled_from("a1:[]-+ .\u0663²\n")) | st.text())
+def test_any_text_is_an_address_or_is_refused(text: str) -> None:
+    try:
+        address = Address.from_string(text)
+    except InvalidAddress as error:
+        assert error.address == text  # noqa: PT017  either outcome is right
+    else:
+        assert 0 <= address.port <= 0xFFFF
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "host", "host:", "host:-1", "host:65536", "host:1e3", "host:²", "host:" + "9" * 5000, "host:00000080"],
+)
+def test_texts_without_a_proper_port_are_refused(text: str) -> None:
+    with pytest.raises(InvalidAddress):
+        Address.from_string(text)
+
+
+@pytest.mark.parametrize("pair", [("host", 65536), ("host", -1), ("host", "80"), ("host",), (1, 2), None, 80])
+def test_what_is_no_pair_of_host_and_port_is_refused(pair: object) -> None:
+    with pytest.raises(InvalidAddress):
+        parse_address(pair)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost", "LocalHost"])
+def test_loopback_hosts(host: str) -> None:
+    assert Address(host, 1).is_loopback
+
+
+@pytest.mark.parametrize(
+    "host", ["127.example.org", "0.0.0.0", "::", "10.0.0.1", "127.0.0.1.example.org", "", "host"]
+)
+def test_hosts_that_others_may_reach(host: str) -> None:
+    assert not Address(host, 1).is_loopback
