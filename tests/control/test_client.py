@@ -19,6 +19,7 @@ from ezmsg.protocol.errors import (
     CyclicException,
     DeadlineExceeded,
     EzmsgError,
+    FrameTooLarge,
     InternalError,
     InvalidAddress,
     InvalidMessage,
@@ -29,6 +30,7 @@ from ezmsg.protocol.errors import (
     UnknownMessage,
     VersionMismatch,
 )
+from ezmsg.protocol.frames import FRAME_LIMIT
 from ezmsg.protocol.messages.endpoints import ApplyRoutes, PausePublishing
 from ezmsg.protocol.messages.events import FollowTopology, Gap
 from ezmsg.protocol.messages.service import Topology
@@ -197,6 +199,8 @@ async def test_what_is_no_request_is_not_sent(connection: ControlConnection) -> 
         await connection.request(Done())
     with pytest.raises(InvalidMessage):
         await connection.request(Connect("A", "B", 5))  # type: ignore[arg-type]
+    with pytest.raises(FrameTooLarge):
+        await connection.request(Connect("x" * (FRAME_LIMIT + 1), "B"))
     assert not connection.closed
 
 

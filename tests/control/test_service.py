@@ -40,7 +40,8 @@ async def test_persistent_edges_outlive_everybody(server: Any) -> None:
         await session.connect("B", "C")
         dag = await service.dag()
         assert dag.edge_owners == {("A", "B"): {None, str(session.id)}, ("B", "C"): {str(session.id)}}
-        assert list((await session.snapshot()).edge_owners.values())[0][0] in ("persistent", str(session.id))
+        owners = (await session.snapshot()).edge_owners["A", "B"]
+        assert sorted(owners) == sorted(["persistent", str(session.id)])
         await service.disconnect("A", "B")
         assert ("A", "B") in (await service.dag()).edge_owners
         await service.connect("A", "B")
@@ -67,6 +68,8 @@ async def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert service.address == GraphService.default_address() == Address("127.0.0.1", 1)
     with pytest.raises(ServerUnreachable):
         await service.dag()
+    with pytest.raises(InvalidTopic):  # a mistake here is not blamed on the server
+        await service.connect("A", "")
     assert not sharing._all
 
 

@@ -137,7 +137,7 @@ def test_each_loop_has_a_connection_of_its_own(server: Any) -> None:
     assert seen == [False]
 
 
-@pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # that is what the test is about
 def test_connections_of_dead_loops_are_swept(server: Any) -> None:
     async def forget() -> None:
         await acquire(server.address)

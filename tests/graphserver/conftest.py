@@ -29,7 +29,7 @@ DEADLINE_S = 30.0
 
 
 class RawClient:
-    """One control connection on a blocking socket; it acknowledges what the server asks and keeps it in ``calls``."""
+    """One control connection on a blocking socket; it acknowledges what the server asks, see ``calls``."""
 
     def __init__(
         self,
@@ -167,11 +167,15 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def nothing_left() -> Iterator[None]:
     """Fail a test that leaves a thread or an open descriptor behind."""
     threads = set(threading.enumerate())
-    descriptors = set(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else set()
+    descriptors = _open_descriptors()
     yield
     assert set(threading.enumerate()) <= threads
-    if descriptors:
-        assert len(os.listdir("/proc/self/fd")) <= len(descriptors)
+    assert _open_descriptors() <= descriptors
+
+
+def _open_descriptors() -> int:
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
 
 
 @pytest.fixture

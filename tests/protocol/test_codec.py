@@ -88,7 +88,7 @@ def wire_of(message: object) -> dict[str, Any]:
     return unpack_map(encode(message))
 
 
-# --- there and back --------------------------------------------------------------------------------------------
+# --- there and back ----------------------------------------------------------------------------------------------
 
 
 @given(bodies() | handshake_messages() | channel_messages())
@@ -157,7 +157,7 @@ def test_a_setting_that_is_not_plain_does_not_stop_a_registration() -> None:
     assert component.initial_settings == (None, {"value": repr(object)})
 
 
-# --- later releases --------------------------------------------------------------------------------------------
+# --- later releases ----------------------------------------------------------------------------------------------
 
 
 @given(bodies() | handshake_messages() | channel_messages(), plain_values())
@@ -248,7 +248,7 @@ def test_a_message_of_another_conversation_is_not_known_here() -> None:
         body_from_wire({TAG_KEY: Done.TAG}, messages.HANDSHAKE)
 
 
-# --- nothing is coerced ----------------------------------------------------------------------------------------
+# --- nothing is coerced ------------------------------------------------------------------------------------------
 
 
 EDGE = Connect("A", "B", SESSION)
@@ -356,7 +356,7 @@ def test_what_a_peer_sends_cannot_make_the_reason_long() -> None:
     assert len(unknown.value.tag) <= TAG_LENGTH
 
 
-# --- hostile bytes ---------------------------------------------------------------------------------------------
+# --- hostile bytes -----------------------------------------------------------------------------------------------
 
 
 @st.composite

@@ -154,5 +154,4 @@ def test_a_refusal_comes_back_as_the_error_it_was() -> None:
     for side in (client(), server()):
         with pytest.raises(VersionMismatch) as refused:
             side.receive(Refusal(*to_failure(error)))
-        # In wire form the revisions are lists; they come back as what they were when the frame was decoded.
         assert refused.value.fields() == error.fields()

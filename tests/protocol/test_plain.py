@@ -111,7 +111,7 @@ def test_anything_else_travels_as_its_repr(value: object) -> None:
     assert there_and_back([value]) == [repr(value)]
 
 
-# --- values that want to break it ------------------------------------------------------------------------------
+# --- values that want to break it --------------------------------------------------------------------------------
 
 
 def fail(*_: object) -> NoReturn:
@@ -250,7 +250,7 @@ def test_a_value_far_too_deep_for_python_itself_travels() -> None:
         (deep,) = deep
 
 
-# --- bytes that want to break it -------------------------------------------------------------------------------
+# --- bytes that want to break it ---------------------------------------------------------------------------------
 
 
 @given(st.binary(max_size=60))

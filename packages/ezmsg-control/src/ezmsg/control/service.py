@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from ezmsg.control.client import DEFAULT_TIMEOUT, ControlConnection
 from ezmsg.control.discovery import find_address
-from ezmsg.control.edges import change_edge
+from ezmsg.control.edges import change_edge, connect_request, disconnect_request
 from ezmsg.control.operations import shut_down, take_dag
 from ezmsg.control.sharing import acquire, release
 from ezmsg.protocol.addresses import Address, AddressType, parse_address
@@ -18,7 +18,6 @@ from ezmsg.protocol.messages.service import (
     ResumeAll,
     SyncAll,
 )
-from ezmsg.protocol.messages.sessions import Connect, Disconnect
 
 logger = logging.getLogger(__name__)
 
@@ -51,13 +50,15 @@ class GraphService:
 
         :raises CyclicException: if it would close a cycle.
         """
+        change = connect_request(from_topic, to_topic)
         async with self._connection() as connection:
-            await change_edge(connection, Connect, from_topic, to_topic)
+            await change_edge(connection, change)
 
     async def disconnect(self, from_topic: str, to_topic: str) -> None:
         """Remove a persistent edge; it stays while a session owns it too."""
+        change = disconnect_request(from_topic, to_topic)
         async with self._connection() as connection:
-            await change_edge(connection, Disconnect, from_topic, to_topic)
+            await change_edge(connection, change)
 
     async def dag(self, timeout: float | None = None) -> DAG:
         """Return the graph as it is now, with the owners of each edge: session ids, ``None`` for persistent.

@@ -9,14 +9,12 @@ from typing import Self
 from uuid import UUID, uuid4
 
 from ezmsg.control.client import ControlConnection
-from ezmsg.control.edges import change_edge
+from ezmsg.control.edges import change_edge, connect_request, disconnect_request
 from ezmsg.control.operations import take_snapshot
-from ezmsg.protocol.errors import EzmsgError, SessionRequired
+from ezmsg.protocol.errors import ConnectionLost, EzmsgError, SessionRequired
 from ezmsg.protocol.messages.sessions import (
     ClearSession,
     CloseSession,
-    Connect,
-    Disconnect,
     OpenSession,
     RegisterMetadata,
 )
@@ -60,8 +58,10 @@ class Session:
         self._open = False
         try:
             await self._connection.request(CloseSession(self.id))
+        except ConnectionLost:
+            pass
         except EzmsgError as error:
-            logger.debug("Session %s was not closed: %s", self.id, error)
+            logger.warning("Session %s ends with its connection only. %s", self.id, error.sentence())
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -78,12 +78,12 @@ class Session:
         :raises CyclicException: if it would close a cycle.
         """
         self._require_open("Connecting topics")
-        return await change_edge(self._connection, Connect, from_topic, to_topic, self.id)
+        return await change_edge(self._connection, connect_request(from_topic, to_topic, self.id))
 
     async def disconnect(self, from_topic: str, to_topic: str) -> bool:
         """Give up an edge; return whether it is gone, because nobody else owns it."""
         self._require_open("Disconnecting topics")
-        return await change_edge(self._connection, Disconnect, from_topic, to_topic, self.id)
+        return await change_edge(self._connection, disconnect_request(from_topic, to_topic, self.id))
 
     async def clear(self) -> None:
         """Give up every edge and the metadata; the session stays open."""

@@ -10,29 +10,101 @@ from ezmsg.core.logs import logger
 
 if TYPE_CHECKING:
     from ezmsg.core.context import GraphContext
+    from ezmsg.core.errors import GraphRunnerStartError
+    from ezmsg.core.graph.collection import Collection, NetworkDefinition
+    from ezmsg.core.graph.component import Component
+    from ezmsg.core.graph.crawl import crawl_components
+    from ezmsg.core.graph.decorators import main, process, publisher, subscriber, task, thread, timeit
+    from ezmsg.core.graph.deprecated import Flag, Message
+    from ezmsg.core.graph.relays import InputRelay, OutputRelay, Relay
+    from ezmsg.core.graph.settings import Settings
+    from ezmsg.core.graph.state import State
+    from ezmsg.core.graph.streams import InputStream, InputTopic, OutputStream, OutputTopic, Topic
+    from ezmsg.core.graph.termination import Complete, NormalTermination
+    from ezmsg.core.graph.unit import Unit
     from ezmsg.core.pubsub.publisher import Publisher
     from ezmsg.core.pubsub.subscriber import Subscriber
+    from ezmsg.core.runtime.run import run
+    from ezmsg.core.runtime.runner import GraphRunner
     from ezmsg.core.service import GraphService
     from ezmsg.graphserver.embedded import GraphServer
     from ezmsg.protocol.dag import CyclicException
 
 _HOMES = {
+    "Collection": "ezmsg.core.graph.collection",
+    "Complete": "ezmsg.core.graph.termination",
+    "Component": "ezmsg.core.graph.component",
+    "crawl_components": "ezmsg.core.graph.crawl",
     "CyclicException": "ezmsg.protocol.dag",
+    "Flag": "ezmsg.core.graph.deprecated",
     "GraphContext": "ezmsg.core.context",
+    "GraphRunner": "ezmsg.core.runtime.runner",
+    "GraphRunnerStartError": "ezmsg.core.errors",
     "GraphServer": "ezmsg.graphserver.embedded",
     "GraphService": "ezmsg.core.service",
+    "InputRelay": "ezmsg.core.graph.relays",
+    "InputStream": "ezmsg.core.graph.streams",
+    "InputTopic": "ezmsg.core.graph.streams",
+    "main": "ezmsg.core.graph.decorators",
+    "Message": "ezmsg.core.graph.deprecated",
+    "NetworkDefinition": "ezmsg.core.graph.collection",
+    "NormalTermination": "ezmsg.core.graph.termination",
+    "OutputRelay": "ezmsg.core.graph.relays",
+    "OutputStream": "ezmsg.core.graph.streams",
+    "OutputTopic": "ezmsg.core.graph.streams",
+    "process": "ezmsg.core.graph.decorators",
     "Publisher": "ezmsg.core.pubsub.publisher",
+    "publisher": "ezmsg.core.graph.decorators",
+    "Relay": "ezmsg.core.graph.relays",
+    "run": "ezmsg.core.runtime.run",
+    "Settings": "ezmsg.core.graph.settings",
+    "State": "ezmsg.core.graph.state",
     "Subscriber": "ezmsg.core.pubsub.subscriber",
+    "subscriber": "ezmsg.core.graph.decorators",
+    "task": "ezmsg.core.graph.decorators",
+    "thread": "ezmsg.core.graph.decorators",
+    "timeit": "ezmsg.core.graph.decorators",
+    "Topic": "ezmsg.core.graph.streams",
+    "Unit": "ezmsg.core.graph.unit",
 }
 
 __all__ = [
+    "Collection",
+    "Complete",
+    "Component",
     "CyclicException",
+    "Flag",
     "GraphContext",
+    "GraphRunner",
+    "GraphRunnerStartError",
     "GraphServer",
     "GraphService",
+    "InputRelay",
+    "InputStream",
+    "InputTopic",
+    "Message",
+    "NetworkDefinition",
+    "NormalTermination",
+    "OutputRelay",
+    "OutputStream",
+    "OutputTopic",
     "Publisher",
+    "Relay",
+    "Settings",
+    "State",
     "Subscriber",
+    "Topic",
+    "Unit",
+    "crawl_components",
     "logger",
+    "main",
+    "process",
+    "publisher",
+    "run",
+    "subscriber",
+    "task",
+    "thread",
+    "timeit",
 ]
 
 

@@ -41,6 +41,11 @@ class GraphContext:
         """Where the graph server is."""
         return self._service.address
 
+    @property
+    def server_spawned(self) -> bool:
+        """Whether this context started the graph server."""
+        return self._server is not None
+
     async def __aenter__(self) -> Self:
         """Open the session.
 

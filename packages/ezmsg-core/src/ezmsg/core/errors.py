@@ -14,15 +14,19 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── ChannelRefused
     │   ├── PickleForbidden
     │   └── SegmentRefused
-    └── ComponentError             6xxx  how a program describes its units and collections
-        ├── SettingsMissing              also a ValueError
-        ├── StateNotInitialized          also an AttributeError
-        ├── InvalidComponent             also a TypeError
-        ├── InvalidEndpoint              also a TypeError
-        ├── InvalidDecoration            also a ValueError
-        ├── SecondMain                   also a RuntimeError
-        ├── NameAlreadySet               also an AssertionError
-        └── AddressNotSet                also an AssertionError
+    ├── ComponentError             6xxx  how a program describes its units and collections
+    │   ├── SettingsMissing              also a ValueError
+    │   ├── StateNotInitialized          also an AttributeError
+    │   ├── InvalidComponent             also a TypeError
+    │   ├── InvalidEndpoint              also a TypeError
+    │   ├── InvalidDecoration            also a ValueError
+    │   ├── SecondMain                   also a RuntimeError
+    │   ├── NameAlreadySet               also an AssertionError
+    │   └── AddressNotSet                also an AssertionError
+    └── RunError                   62xx  running a graph; all are RuntimeErrors
+        ├── RunFailed
+        ├── GraphRunnerStartError
+        └── RunnerMisused
 """
 
 from typing import ClassVar
@@ -246,3 +250,43 @@ class AddressNotSet(ComponentError, AssertionError):
 
     def sentence(self) -> str:
         return f"{self.component} has no address yet. It gets one when the graph is run."
+
+
+# --- 62xx: running a graph ----------------------------------------------------------------------------------
+
+
+class RunError(EzmsgError, RuntimeError):
+    """A run did not come to a good end."""
+
+
+@define(kw_only=True, slots=False, eq=False)
+class RunFailed(RunError):
+    """Something in a running graph died; ``failures`` are sentences, the first is the cause."""
+
+    code: ClassVar[str] = "EZ-6201"
+    failures: list[str]
+
+    def sentence(self) -> str:
+        return f"The graph was stopped, because {'; '.join(self.failures)}. The log above has the details."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class GraphRunnerStartError(RunError):
+    """A graph could not be started."""
+
+    code: ClassVar[str] = "EZ-6202"
+    failures: list[str]
+
+    def sentence(self) -> str:
+        return f"The graph could not be started: {'; '.join(self.failures)}."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class RunnerMisused(RunError):
+    """A runner was asked for something that it cannot do in its present state."""
+
+    code: ClassVar[str] = "EZ-6203"
+    reason: str
+
+    def sentence(self) -> str:
+        return f"{self.reason}."

@@ -12,7 +12,8 @@ def _set_up() -> None:
     logger.setLevel(level)
     if not logger.handlers:
         handler = logging.StreamHandler()
-        form = "%(asctime)s.%(msecs)03d - pid: %(process)d - %(threadName)s - %(levelname)s - %(funcName)s: %(message)s"
+        where = "%(asctime)s.%(msecs)03d - pid: %(process)d - %(threadName)s"
+        form = where + " - %(levelname)s - %(funcName)s: %(message)s"
         handler.setFormatter(logging.Formatter(form, "%Y-%m-%d %H:%M:%S"))
         logger.addHandler(handler)
 

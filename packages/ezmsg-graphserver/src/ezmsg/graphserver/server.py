@@ -254,15 +254,17 @@ class Server:
         self._timer = None
         self._perform(self._graph.tick(_now()))
 
-    def _warn(self, kind: str, text: str) -> None:
+    def _warn(self, kind: str, text: str, cause: BaseException | None = None) -> None:
         held_back = self._limiter.admit(kind, time.monotonic())
         if held_back is not None:
-            logger.warning("%s%s", text, f" ({held_back} more like it before)" if held_back else "")
+            more = f" ({held_back} more like it before)" if held_back else ""
+            logger.warning("%s%s", text, more, exc_info=cause)
 
     def _loop_failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """Log what the loop caught, such as an accept that failed for want of file descriptors; it goes on."""
         error = context.get("exception")
-        self._warn(f"loop {type(error).__name__}", f"{context.get('message')}: {error!r}")
+        cause = error if isinstance(error, BaseException) and not isinstance(error, OSError) else None
+        self._warn(f"loop {type(error).__name__}", f"{context.get('message')}: {error!r}", cause)
 
 
 def _now() -> Moment:

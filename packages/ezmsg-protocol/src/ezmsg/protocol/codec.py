@@ -29,7 +29,7 @@ from ezmsg.protocol.messages.envelopes import Body, Fields
 from ezmsg.protocol.model import metadata as md
 from ezmsg.protocol.model.process_control import ProcessControlOperation
 from ezmsg.protocol.model.snapshot import Edge
-from ezmsg.protocol.plain import pack, to_plain, unpack
+from ezmsg.protocol.plain import PlainArray, pack, to_plain, unpack
 
 T = TypeVar("T")
 TAG_KEY = "type"
@@ -89,7 +89,7 @@ def to_wire(value: object) -> Any:
         return {TAG_KEY: tag, **_converter.unstructure(value, cls)}
     if cls in _UNION_TAGS:
         return {TAG_KEY: _UNION_TAGS[cls], **_converter.unstructure(value, cls)}
-    if hasattr(cls, "__dataclass_fields__") or hasattr(cls, "__attrs_attrs__"):
+    if cls is not PlainArray and (is_dataclass(cls) or attrs.has(cls)):
         return _converter.unstructure(value, cls)
     return to_plain(value)
 
@@ -265,7 +265,8 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook(float, _float)
     converter.register_structure_hook(UUID, _uuid)
     converter.register_unstructure_hook(UUID, lambda value: value.bytes)
-    converter.register_structure_hook_func(lambda cls: isinstance(cls, type) and issubclass(cls, enum.Enum), _enum)
+    converter.register_structure_hook(enum.Enum, _enum)
+    converter.register_unstructure_hook_func(is_namedtuple, list)  # those of the model hold scalars only
     _guard_containers(converter)
     _register_special_shapes(converter)
     for members in (_STREAMS, _TOPICS, _RELAYS, _COMPONENTS):

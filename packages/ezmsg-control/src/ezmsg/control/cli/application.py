@@ -1,4 +1,7 @@
-"""From a command line to a verb, and from how the verb ended to an exit code."""
+"""From a command line to a verb, and from how the verb ended to an exit code.
+
+Nothing slow is imported here, so that help comes at once.
+"""
 
 import contextlib
 import os
@@ -7,22 +10,9 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError
 
-from ezmsg.control.cli import USAGE
 from ezmsg.control.cli.verbs import known_verbs, load
-from ezmsg.protocol.errors import (
-    ConnectionLost,
-    DeadlineExceeded,
-    EzmsgError,
-    InvalidAddress,
-    InvalidTopic,
-    ServerUnreachable,
-)
 
-FAILED = 1
-NO_CONNECTION = 3
-REFUSED = 4
-TIMED_OUT = 5
-INTERRUPTED = 130
+_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
 
 def run(arguments: list[str]) -> int:
@@ -32,11 +22,12 @@ def run(arguments: list[str]) -> int:
     # A verb that is named needs only its own module; help and a misspelt verb need all of them.
     verbs = load([known[wanted]] if wanted in known else known.values())
     if wanted in known and wanted not in verbs:
-        return FAILED
+        return _FAILED
     app = App(
         name="ezmsg",
         help="Look into a running ezmsg graph, change it, and start what needs one.",
         version=version("ezmsg-control"),
+        help_format="plaintext",  # a Markdown renderer would double the time that help takes
         suppress_keyboard_interrupt=False,
     )
     for name, function in verbs.items():
@@ -44,20 +35,8 @@ def run(arguments: list[str]) -> int:
     if wanted is None:
         with contextlib.redirect_stdout(sys.stderr):
             app.help_print([])
-        return USAGE
+        return _USAGE
     return _run(app, arguments)
-
-
-def exit_code(error: EzmsgError) -> int:
-    """Return the exit code that says what kind of error it was."""
-    match error:
-        case InvalidAddress() | InvalidTopic():
-            return USAGE
-        case ServerUnreachable() | ConnectionLost():
-            return NO_CONNECTION
-        case DeadlineExceeded():
-            return TIMED_OUT
-    return REFUSED
 
 
 def _run(app: App, arguments: list[str]) -> int:
@@ -66,13 +45,23 @@ def _run(app: App, arguments: list[str]) -> int:
         sys.stdout.flush()
     except CycloptsError as error:
         print(f"ezmsg: {error} See: ezmsg --help", file=sys.stderr)
-        return USAGE
-    except EzmsgError as error:
-        print(f"ezmsg: {error}", file=sys.stderr)
-        return exit_code(error)
+        return _USAGE
     except BrokenPipeError:  # whoever read our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return _FAILED
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001  what is not of our tree is a fault, and goes on up from there
+        return _told(error)
     return code if isinstance(code, int) else 0
+
+
+def _told(error: Exception) -> int:
+    """Say what went wrong and return the exit code for it."""
+    from ezmsg.control.cli.exits import exit_code
+    from ezmsg.protocol.errors import EzmsgError
+
+    if not isinstance(error, EzmsgError):
+        raise error
+    print(f"ezmsg: {error}", file=sys.stderr)
+    return exit_code(error)

@@ -1,20 +1,25 @@
 """``ezmsg graph``: what is connected with what."""
 
-import asyncio
-import json as json_text
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ezmsg.control.cli.reaching import AddressOption, JsonOption, TimeoutOption, connected
-from ezmsg.control.operations import take_dag
-from ezmsg.control.rendering.tree import tree_lines
-from ezmsg.protocol.dag import DAG
-from ezmsg.protocol.model.snapshot import PERSISTENT_OWNER
+from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
+
+if TYPE_CHECKING:
+    from ezmsg.protocol.dag import DAG
 
 
 def graph(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show the topics of a running graph and how they are connected."""
-    where, dag = asyncio.run(_fetch(address, timeout))
+    import json as json_text
+
+    from ezmsg.control.cli.asking import ask
+    from ezmsg.control.discovery import find_address
+    from ezmsg.control.operations import take_dag
+    from ezmsg.control.rendering.tree import tree_lines
+
+    dag = ask(take_dag, address, timeout)
+    where = str(find_address(address))
     if json:
         print(json_text.dumps(_json_form(where, dag)))
         return 0
@@ -24,12 +29,9 @@ def graph(*, address: AddressOption = None, json: JsonOption = False, timeout: T
     return 0
 
 
-async def _fetch(address: str | None, timeout: float) -> tuple[str, DAG]:
-    async with connected(address, timeout) as connection:
-        return str(connection.address), await take_dag(connection, timeout)
+def _json_form(where: str, dag: "DAG") -> dict[str, Any]:
+    from ezmsg.protocol.model.snapshot import PERSISTENT_OWNER
 
-
-def _json_form(where: str, dag: DAG) -> dict[str, Any]:
     edges = [
         {
             "from": from_topic,

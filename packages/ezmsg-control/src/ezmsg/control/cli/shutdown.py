@@ -1,20 +1,16 @@
 """``ezmsg shutdown``: end a server."""
 
-import asyncio
 import sys
 
-from ezmsg.control.cli.reaching import AddressOption, TimeoutOption, connected
-from ezmsg.control.operations import shut_down
+from ezmsg.control.cli.options import AddressOption, TimeoutOption
 
 
 def shutdown(*, address: AddressOption = None, timeout: TimeoutOption = 2.0) -> int:
     """End a graph server. Publishers and subscribers that are joined already go on without it."""
-    where = asyncio.run(_shut_down(address, timeout))
-    print(f"The graph server at {where} has ended.", file=sys.stderr)
+    from ezmsg.control.cli.asking import ask
+    from ezmsg.control.discovery import find_address
+    from ezmsg.control.operations import shut_down
+
+    ask(shut_down, address, timeout)
+    print(f"The graph server at {find_address(address)} has ended.", file=sys.stderr)
     return 0
-
-
-async def _shut_down(address: str | None, timeout: float) -> str:
-    async with connected(address, timeout) as connection:
-        await shut_down(connection, timeout)
-        return str(connection.address)

@@ -5,7 +5,6 @@ and its settings. It can be pickled, so that a unit can be made in one process a
 on the class.
 """
 
-import logging
 from abc import ABCMeta
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -16,8 +15,7 @@ from ezmsg.core.graph.declarations import declared, declared_type
 from ezmsg.core.graph.settings import Settings
 from ezmsg.core.graph.state import State
 from ezmsg.core.graph.streams import Stream
-
-logger = logging.getLogger("ezmsg")
+from ezmsg.core.logs import logger
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 

@@ -6,7 +6,6 @@ configured can therefore set its children's settings, but no longer its edges. E
 before anything runs is found here, and named with its address.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Collection as AbstractCollection
 from dataclasses import dataclass
@@ -19,8 +18,7 @@ from ezmsg.core.graph.endpoints import Edge, resolve_edges
 from ezmsg.core.graph.processes import group_units
 from ezmsg.core.graph.streams import Stream
 from ezmsg.core.graph.unit import Unit
-
-logger = logging.getLogger("ezmsg")
+from ezmsg.core.logs import logger
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ method without a decorator does not take a task away.
 """
 
 import inspect
-import logging
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -15,8 +14,7 @@ from typing import Any, TypeVar
 from ezmsg.core.errors import SecondMain
 from ezmsg.core.graph.addressable import Addressable
 from ezmsg.core.graph.decorators import MAIN_ATTR
-
-logger = logging.getLogger("ezmsg")
+from ezmsg.core.logs import logger
 
 T = TypeVar("T")
 

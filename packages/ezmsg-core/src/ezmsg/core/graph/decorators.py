@@ -7,7 +7,6 @@ them.
 
 import functools
 import inspect
-import logging
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,8 +16,7 @@ from typing import Any, Final, TypeVar, cast
 from ezmsg.core.errors import InvalidDecoration
 from ezmsg.core.graph.addressable import Addressable
 from ezmsg.core.graph.streams import InputStream, OutputStream
-
-logger = logging.getLogger("ezmsg")
+from ezmsg.core.logs import logger
 
 TASK_ATTR: Final = "__ez_task__"
 PUBLISHES_ATTR: Final = "__ez_publishes__"

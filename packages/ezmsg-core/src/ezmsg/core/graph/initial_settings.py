@@ -4,16 +4,14 @@ The bytes are for those who have the class; the control plane stores and never o
 for everybody else. Neither ever fails: what cannot be pickled has no bytes, and what is not plain is its repr.
 """
 
-import logging
 import pickle
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
+from ezmsg.core.logs import logger
 from ezmsg.protocol.plain import safe_repr
-
-logger = logging.getLogger("ezmsg")
 
 
 def initial_settings(settings: object, address: str) -> tuple[bytes | None, dict[str, Any] | str]:

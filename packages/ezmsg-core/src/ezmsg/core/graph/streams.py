@@ -10,7 +10,7 @@ from operator import index
 from typing import Any, Self
 
 from ezmsg.core.errors import InvalidOption
-from ezmsg.core.graph.addressable import Addressable
+from ezmsg.core.graph.addressable import SEPARATOR, Addressable
 
 DEFAULT_SHM_SIZE = 65536
 """Bytes of one slot of a publisher, until a larger message makes the slots grow."""
@@ -34,7 +34,8 @@ class Stream(Addressable):
             self._name = name
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._label()} of {getattr(self.msg_type, '__name__', self.msg_type)}>"
+        place = SEPARATOR.join([*(self._location or ()), self._name or "without a name"])
+        return f"<{type(self).__name__} {place} of {getattr(self.msg_type, '__name__', self.msg_type)}>"
 
     def _bound(self, name: str) -> Self:
         """Return an instance's own copy of this declaration, named ``name`` and not located yet."""

@@ -1,0 +1,49 @@
+"""``ezmsg demo``: the demo's graph, run from the command line."""
+
+import logging
+import os
+import sys
+from typing import Literal
+
+from ezmsg.protocol.errors import EzmsgError
+
+
+def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json: bool = False) -> int:
+    """Run a live graph on a real electrocardiogram: source, filter, beat detector and display.
+
+    Parameters
+    ----------
+    seconds
+        How much of the record to play; it has 300 seconds.
+    speed
+        "real" plays at the pace of the heart, "max" as fast as the graph can.
+    json
+        Write one JSON object a line: every beat, then a summary.
+    """
+    if not seconds > 0:
+        print(f"--seconds {seconds:g} plays nothing. Give a positive number of seconds.", file=sys.stderr)
+        return 2
+    _quieten(full_speed=speed == "max")
+    import ezmsg.core as ez
+    from ezmsg.core.demo.display import JsonDisplay, LiveDisplay, PlainDisplay
+    from ezmsg.core.demo.units import Ecg, SourceSettings
+
+    if json:
+        display: JsonDisplay | PlainDisplay = JsonDisplay()
+    else:
+        display = LiveDisplay() if sys.stdout.isatty() else PlainDisplay()
+    try:
+        ez.run(ECG=Ecg(SourceSettings(seconds=seconds, real_time=speed == "real"), display))
+    except EzmsgError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _quieten(*, full_speed: bool) -> None:
+    """Keep what is no news here off the terminal, in this process and in the workers."""
+    if "EZMSG_LOGLEVEL" not in os.environ:
+        os.environ["EZMSG_LOGLEVEL"] = "WARNING"
+        logging.getLogger("ezmsg").setLevel(logging.WARNING)
+    if full_speed:  # back-pressure is what paces it
+        os.environ.setdefault("EZMSG_DISABLE_BACKPRESSURE_WARNING", "1")

@@ -1,0 +1,186 @@
+"""The demo's graph: source -> band-pass filter -> beat detector -> display, on a real electrocardiogram."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import numpy as np
+
+import ezmsg.core as ez
+from ezmsg.core.demo.bandpass import HIGH_HZ, LOW_HZ, BandPass, InvalidCutoffs
+from ezmsg.core.demo.detector import Detector
+from ezmsg.core.demo.display import Display
+from ezmsg.core.demo.record import Record, load_record
+from ezmsg.core.demo.signals import Block, Detection
+
+logger = logging.getLogger("ezmsg")
+
+Output = AsyncGenerator[tuple[ez.OutputStream, Any], None]
+
+BLOCK_SAMPLES = 36
+"""Samples in a block: a tenth of a second of the record."""
+
+
+class SourceSettings(ez.Settings):
+    """How much of the record is played, in seconds, and whether at the pace of the heart."""
+
+    seconds: float
+    real_time: bool = True
+
+
+class SourceState(ez.State):
+    """The record."""
+
+    record: Record
+
+
+class Source(ez.Unit):
+    """Plays the record in blocks."""
+
+    SETTINGS = SourceSettings
+    STATE = SourceState
+    OUTPUT = ez.OutputStream(Block)
+
+    async def initialize(self) -> None:
+        self.STATE.record = load_record()
+
+    @ez.publisher(OUTPUT)
+    async def play(self) -> Output:
+        """Yield the blocks, each when its last sample would have been measured."""
+        record = self.STATE.record
+        total = min(round(self.SETTINGS.seconds * record.fs_hz), len(record.signal_mv))
+        begin_s = time.monotonic()
+        for start in range(0, total, BLOCK_SAMPLES):
+            end = min(start + BLOCK_SAMPLES, total)
+            if self.SETTINGS.real_time:
+                await asyncio.sleep(begin_s + end / record.fs_hz - time.monotonic())
+            signal = record.signal_mv[start:end]
+            yield self.OUTPUT, Block(start, end - start, signal, time.monotonic_ns(), end == total)
+
+
+class FilterSettings(ez.Settings):
+    """The pass band, in hertz."""
+
+    low_hz: float = LOW_HZ
+    high_hz: float = HIGH_HZ
+
+
+class FilterState(ez.State):
+    """The filter and what it remembers of the signal."""
+
+    band_pass: BandPass
+
+
+class Filter(ez.Unit):
+    """Keeps the band in which the QRS complex stands out; it can be tuned while it runs."""
+
+    SETTINGS = FilterSettings
+    STATE = FilterState
+    INPUT_SETTINGS = ez.InputStream(FilterSettings)
+    INPUT = ez.InputStream(Block)
+    OUTPUT = ez.OutputStream(Block)
+
+    async def initialize(self) -> None:
+        self.STATE.band_pass = BandPass(self.SETTINGS.low_hz, self.SETTINGS.high_hz, load_record().fs_hz)
+
+    @ez.subscriber(INPUT_SETTINGS)
+    async def tune(self, settings: FilterSettings) -> None:
+        """Take another band; one that is not possible is refused, and the filter goes on with the old one."""
+        try:
+            self.STATE.band_pass.retune(settings.low_hz, settings.high_hz)
+        except InvalidCutoffs as error:
+            logger.error("%s: %s. The band stays as it is.", self.address, error)
+        else:
+            self.apply_settings(settings)
+
+    @ez.subscriber(INPUT)
+    @ez.publisher(OUTPUT)
+    async def filter(self, block: Block) -> Output:
+        """Filter one block; behind the last one comes what the filter still holds."""
+        signal = self.STATE.band_pass.process(block.signal)
+        if block.last:
+            signal = np.concatenate([signal, self.STATE.band_pass.flush()])
+        yield self.OUTPUT, Block(block.start, block.count, signal, block.published_ns, block.last)
+
+
+class DetectorState(ez.State):
+    """The detector and what it has learnt."""
+
+    detector: Detector
+
+
+class BeatDetector(ez.Unit):
+    """Finds the beats."""
+
+    STATE = DetectorState
+    INPUT = ez.InputStream(Block)
+    OUTPUT = ez.OutputStream(Detection)
+
+    async def initialize(self) -> None:
+        fs_hz = load_record().fs_hz
+        delay_samples = BandPass(LOW_HZ, HIGH_HZ, fs_hz).delay_samples  # the same for every band
+        self.STATE.detector = Detector(fs_hz, delay_samples)
+
+    @ez.subscriber(INPUT)
+    @ez.publisher(OUTPUT)
+    async def detect(self, block: Block) -> Output:
+        """Look at one block; at the end, decide what is still open."""
+        beats = self.STATE.detector.process(block.signal)
+        if block.last:
+            beats += self.STATE.detector.flush()
+        yield self.OUTPUT, Detection(block.start, block.count, beats, block.published_ns, block.last)
+
+
+class Screen(ez.Unit):
+    """Hands what arrives to a display, and ends the run after the last block."""
+
+    SETTINGS = ez.Settings
+    SIGNAL = ez.InputStream(Block)
+    INPUT = ez.InputStream(Detection)
+
+    def __init__(self, display: Display) -> None:
+        super().__init__()
+        self.display = display
+
+    @ez.subscriber(SIGNAL)
+    async def draw(self, block: Block) -> None:
+        """Remember the signal, for a display that draws it."""
+        self.display.signal(block)
+
+    @ez.subscriber(INPUT)
+    async def show(self, detection: Detection) -> None:
+        """Show beats as they are found."""
+        self.display.detection(detection, time.monotonic_ns())
+        if detection.last:
+            self.display.summary()
+            raise ez.NormalTermination
+
+
+class Ecg(ez.Collection):
+    """The whole graph; source and detector have processes of their own, the display is where the terminal is."""
+
+    SETTINGS = SourceSettings
+    SOURCE = Source()
+    FILTER = Filter()
+    DETECTOR = BeatDetector()
+
+    def __init__(self, settings: SourceSettings, display: Display) -> None:
+        super().__init__(settings)
+        self.DISPLAY = Screen(display)
+        self._components["DISPLAY"] = self.DISPLAY
+
+    def configure(self) -> None:
+        self.SOURCE.apply_settings(self.SETTINGS)
+
+    def network(self) -> ez.NetworkDefinition:
+        return (
+            (self.SOURCE.OUTPUT, self.FILTER.INPUT),
+            (self.FILTER.OUTPUT, self.DETECTOR.INPUT),
+            (self.DETECTOR.OUTPUT, self.DISPLAY.INPUT),
+            (self.SOURCE.OUTPUT, self.DISPLAY.SIGNAL),
+        )
+
+    def process_components(self) -> tuple[ez.Component, ...]:
+        return (self.SOURCE, self.DETECTOR)

@@ -1,0 +1,1 @@
+"""Running a graph: processes, units, their tasks, and a bounded end."""

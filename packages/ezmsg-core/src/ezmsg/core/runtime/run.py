@@ -1,0 +1,53 @@
+"""``run``: the one call that most programs make."""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+
+from ezmsg.core.graph.component import Component
+from ezmsg.core.graph.streams import Stream
+from ezmsg.core.runtime.runner import GraphRunner
+from ezmsg.protocol.addresses import AddressType
+
+logger = logging.getLogger("ezmsg")
+
+
+def run(
+    components: Mapping[str, Component] | None = None,
+    root_name: str | None = None,
+    connections: Iterable[tuple[Stream | str, Stream | str]] | None = None,
+    process_components: Collection[Component] | None = None,
+    graph_address: AddressType | None = None,
+    force_single_process: bool = False,
+    profiler_log_name: str | None = None,
+    auto_start: bool | None = None,
+    **components_kwargs: Component,
+) -> None:
+    """Run components until they are done, and return.
+
+    ``run(SOURCE=source, SINK=sink, connections=((source.OUTPUT, sink.INPUT),))``
+
+    :param components: components by name; or give them by keyword.
+    :param root_name: what stands before every component's address.
+    :param connections: pairs of streams, or topics, beside those of collections.
+    :param process_components: the components that get a process of their own.
+    :param graph_address: where the graph server is.
+    :param force_single_process: run everything in this process.
+    :param profiler_log_name: name of the profiler's log file.
+    :param auto_start: whether to start a graph server if none answers; ``None``: only if no address was given.
+    :raises RunFailed: if a worker died, or a unit could not be set up.
+    :raises EzmsgError: if a component, an edge or the graph server is at fault; before anything runs.
+    """
+    if isinstance(components, Component):
+        logger.warning("run(component) is deprecated; it is named SYSTEM. Give it a name: run(NAME=component).")
+        components = {"SYSTEM": components}
+    GraphRunner(
+        components,
+        root_name,
+        connections,
+        process_components,
+        graph_address,
+        force_single_process,
+        profiler_log_name,
+        auto_start,
+        **components_kwargs,
+    ).run_blocking()

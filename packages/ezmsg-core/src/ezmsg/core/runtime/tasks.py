@@ -1,0 +1,134 @@
+"""What the functions of a unit do while it runs: read streams, call, publish what they yield.
+
+All functions of one inlet are called in turn for each message; different inlets, and functions without an inlet,
+run side by side on the unit's event loop.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import aclosing
+from typing import Any, cast
+
+from attrs import define, field
+
+from ezmsg.core.graph.bindings import bound_stream, subscription_of
+from ezmsg.core.graph.streams import InputStream, Stream
+from ezmsg.core.graph.termination import Complete, NormalTermination
+from ezmsg.core.graph.unit import Unit
+from ezmsg.core.pubsub.publisher import Publisher
+from ezmsg.core.pubsub.subscriber import Subscriber
+
+logger = logging.getLogger("ezmsg")
+
+Function = Callable[..., Any]
+
+
+@define(eq=False)
+class RunningUnit:
+    """A unit that is set up, with its publishers by topic and its subscribers by topic."""
+
+    unit: Unit
+    publishers: Mapping[str, Publisher]
+    subscribers: Mapping[str, Subscriber]
+    strict: bool = False
+    _told: set[str] = field(factory=set)
+
+    def coroutines(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """Return what is to be run, by a name for logs."""
+        running: dict[str, Coroutine[Any, Any, None]] = {}
+        inlets: dict[str, list[Function]] = {}
+        for name, function in self.unit.tasks.items():
+            inlet = subscription_of(self.unit, function)
+            if inlet is not None:
+                inlets.setdefault(inlet.address, []).append(function)
+            else:
+                running[f"{self.unit.address}:{name}"] = self._run_once(name, function)
+        for topic, functions in inlets.items():
+            running[topic] = self._read(topic, functions)
+        return running
+
+    async def _run_once(self, name: str, function: Function) -> None:
+        try:
+            await self._call(name, function)
+        except Complete:
+            logger.info("%s:%s is complete", self.unit.address, name)
+        except (NormalTermination, asyncio.CancelledError):
+            raise
+        except Exception:  # a user's function; the other tasks go on unless the program asked otherwise
+            self._log_exception(name)
+            if self.strict:
+                raise
+
+    async def _read(self, topic: str, functions: list[Function]) -> None:
+        subscriber = self.subscribers[topic]
+        remaining = list(functions)
+        while remaining:
+            if subscriber.leaky:
+                await self._call_all(remaining, await subscriber.recv())
+            else:
+                async with subscriber.recv_zero_copy() as message:
+                    await self._call_all(remaining, message)
+                # Dropped here, not with the next message: a view must not outlive its lease by a whole wait.
+                del message
+        subscriber.close()
+
+    async def _call_all(self, functions: list[Function], message: Any) -> None:
+        for function in tuple(functions):
+            try:
+                await self._call(function.__name__, function, message)
+            except Complete:
+                functions.remove(function)
+                logger.info("%s:%s is complete", self.unit.address, function.__name__)
+            except (NormalTermination, asyncio.CancelledError):
+                raise
+            except Exception:  # a user's function; it is called again for the next message
+                self._log_exception(function.__name__)
+                if self.strict:
+                    raise
+
+    async def _call(self, name: str, function: Function, *message: Any) -> None:
+        result: Any = function(self.unit, *message)
+        if inspect.isasyncgen(result):
+            async with aclosing(cast("AsyncGenerator[tuple[Any, Any], None]", result)) as yielded:
+                async for stream, obj in yielded:
+                    await self._publish(name, stream, obj)
+        elif inspect.isawaitable(result):
+            await result
+
+    async def _publish(self, name: str, stream: Any, obj: Any) -> None:
+        publisher = self._publisher_of(stream)
+        if publisher is None:
+            self._tell_unknown(name, stream)
+            return
+        await publisher.broadcast(obj)
+        await asyncio.sleep(0)
+
+    def _publisher_of(self, stream: Any) -> Publisher | None:
+        own = bound_stream(self.unit, stream) if isinstance(stream, Stream) else None
+        return None if own is None else self.publishers.get(own.address)
+
+    def _tell_unknown(self, name: str, stream: Any) -> None:
+        if name not in self._told:
+            self._told.add(name)
+            logger.error(
+                "%s:%s yields messages for %r, which is no OutputStream of the unit; they are dropped. "
+                "Yield (self.OUTPUT, message) with a stream of its own.",
+                self.unit.address,
+                name,
+                stream,
+            )
+
+    def _log_exception(self, name: str) -> None:
+        logger.exception("Exception in Task: %s:%s", self.unit.address, name)
+
+
+def inlets_in_use(unit: Unit) -> list[InputStream]:
+    """Return the inlets that a function of the unit reads; the others need no subscriber."""
+    found: dict[str, InputStream] = {}
+    for function in unit.tasks.values():
+        inlet = subscription_of(unit, function)
+        if inlet is not None:
+            found[inlet.address] = inlet
+    return list(found.values())

@@ -1,0 +1,70 @@
+"""What the supervisor of a run and its workers say to each other, over one pipe for each worker."""
+
+from attrs import frozen
+
+from ezmsg.protocol.addresses import Address
+
+# --- orders: supervisor to worker ---------------------------------------------------------------------------
+
+
+@frozen
+class Prepare:
+    """Set up your units and endpoints; the graph server is at ``address``."""
+
+    address: Address
+
+
+@frozen
+class Go:
+    """Everybody is ready: run."""
+
+
+@frozen
+class Stop:
+    """End your tasks, shut your units down, close your endpoints."""
+
+
+Order = Prepare | Go | Stop
+
+# --- reports: worker to supervisor --------------------------------------------------------------------------
+
+
+@frozen
+class Ready:
+    """Units and endpoints are set up."""
+
+
+@frozen
+class Idle:
+    """All tasks are done."""
+
+
+@frozen
+class Terminate:
+    """A unit raised NormalTermination: the run is over."""
+
+    unit: str
+
+
+@frozen
+class Failed:
+    """A unit could not be set up, or a task died where tasks may not die."""
+
+    unit: str
+    reason: str
+
+
+@frozen
+class Busy:
+    """What is being done now, to be named if it never ends."""
+
+    unit: str
+    doing: str
+
+
+@frozen
+class Stopped:
+    """Everything is closed; the worker is about to leave."""
+
+
+Report = Ready | Idle | Terminate | Failed | Busy | Stopped

@@ -1,0 +1,233 @@
+"""The ``ezmsg`` command as a user runs it: output, notes and exit codes."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ezmsg.control import GraphService, acquire, release
+from ezmsg.control.cli import main
+
+HANG = 30.0
+
+
+def ezmsg(*arguments: str, path: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own; ``path`` is searched for modules and distributions first."""
+    environment = {**os.environ, **variables}
+    if path is not None:
+        environment["PYTHONPATH"] = str(path)
+    code = "import sys; from ezmsg.control.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANG, check=False)
+
+
+@pytest.fixture
+def address(server: Any) -> str:
+    """A server with four edges, two of which meet again."""
+
+    async def connect() -> None:
+        service = GraphService(server.address)
+        for edge in (("A", "B"), ("A", "C"), ("B", "D"), ("C", "D"), ("D", "E")):
+            await service.connect(*edge)
+
+    asyncio.run(connect())
+    return str(server.address)
+
+
+def test_graph(address: str) -> None:
+    done = ezmsg("graph", "--address", address)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "A",
+        "-> B  (persistent)",
+        "   -> D  (persistent)",
+        "      -> E  (persistent)",
+        "-> C  (persistent)",
+        "   -> D  (persistent)  (see above)",
+    ]
+    assert done.stderr == f"5 edges at {address}\n"
+
+
+def test_graph_as_json(address: str) -> None:
+    done = ezmsg("graph", "--json", EZMSG_GRAPHSERVER_ADDR=address)
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    graph = json.loads(line)
+    assert graph["$schema"] == "ezmsg.graph/1"
+    assert graph["server"] == address
+    assert graph["edges"][0] == {"from": "A", "to": "B", "owners": ["persistent"]}
+    assert len(graph["edges"]) == 5
+
+
+def test_snapshot(address: str) -> None:
+    done = ezmsg("snapshot", "--address", address)
+    assert done.returncode == 0
+    assert done.stdout.startswith("5 topics, 5 edges, 0 sessions, 0 processes\n")
+    done = ezmsg("snapshot", "--json", "--address", address)
+    assert done.returncode == 0
+    taken = json.loads(done.stdout)
+    assert taken["$schema"] == "ezmsg.snapshot/1"
+    assert taken["graph"]["A"] == ["B", "C"]
+    assert taken["edge_owners"][0] == ["A", "B", ["persistent"]]
+
+
+def test_shutdown(server: Any) -> None:
+    done = ezmsg("shutdown", "--address", str(server.address))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "has ended" in done.stderr
+    server.join(HANG)
+    assert not server.is_alive()
+
+
+def test_nobody_there() -> None:
+    done = ezmsg("graph", "--address", "127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("ezmsg: EZ-3001  No graph server answers at 127.0.0.1:1: Connection refused.")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_wrong_token(address: str) -> None:
+    done = ezmsg("snapshot", "--address", address, EZMSG_TOKEN="wrong")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("ezmsg: EZ-3003  ")
+    assert "wrong" not in done.stderr
+
+
+def test_no_answer_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        done = ezmsg("graph", "--address", f"127.0.0.1:{silent.getsockname()[1]}", "--timeout", "0.1")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr.startswith("ezmsg: EZ-3007  ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["graph", "--address", "nowhere"], "EZ-3006"),
+        (["graph", "--nonsense"], "--nonsense"),
+        (["graph", "--timeout", "soon"], "soon"),
+        (["grahp"], 'Did you mean "graph"'),
+    ],
+)
+def test_wrong_usage(arguments: list[str], said: str) -> None:
+    done = ezmsg(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_and_version() -> None:
+    done = ezmsg("--help")
+    assert done.returncode == 0
+    assert all(verb in done.stdout for verb in ("graph", "snapshot", "shutdown"))
+    done = ezmsg()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "snapshot" in done.stderr
+    done = ezmsg("--version")
+    assert (done.returncode, done.stdout) == (0, "0.1.0\n")
+    done = ezmsg("graph", "--help")
+    assert done.returncode == 0
+    assert "--timeout" in done.stdout
+
+
+def test_no_verb_of_ours_needs_the_data_plane() -> None:
+    code = (
+        "import sys; from ezmsg.control.cli import main; main(['graph', '--help']); print('numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+# --- verbs of other distributions -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def others(tmp_path: Path) -> Path:
+    """A distribution that adds verbs: one good, one that raises, one broken, one that tries to take ours."""
+    (tmp_path / "others.py").write_text(
+        "from ezmsg.protocol.errors import CyclicException\n"
+        "def greet(name: str, *, times: int = 1) -> int:\n"
+        '    """Greet somebody."""\n'
+        "    print('hello', name, times)\n"
+        "    return 7\n"
+        "def refuse() -> int:\n"
+        '    """Refuse."""\n'
+        "    raise CyclicException(from_topic='A', to_topic='B', path=['B', 'A'])\n"
+        "def interrupt() -> int:\n"
+        '    """Be interrupted."""\n'
+        "    raise KeyboardInterrupt\n",
+        encoding="utf-8",
+    )
+    info = tmp_path / "others-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: others\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(
+        "[ezmsg.commands]\ngreet = others:greet\nrefuse = others:refuse\ninterrupt = others:interrupt\n"
+        "broken = no_such_module:verb\ngraph = others:greet\n",
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+def test_a_verb_of_another_distribution(others: Path) -> None:
+    done = ezmsg("greet", "you", "--times", "2", path=others)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "hello you 2\n", "")
+
+
+def test_its_errors_are_told_like_ours(others: Path) -> None:
+    done = ezmsg("refuse", path=others)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("ezmsg: EZ-2003  A -> B would close a cycle")
+    assert ezmsg("interrupt", path=others).returncode == 130
+
+
+def test_a_broken_verb_harms_nobody(others: Path) -> None:
+    done = ezmsg("--help", path=others)
+    assert done.returncode == 0
+    assert "greet" in done.stdout
+    assert "the verb 'broken' of others does not work: ModuleNotFoundError" in done.stderr
+    done = ezmsg("broken", path=others)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no_such_module" in done.stderr
+    assert ezmsg("greet", "you", path=others).stderr == ""
+
+
+def test_our_verbs_cannot_be_taken(others: Path) -> None:
+    assert ezmsg("graph", "--address", "127.0.0.1:1", path=others).returncode == 3
+
+
+# --- the edges ------------------------------------------------------------------------------------------
+
+
+def test_without_its_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "cyclopts", None)
+    assert main(["graph"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "The ezmsg command needs its own extra. Install it with: pip install 'ezmsg-control[cli]'\n"
+
+
+def test_a_reader_that_has_had_enough(server: Any) -> None:
+    async def connect() -> None:
+        connection = await acquire(server.address)  # so that the service need not open one each time
+        service = GraphService(server.address)
+        for n in range(1000):
+            await service.connect("A" * 100, f"{n:0100}")
+        await release(connection)
+
+    asyncio.run(connect())
+    code = "import sys; from ezmsg.control.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "graph", "--address", str(server.address)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+        assert process.wait(HANG) == 1

@@ -1,0 +1,192 @@
+"""What a graph says about itself."""
+
+import pickle
+from typing import Any
+
+import pytest
+
+from ezmsg.core.graph.collection import Collection
+from ezmsg.core.graph.crawl import resolve_graph
+from ezmsg.core.graph.decorators import main, publisher, subscriber, task, thread
+from ezmsg.core.graph.metadata import component_metadata, graph_metadata
+from ezmsg.core.graph.relays import InputRelay, OutputRelay, Relay
+from ezmsg.core.graph.settings import Settings
+from ezmsg.core.graph.stream_metadata import type_name
+from ezmsg.core.graph.streams import InputStream, InputTopic, OutputStream, OutputTopic, Topic
+from ezmsg.core.graph.unit import Unit
+from ezmsg.protocol import model
+
+
+class Level(Settings):
+    level: int = 1
+
+
+class Other(Settings):
+    other: int = 2
+
+
+class Worker(Unit):
+    SETTINGS = Level
+    INPUT_SETTINGS = InputStream(Other)
+    IN = InputStream(list[int], leaky=True, max_queue=4)
+    OUT = OutputStream(Any, host="localhost", port=3, num_buffers=8, buf_size=1024, force_tcp=True)
+
+    @task
+    async def watch(self) -> None: ...
+
+    @subscriber(IN)
+    @publisher(OUT)
+    async def forward(self, message: list[int]) -> Any:
+        yield self.OUT, message
+
+    @main
+    def show(self) -> None: ...
+
+
+class Border(Collection):
+    INPUT_SETTINGS = InputTopic(Level)
+    TOPIC = Topic(int)
+    EXIT = OutputTopic(str)
+    BOTH = Relay(int, leaky=True, num_buffers=2)
+    ENTRY = InputRelay(int, leaky=True, max_queue=3, copy_on_forward=False)
+    LEAVE = OutputRelay(int, port=7)
+    WORKER = Worker(5)
+    ANOTHER = Worker()
+
+
+NO_SETTINGS_INLET = model.DynamicSettingsMetadata(enabled=False, input_topic=None, settings_type=None)
+
+
+@pytest.fixture
+def described() -> model.GraphMetadata:
+    return graph_metadata(resolve_graph({"B": Border()}, root_name="R"))
+
+
+def test_a_graph(described: model.GraphMetadata) -> None:
+    assert (described.schema_version, described.root_name) == (1, "R")
+    assert list(described.components) == ["R/B", "R/B/ANOTHER", "R/B/WORKER"]
+
+
+def test_a_unit(described: model.GraphMetadata) -> None:
+    assert described.components["R/B/WORKER"] == model.UnitMetadata(
+        address="R/B/WORKER",
+        name="WORKER",
+        component_type=f"{__name__}.Worker",
+        settings_type=f"{__name__}.Level",
+        initial_settings=(pickle.dumps(Level(5)), {"level": 5}),
+        dynamic_settings=model.DynamicSettingsMetadata(
+            enabled=True, input_topic="R/B/WORKER/INPUT_SETTINGS", settings_type=f"{__name__}.Other"
+        ),
+        settings_schema=None,
+        streams={
+            "INPUT_SETTINGS": model.InputStreamMetadata(
+                "INPUT_SETTINGS", "R/B/WORKER/INPUT_SETTINGS", f"{__name__}.Other", leaky=False, max_queue=None
+            ),
+            "IN": model.InputStreamMetadata("IN", "R/B/WORKER/IN", "list[int]", leaky=True, max_queue=4),
+            "OUT": model.OutputStreamMetadata(
+                name="OUT",
+                address="R/B/WORKER/OUT",
+                msg_type="typing.Any",
+                host="localhost",
+                port=3,
+                num_buffers=8,
+                buf_size=1024,
+                force_tcp=True,
+            ),
+        },
+        tasks=[
+            model.TaskMetadata("forward", subscribes="R/B/WORKER/IN", publishes=["R/B/WORKER/OUT"]),
+            model.TaskMetadata("watch", subscribes=None, publishes=[]),
+        ],
+        main="show",
+        threads=[],
+    )
+
+
+def test_a_collection(described: model.GraphMetadata) -> None:
+    sending = {"num_buffers": 32, "buf_size": 65536, "force_tcp": False}
+    collection = described.components["R/B"]
+    assert collection == model.CollectionMetadata(
+        address="R/B",
+        name="B",
+        component_type=f"{__name__}.Border",
+        settings_type=type_name(Settings),
+        initial_settings=(pickle.dumps(Settings()), {}),
+        dynamic_settings=NO_SETTINGS_INLET,
+        settings_schema=None,
+        topics={
+            "INPUT_SETTINGS": model.InputTopicMetadata("INPUT_SETTINGS", "R/B/INPUT_SETTINGS", f"{__name__}.Level"),
+            "TOPIC": model.TopicMetadata("TOPIC", "R/B/TOPIC", "builtins.int"),
+            "EXIT": model.OutputTopicMetadata("EXIT", "R/B/EXIT", "builtins.str"),
+        },
+        relays={
+            "BOTH": model.RelayMetadata(
+                "BOTH", "R/B/BOTH", "builtins.int", leaky=True, **sending | {"num_buffers": 2}
+            ),
+            "ENTRY": model.InputRelayMetadata(
+                "ENTRY", "R/B/ENTRY", "builtins.int", leaky=True, max_queue=3, copy_on_forward=False
+            ),
+            "LEAVE": model.OutputRelayMetadata("LEAVE", "R/B/LEAVE", "builtins.int", port=7, **sending),
+        },
+        children=["R/B/ANOTHER", "R/B/WORKER"],
+    )
+
+
+def test_threads_are_listed() -> None:
+    with pytest.warns(DeprecationWarning, match="@thread"):
+
+        class Threaded(Unit):
+            @thread
+            def second(self) -> None: ...
+
+            @thread
+            def first(self) -> None: ...
+
+    unit = graph_metadata(resolve_graph({"T": Threaded()})).components["T"]
+    assert isinstance(unit, model.UnitMetadata)
+    assert unit.threads == ["first", "second"]
+
+
+def test_a_stream_on_a_collection_is_a_topic_and_takes_settings() -> None:
+    with pytest.warns(FutureWarning):
+
+        class Old(Collection):
+            INPUT_SETTINGS = InputStream(Level)
+            OUT = OutputStream(int)
+
+    collection = graph_metadata(resolve_graph({"C": Old()})).components["C"]
+    assert isinstance(collection, model.CollectionMetadata)
+    assert [type(topic) for topic in collection.topics.values()] == [
+        model.InputTopicMetadata,
+        model.OutputTopicMetadata,
+    ]
+    assert collection.dynamic_settings.input_topic == "C/INPUT_SETTINGS"
+
+
+def test_an_outlet_of_that_name_takes_no_settings() -> None:
+    class Reporting(Unit):
+        INPUT_SETTINGS = OutputStream(Level)
+
+    unit = graph_metadata(resolve_graph({"U": Reporting()})).components["U"]
+    assert unit.dynamic_settings == NO_SETTINGS_INLET
+
+
+def test_settings_that_are_still_missing_are_no_reason_to_fail() -> None:
+    class Needed(Settings):
+        level: int
+
+    class Needy(Unit):
+        SETTINGS = Needed
+
+    unit = Needy()
+    unit._set_name("N")
+    unit._set_location([])
+    assert component_metadata(unit).initial_settings == (pickle.dumps(None), "None")
+
+
+@pytest.mark.parametrize(
+    ("described", "text"),
+    [(int, "builtins.int"), (Any, "typing.Any"), (list[int], "list[int]"), ("str", "'str'"), (None, "None")],
+)
+def test_names_of_types(described: object, text: str) -> None:
+    assert type_name(described) == text

@@ -1,0 +1,100 @@
+"""Pending operations: each request is answered once, in time, and what did not happen is named."""
+
+from typing import Any
+
+import pytest
+
+from ezmsg.graphserver.effects import Call, Effect, PeerId, Reply, Warn
+from ezmsg.graphserver.state.operations import Operations, Question
+from ezmsg.protocol.errors import InternalError
+
+ASKER, ONE, TWO = PeerId(1), PeerId(2), PeerId(3)
+QUESTIONS = [Question(ONE, "body", ["host/1 A"]), Question(TWO, "body", ["host/2 B", "host/2 C"])]
+
+
+@pytest.fixture
+def operations() -> Operations:
+    return Operations()
+
+
+def begin(operations: Operations, deadline: float | None = 5.0, questions: Any = QUESTIONS) -> list[Effect]:
+    return operations.begin(ASKER, 7, "The edge", questions, tuple, deadline)
+
+
+def calls(effects: list[Effect]) -> list[int]:
+    return [effect.call_id for effect in effects if isinstance(effect, Call)]
+
+
+def test_nobody_to_ask_is_answered_at_once(operations: Operations) -> None:
+    assert begin(operations, questions=[]) == [Reply(ASKER, 7, ())]
+    assert operations.next_deadline() is None
+
+
+def test_the_last_answer_ends_it(operations: Operations) -> None:
+    first, second = calls(begin(operations))
+    assert operations.next_deadline() == 5.0
+    assert operations.answered(TWO, second, None) == []
+    assert operations.answered(ONE, first, None) == [Reply(ASKER, 7, ())]
+    assert operations.next_deadline() is None
+    assert operations.expire(99.0) == []
+
+
+def test_who_fails_is_named(operations: Operations) -> None:
+    first, second = calls(begin(operations))
+    operations.answered(TWO, second, InternalError(reason="x"))
+    reply, warning = operations.answered(ONE, first, None)
+    assert reply == Reply(ASKER, 7, ("host/2 B", "host/2 C"))
+    assert warning == Warn("unconfirmed", "The edge was not confirmed by host/2 B, host/2 C")
+
+
+def test_the_deadline_ends_it_and_names_the_silent(operations: Operations) -> None:
+    first, second = calls(begin(operations))
+    operations.answered(TWO, second, None)
+    assert operations.expire(4.9) == []
+    assert operations.expire(5.0)[0] == Reply(ASKER, 7, ("host/1 A",))
+    assert operations.answered(ONE, first, None) == [], "too late"
+    assert len(operations) == 0
+
+
+def test_who_leaves_needs_not_confirm(operations: Operations) -> None:
+    first, _ = calls(begin(operations))
+    assert operations.drop_peer(TWO) == []
+    assert operations.answered(ONE, first, None) == [Reply(ASKER, 7, ())]
+
+
+def test_the_asker_who_leaves_is_not_answered(operations: Operations) -> None:
+    first, second = calls(begin(operations))
+    assert operations.drop_peer(ASKER) == []
+    assert operations.answered(ONE, first, None) == []
+    assert operations.answered(TWO, second, None) == []
+    assert operations.expire(99.0) == []
+
+
+def test_a_cancelled_request_is_not_answered(operations: Operations) -> None:
+    first, _ = calls(begin(operations))
+    assert operations.cancel(ASKER, 7)
+    assert not operations.cancel(ASKER, 7)
+    assert operations.answered(ONE, first, None) == []
+    assert operations.next_deadline() is None
+
+
+def test_only_who_was_asked_can_answer(operations: Operations) -> None:
+    first, _ = calls(begin(operations))
+    assert operations.answered(TWO, first, None) == []
+    assert operations.answered(ONE, 12345, None) == []
+    assert len(operations) == 1
+
+
+def test_without_a_deadline_it_waits(operations: Operations) -> None:
+    begin(operations, deadline=None)
+    assert operations.next_deadline() is None
+    assert operations.expire(1e9) == []
+
+
+def test_deadlines_come_in_their_order(operations: Operations) -> None:
+    for request_id, deadline in ((1, 9.0), (2, 3.0), (3, 6.0)):
+        operations.begin(ASKER, request_id, "It", QUESTIONS, tuple, deadline)
+    ended = []
+    while (deadline := operations.next_deadline()) is not None:
+        ended += [effect.request_id for effect in operations.expire(deadline) if isinstance(effect, Reply)]
+    assert ended == [2, 3, 1]

@@ -1,0 +1,288 @@
+"""What the golden vectors mean: for each file beside this one, the value that its bytes must decode to.
+
+A vector is written once, by ``scripts/golden.py``, and never edited: it stands for bytes that a released program
+has written. (Only a vector that is in no release yet may be deleted and written anew.) A new message adds an entry
+here; a new optional field shows in no entry, so that the old bytes prove its default.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from ezmsg.protocol.codec import to_wire
+from ezmsg.protocol.errors import (
+    AddressInUse,
+    AuthenticationFailed,
+    ComponentCollision,
+    ConnectionLost,
+    CyclicException,
+    DeadlineExceeded,
+    DuplicateIdentity,
+    EzmsgError,
+    FrameTooLarge,
+    InsecureBind,
+    InternalError,
+    InvalidAddress,
+    InvalidMessage,
+    InvalidMetadata,
+    InvalidTopic,
+    MalformedFrame,
+    OwnershipCollision,
+    ProtocolViolation,
+    RemoteError,
+    ServerOverloaded,
+    ServerUnreachable,
+    SessionRequired,
+    UnknownEndpoint,
+    UnknownMessage,
+    UnknownProcess,
+    UnknownSession,
+    UnreadableToken,
+    UnsafeFolder,
+    VersionMismatch,
+)
+from ezmsg.protocol.messages import channels, endpoints, envelopes, events, handshake, processes, service, sessions
+from ezmsg.protocol.model import (
+    CollectionMetadata,
+    DynamicSettingsMetadata,
+    Edge,
+    GraphMetadata,
+    GraphSnapshot,
+    InputRelayMetadata,
+    InputStreamMetadata,
+    InputTopicMetadata,
+    OutputRelayMetadata,
+    OutputStreamMetadata,
+    OutputTopicMetadata,
+    ProcessControlErrorCode,
+    ProcessControlOperation,
+    ProcessControlRequest,
+    ProcessControlResponse,
+    ProcessOwnershipUpdate,
+    ProcessPing,
+    ProcessRegistration,
+    ProcessSettingsUpdate,
+    ProcessStats,
+    RelayMetadata,
+    SettingsChangedEvent,
+    SettingsEventType,
+    SettingsFieldMetadata,
+    SettingsFieldUpdateRequest,
+    SettingsSchemaMetadata,
+    SettingsSnapshotValue,
+    SnapshotProcess,
+    SnapshotSession,
+    StreamMetadata,
+    TaskMetadata,
+    TopicMetadata,
+    TopologyChangedEvent,
+    TopologyEventType,
+    UnitMetadata,
+)
+from ezmsg.protocol.plain import PlainArray
+from ezmsg.protocol.revisions import Revision
+
+CLIENT, SESSION, PROCESS = UUID(int=0xC1), UUID(int=0x5E), UUID(int=0x9C)
+PUBLISHER, SUBSCRIBER, EXCHANGE = UUID(int=0x9B), UUID(int=0x5B), UUID(int=0xE8)
+EPOCH = UUID("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b")
+NONCE = bytes(range(32))
+PROOF = bytes(range(255, 223, -1))
+TIME = 1_700_000_000.25
+
+SCHEMA = SettingsSchemaMetadata(
+    provider="dataclass",
+    settings_type="lab.FilterSettings",
+    fields=[
+        SettingsFieldMetadata("cutoff", "float", True, None, "The corner, in Hz", (0.5, None), None, "slider"),
+        SettingsFieldMetadata("order", "int", False, 4, None, (1.0, 12.0), None, None),
+        SettingsFieldMetadata("kind", "str", False, "low", None, None, ["low", "high", ("band", 2)], None),
+    ],
+    json_schema={"type": "object", "properties": {"cutoff": {"type": "number"}}},
+)
+STRUCTURED: dict[str, Any] = {
+    "none": None,
+    "yes": True,
+    "count": -3,
+    "large": 2**100,
+    "cutoff": 12.5,
+    "infinite": float("inf"),
+    "name": "μV",
+    "raw": b"\x00\xff",
+    "list": [1, [2, {}]],
+    "tuple": (1, "two", (3.0,)),
+    "set": {1, 2},
+    "frozenset": frozenset({"a"}),
+    "taps": PlainArray("<f8", (2,), bytes.fromhex("000000000000f03f0000000000000040")),
+    "by number": {1: "one", (2, 3): "pair"},
+}
+UNIT = UnitMetadata(
+    address="SYSTEM/FILTER",
+    name="FILTER",
+    component_type="lab.Filter",
+    settings_type="lab.FilterSettings",
+    initial_settings=(b"opaque", STRUCTURED),
+    dynamic_settings=DynamicSettingsMetadata(True, "SYSTEM/FILTER/INPUT_SETTINGS", "lab.FilterSettings"),
+    settings_schema=SCHEMA,
+    streams={
+        "PLAIN": StreamMetadata("PLAIN", "SYSTEM/FILTER/PLAIN", "typing.Any"),
+        "INPUT": InputStreamMetadata("INPUT", "SYSTEM/FILTER/INPUT", "lab.Signal", leaky=True, max_queue=2),
+        "OUTPUT": OutputStreamMetadata(
+            "OUTPUT", "SYSTEM/FILTER/OUTPUT", "lab.Signal", "127.0.0.1", 25980, 32, 65536, False
+        ),
+    },
+    tasks=[TaskMetadata("filter", "INPUT", ["OUTPUT"]), TaskMetadata("watch")],
+    main="main",
+    threads=["poll"],
+)
+COLLECTION = CollectionMetadata(
+    address="SYSTEM",
+    name="SYSTEM",
+    component_type="lab.System",
+    settings_type="ezmsg.core.settings.Settings",
+    initial_settings=(None, "Settings()"),
+    dynamic_settings=DynamicSettingsMetadata(False, None, None),
+    settings_schema=None,
+    topics={
+        "PLAIN": TopicMetadata("PLAIN", "SYSTEM/PLAIN", "lab.Signal"),
+        "INPUT": InputTopicMetadata("INPUT", "SYSTEM/INPUT", "lab.Signal"),
+        "OUTPUT": OutputTopicMetadata("OUTPUT", "SYSTEM/OUTPUT", "lab.Signal"),
+    },
+    relays={
+        "PLAIN": RelayMetadata("PLAIN", "SYSTEM/PLAIN", "lab.Signal", leaky=True, relay_group="group"),
+        "IN": InputRelayMetadata("IN", "SYSTEM/IN", "lab.Signal", True, 3, False, "group", "SYSTEM/IN", "SYSTEM/R"),
+        "OUT": OutputRelayMetadata("OUT", "SYSTEM/OUT", "lab.Signal", "host", 1, 2, 3, True, False, "g", "a", "b"),
+    },
+    children=["SYSTEM/FILTER"],
+)
+METADATA = GraphMetadata(1, "SYSTEM", {"SYSTEM": COLLECTION, "SYSTEM/FILTER": UNIT})
+SNAPSHOT = GraphSnapshot(
+    graph={"A": ["SYSTEM/FILTER/INPUT"], "SYSTEM/FILTER/INPUT": []},
+    edge_owners={Edge("A", "SYSTEM/FILTER/INPUT"): [str(SESSION), "persistent"]},
+    sessions={str(SESSION): SnapshotSession([Edge("A", "SYSTEM/FILTER/INPUT")], METADATA)},
+    processes={PROCESS: SnapshotProcess(PROCESS, 4711, "lab", ["SYSTEM/FILTER"])},
+    epoch=EPOCH,
+    topology_seq=12,
+    settings_seq=3,
+)
+TOPOLOGY_CHANGED = TopologyChangedEvent(12, TopologyEventType.GRAPH_CHANGED, TIME, ["A"], str(SESSION), PROCESS)
+SETTINGS = SettingsSnapshotValue(b"opaque", {"cutoff": 12.5}, STRUCTURED, SCHEMA, 2)
+CONTACT = endpoints.Contact(EXCHANGE, "\x00ezmsg-link", "10.0.0.1", 25980)
+EDGE_CONNECT = envelopes.Body(to_wire(sessions.Connect("A", "B", SESSION)))
+CYCLE = CyclicException(from_topic="A", to_topic="B", path=["B", "A"])
+CYCLE_FIELDS = envelopes.Fields({"from_topic": "A", "to_topic": "B", "path": ["B", "A"]})
+
+MESSAGES: tuple[Any, ...] = (
+    handshake.Hello(Revision(1, 0), "0.1.0", NONCE, CLIENT, 4711, "lab"),
+    handshake.Challenge(Revision(1, 0), "0.1.0", NONCE, PROOF),
+    handshake.Proof(PROOF),
+    handshake.Welcome(EPOCH),
+    handshake.Refusal(CYCLE.code, "A cycle.", CYCLE_FIELDS),
+    envelopes.Request(7, EDGE_CONNECT),
+    envelopes.Reply(7, envelopes.Body({"type": "done"})),
+    envelopes.Failure(7, CYCLE.code, "A cycle.", CYCLE_FIELDS),
+    envelopes.Notice(EDGE_CONNECT),
+    envelopes.Item(2**40, EDGE_CONNECT),
+    envelopes.StreamEnd(7),
+    envelopes.Cancel(7),
+    envelopes.Goodbye(CYCLE.code, "A cycle.", CYCLE_FIELDS),
+    sessions.Done(),
+    sessions.OpenSession(SESSION, 3),
+    sessions.CloseSession(SESSION),
+    sessions.EdgeChanged(True, ["lab:4711"]),
+    sessions.Connect("A", "B", SESSION),
+    sessions.Disconnect("A", "B"),
+    sessions.ClearSession(SESSION),
+    sessions.RegisterMetadata(SESSION, METADATA),
+    sessions.SnapshotTaken(SNAPSHOT),
+    sessions.TakeSnapshot(),
+    service.Topology([service.OwnedEdge("A", "B", [str(SESSION), None])]),
+    service.TakeTopology(),
+    service.AllAnswered(["lab:4711"]),
+    service.PauseAll(),
+    service.ResumeAll(),
+    service.SyncAll(1.5),
+    service.Shutdown(),
+    endpoints.Joined(["lab:4711"]),
+    endpoints.DeclarePublisher(PUBLISHER, "A", CONTACT, NONCE, True, False),
+    endpoints.DeclareSubscriber(SUBSCRIBER, "B"),
+    endpoints.Withdraw(PUBLISHER),
+    endpoints.ApplyRoutes(
+        9,
+        [
+            endpoints.RouteChange(
+                SUBSCRIBER, [endpoints.Source(PUBLISHER, "A", CONTACT, PROOF, True, False)], [EXCHANGE]
+            )
+        ],
+    ),
+    endpoints.PausePublishing(),
+    endpoints.ResumePublishing(),
+    endpoints.AwaitReleases(),
+    processes.RegisterProcess(PROCESS, ProcessRegistration(4711, "lab", ["SYSTEM/FILTER"])),
+    processes.UpdateOwnership(PROCESS, ProcessOwnershipUpdate(["SYSTEM/A"], ["SYSTEM/B"])),
+    events.FollowTopology(12),
+    events.TopologyEvent(TOPOLOGY_CHANGED),
+    events.Gap(3, 9),
+    channels.LinkHello(EXCHANGE, 4711),
+    channels.OpenChannel(1, PUBLISHER, CLIENT, NONCE),
+    channels.ChannelChallenge(1, NONCE, PROOF, 32),
+    channels.ChannelProof(1, PROOF),
+    channels.ChannelOpened(1, 1000),
+    channels.ChannelRefused(1, "no such publisher"),
+    channels.CloseChannel(1),
+    channels.ChannelEnded(1, 1001),
+    channels.ChannelEndSeen(1),
+    channels.SegmentNamed(1, 2, "ezmsg-segment", 65536, 32),
+)
+MODEL: tuple[Any, ...] = (
+    METADATA,
+    SNAPSHOT,
+    SETTINGS,
+    TOPOLOGY_CHANGED,
+    SettingsChangedEvent(
+        3, SettingsEventType.SETTINGS_UPDATED, "SYSTEM/FILTER", TIME, str(SESSION), PROCESS, SETTINGS
+    ),
+    ProcessRegistration(4711, "lab", ["SYSTEM/FILTER"]),
+    ProcessOwnershipUpdate(["SYSTEM/A"], ["SYSTEM/B"]),
+    ProcessSettingsUpdate("SYSTEM/FILTER", SETTINGS, TIME),
+    ProcessControlRequest("r1", "SYSTEM/FILTER", ProcessControlOperation.UPDATE_SETTING_FIELD, b"payload"),
+    ProcessControlResponse("r1", False, None, "too slow", ProcessControlErrorCode.TIMEOUT, PROCESS),
+    SettingsFieldUpdateRequest("filters[2].cutoff", (1, 2.5)),
+    ProcessPing(PROCESS, 4711, "lab", TIME),
+    ProcessStats(PROCESS, 4711, "lab", ["SYSTEM/FILTER"], TIME),
+)
+ERRORS: tuple[EzmsgError, ...] = (
+    FrameTooLarge(size=70_000, limit=65_536),
+    MalformedFrame(reason="its body is a list and not a map"),
+    UnknownMessage(tag="later"),
+    InvalidMessage(tag="edge.connect", reason="expected str, got int @ $.from_topic"),
+    ProtocolViolation(reason="Proof came out of turn"),
+    VersionMismatch(ours=Revision(2, 1), theirs=Revision(1, 0), our_package="2.0", their_package="0.1.0"),
+    ComponentCollision(addresses=["SYSTEM"], sessions=[str(SESSION)]),
+    OwnershipCollision(units=["SYSTEM/FILTER"], processes=[str(PROCESS)]),
+    CYCLE,
+    UnknownSession(session=str(SESSION)),
+    InvalidTopic(topic="", reason="it is empty"),
+    UnknownEndpoint(endpoint=str(PUBLISHER)),
+    DuplicateIdentity(role="publisher", identity=str(PUBLISHER)),
+    InvalidMetadata(reason="a component is its own child"),
+    UnknownProcess(process=str(PROCESS)),
+    ServerUnreachable(address="127.0.0.1:25978", reason="connection refused"),
+    ConnectionLost(address="127.0.0.1:25978", reason="it was reset"),
+    AuthenticationFailed(reason="the graph server holds another token"),
+    AddressInUse(address="127.0.0.1:25978", reason="address in use"),
+    InsecureBind(address="0.0.0.0:25978"),
+    InvalidAddress(address="nowhere"),
+    DeadlineExceeded(operation="snapshot", seconds=2.5),
+    SessionRequired(operation="connect"),
+    ServerOverloaded(reason="too many connections"),
+    UnsafeFolder(folder="/run/ezmsg", reason="it is a symbolic link"),
+    UnreadableToken(file="token", reason="it is empty"),
+    InternalError(reason="ZeroDivisionError: division by zero"),
+    RemoteError(remote_code="EZ-7777", text="A later error."),
+)
+
+EXPECTED: dict[str, Any] = {
+    **{message.TAG: message for message in MESSAGES},
+    **{type(value).__name__: value for value in MODEL},
+    **{error.code: error for error in ERRORS},
+}
+"""The values by the name of their file, which is a message's tag, a model's class name or an error's code."""
