@@ -14,7 +14,7 @@ from ezmsg.core.pubsub.links import Links
 from ezmsg.core.transports.handing_over import take_all
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.segments import SegmentForm, map_descriptor, map_name
-from ezmsg.core.transports.shared_memory import SharedMemoryChannel
+from ezmsg.core.transports.shared_memory_channel import SharedMemoryChannel
 from ezmsg.core.transports.tcp import TcpChannel
 from ezmsg.protocol import auth
 from ezmsg.protocol.messages.channels import (

@@ -40,7 +40,7 @@ class Publisher:
 
     def __init__(
         self,
-        id: UUID,
+        id: UUID,  # noqa: A002  the public name
         topic: str,
         exchange: Exchange,
         options: PublisherOptions,

@@ -1,8 +1,8 @@
 """One socket of the data plane: the link between two processes of one host, or the connection of a TCP channel.
 
 It reads records and hands each to whom it is for; it gathers notices and releases and writes them together. A
-notice is written at once unless one has been written in this turn of the event loop; releases ride on the next
-notice, or go by themselves a moment later.
+notice is written at once, unless another one was a moment ago: the notices of a burst go together, at the end of
+this turn of the event loop. Releases ride on the next notice, or go by themselves a moment later.
 """
 
 import asyncio
@@ -11,10 +11,11 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Protocol, cast
 
 from ezmsg.core.transports import records
-from ezmsg.core.transports.records import CONTROL, DATA, NOTICE, RELEASE, Record, RecordReader
+from ezmsg.core.transports.records import CONTROL, RELEASE, RecordReader
 from ezmsg.core.transports.sender import Sender
 from ezmsg.protocol.codec import body_from_wire, encode, unpack_map
 from ezmsg.protocol.errors import EzmsgError
@@ -23,6 +24,9 @@ from ezmsg.protocol.messages.channels import LinkHello
 
 logger = logging.getLogger("ezmsg")
 
+BURST_S = 0.00005
+"""Notices that follow each other within this time, in seconds, are a burst and are written together."""
+
 RELEASE_DELAY_S = 0.001
 """How long a release may wait for a notice to ride on, in seconds."""
 
@@ -30,8 +34,8 @@ RELEASE_DELAY_S = 0.001
 class Hearing(Protocol):
     """A channel that was opened from this end."""
 
-    def receive(self, record: Record) -> None:
-        """Take a NOTICE or DATA record."""
+    def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | bytearray) -> None:
+        """Take a NOTICE or DATA record: the message's number, where it lies, or the message itself."""
 
 
 class Link(asyncio.BufferedProtocol):
@@ -48,7 +52,7 @@ class Link(asyncio.BufferedProtocol):
         self.peer: LinkHello | None = None
         self.heard: dict[int, Hearing] = {}
         self.fed: dict[int, Sender] = {}
-        self.reader = RecordReader()
+        self.reader = RecordReader(self._receive)
         self.closed = asyncio.get_running_loop().create_future()
         self._on_control = on_control
         self._on_lost = on_lost
@@ -57,7 +61,8 @@ class Link(asyncio.BufferedProtocol):
         self._socket: socket.socket | None = None
         self._numbers = 0
         self._outbox: list[bytes | bytearray] = []
-        self._turn_taken = False
+        self._written_s = 0.0
+        self._turn_end_scheduled = False
         self._release_timer = False
         self._writable = True
         self._drained: asyncio.Future[None] | None = None
@@ -78,22 +83,22 @@ class Link(asyncio.BufferedProtocol):
     def control(self, message: object) -> None:
         """Send a message of the channel conversation."""
         body = encode(message)
-        self._outbox += (records.pack(CONTROL, 0, size=len(body)), body)
+        self._outbox += (records.pack(records.CONTROL, 0, size=len(body)), body)
         self._flush()
 
     def notice(self, channel: int, number: int, segment: int, slot: int, size: int) -> None:
         """Say that a message lies in a slot."""
-        self._outbox.append(records.pack(NOTICE, channel, number, segment, slot, size))
+        self._outbox.append(records.pack(records.NOTICE, channel, number, segment, slot, size))
         self._write_soon()
 
     def data(self, channel: int, number: int, token: int, body: bytes | bytearray) -> None:
         """Send a message itself. The body must not change afterwards."""
-        self._outbox += (records.pack(DATA, channel, number, 0, token, len(body)), body)
+        self._outbox += (records.pack(records.DATA, channel, number, 0, token, len(body)), body)
         self._write_soon()
 
     def release(self, channel: int, token: int, *, prompt: bool) -> None:
         """Say that nobody here holds a message any more; ``prompt`` if its publisher may be waiting for it."""
-        self._outbox.append(records.pack(RELEASE, channel, slot=token))
+        self._outbox.append(records.pack(records.RELEASE, channel, slot=token))
         if prompt:
             self._write_soon()
         elif not self._release_timer:
@@ -118,14 +123,19 @@ class Link(asyncio.BufferedProtocol):
             self._transport.close()
 
     def _write_soon(self) -> None:
-        if self._turn_taken:
+        if self._turn_end_scheduled:
             return
-        self._turn_taken = True
-        self._loop.call_soon(self._turn_over)
-        self._flush()
+        now_s = monotonic()
+        if now_s - self._written_s > BURST_S:
+            self._written_s = now_s
+            self._flush()
+        else:
+            self._turn_end_scheduled = True
+            self._loop.call_soon(self._turn_over)
 
     def _turn_over(self) -> None:
-        self._turn_taken = False
+        self._turn_end_scheduled = False
+        self._written_s = monotonic()
         self._flush()
 
     def _release_timer_fired(self) -> None:
@@ -165,29 +175,29 @@ class Link(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         try:
-            for record in self.reader.buffer_updated(nbytes):
-                self._dispatch(record)
+            self.reader.buffer_updated(nbytes)
         except (ValueError, EzmsgError) as error:
             logger.warning("A link of the data plane was closed, because its peer broke the rules: %s", error)
             assert self._transport is not None
             self._transport.abort()
 
-    def _dispatch(self, record: Record) -> None:
-        kind = record.kind
-        if kind in (NOTICE, DATA):
-            hearing = self.heard.get(record.channel)
-            if hearing is not None:
-                hearing.receive(record)
-            else:
-                self.release(record.channel, record.slot, prompt=False)  # it crossed our CloseChannel
-        elif kind == RELEASE:
-            sender = self.fed.get(record.channel)
+    def _receive(
+        self, kind: int, channel: int, message: int, segment: int, slot: int, size: int, body: bytes | bytearray
+    ) -> None:
+        if kind == RELEASE:
+            sender = self.fed.get(channel)
             if sender is not None:
-                sender.released(record.slot)
+                sender.released(slot)
                 if sender.closing and not sender.held:
-                    self.stop_feeding(record.channel)
+                    self.stop_feeding(channel)
+        elif kind == CONTROL:
+            self._on_control(self, body_from_wire(unpack_map(bytes(body)), CHANNELS))
         else:
-            self._on_control(self, body_from_wire(unpack_map(bytes(record.body)), CHANNELS))
+            hearing = self.heard.get(channel)
+            if hearing is not None:
+                hearing.receive(message, segment, slot, size, body)
+            else:
+                self.release(channel, slot, prompt=False)  # it crossed our CloseChannel
 
     # --- the socket's life --------------------------------------------------------------------------------
 
@@ -224,5 +234,4 @@ class Link(asyncio.BufferedProtocol):
         assert self._socket is not None
         with contextlib.suppress(OSError, ValueError, EzmsgError):
             while size := self._socket.recv_into(self.reader.get_buffer()):
-                for record in self.reader.buffer_updated(size):
-                    self._dispatch(record)
+                self.reader.buffer_updated(size)

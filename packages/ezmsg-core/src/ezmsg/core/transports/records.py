@@ -12,8 +12,7 @@ straight to where it stays.
 """
 
 import struct
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable
 
 CONTROL, NOTICE, DATA, RELEASE = 1, 2, 3, 4
 
@@ -23,19 +22,13 @@ RECORD = struct.Struct("<BxHIQIIQ")
 CONTROL_LIMIT = 64 * 1024
 """The largest body, in bytes, of a CONTROL record, which a peer may send before it has proved anything."""
 
+RECORD_BYTES = RECORD.size
+
 _BUFFER_BYTES = 64 * 1024
 
 
-class Record(NamedTuple):
-    """One record; ``body`` is empty except in CONTROL and DATA."""
-
-    kind: int
-    channel: int
-    message: int
-    segment: int
-    slot: int
-    size: int
-    body: bytes | bytearray = b""
+Receive = Callable[[int, int, int, int, int, int, bytes | bytearray], None]
+"""What takes a record: kind, channel, message, segment, slot, size, and the body, empty where there is none."""
 
 
 class RecordError(ValueError):
@@ -48,72 +41,72 @@ def pack(kind: int, channel: int, message: int = 0, segment: int = 0, slot: int 
 
 
 class RecordReader:
-    """Turns a stream of bytes into records. ``data_limit`` bytes is the largest body of a DATA record."""
+    """Turns a stream of bytes into records and hands each to ``receive``.
 
-    def __init__(self, data_limit: int = 0) -> None:
+    ``data_limit`` bytes is the largest body of a DATA record.
+    """
+
+    def __init__(self, receive: Receive, data_limit: int = 0) -> None:
         self.data_limit = data_limit
+        self._receive = receive
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._filled = 0
         self._body: bytearray | None = None  # a large body, received in place
-        self._body_record: Record | None = None
+        self._body_view = memoryview(b"")
+        self._body_record: tuple[int, int, int, int, int, int] = (0, 0, 0, 0, 0, 0)
         self._body_filled = 0
 
     def get_buffer(self) -> memoryview:
         """Return the memory that the next bytes are to be read into."""
         if self._body is not None:
-            return memoryview(self._body)[self._body_filled :]
-        return self._view[self._filled :]
+            return self._body_view[self._body_filled :]
+        return self._view[self._filled :] if self._filled else self._view
 
-    def buffer_updated(self, size: int) -> Iterator[Record]:
-        """Yield the records that ``size`` more bytes have completed.
+    def buffer_updated(self, size: int) -> None:
+        """Receive the records that ``size`` more bytes have completed.
 
         :raises RecordError: if they are no records.
         """
-        if self._body is not None:
-            self._body_filled += size
-            if self._body_filled == len(self._body):
-                yield self._finish_body()
+        if self._body is None:
+            self._filled += size
+            self._read_records()
             return
-        self._filled += size
-        yield from self._records()
+        self._body_filled += size
+        if self._body_filled == len(self._body):
+            body, self._body, self._body_view = self._body, None, memoryview(b"")
+            self._receive(*self._body_record, body)
 
-    def _records(self) -> Iterator[Record]:
-        start, filled = 0, self._filled
-        while filled - start >= RECORD.size:
-            kind, _, channel, message, segment, slot, length = RECORD.unpack_from(self._buffer, start)
-            start += RECORD.size
+    def _read_records(self) -> None:
+        buffer, filled, start = self._buffer, self._filled, 0
+        while filled - start >= RECORD_BYTES:
+            kind, _, channel, message, segment, slot, size = RECORD.unpack_from(buffer, start)
+            start += RECORD_BYTES
             if kind in (NOTICE, RELEASE):
-                yield Record(kind, channel, message, segment, slot, length)
+                self._receive(kind, channel, message, segment, slot, size, b"")
                 continue
-            self._check(kind, length)
-            if length <= filled - start:
-                body = bytes(self._view[start : start + length])
-                start += length
-                yield Record(kind, channel, message, segment, slot, length, body)
-                continue
-            self._begin_body(Record(kind, channel, message, segment, slot, length), start)
-            return
-        self._buffer[: filled - start] = self._buffer[start:filled]
+            self._check(kind, size)
+            if size > filled - start:
+                self._body_record = (kind, channel, message, segment, slot, size)
+                self._begin_body(size, start)
+                return
+            body = bytes(self._view[start : start + size])
+            start += size
+            self._receive(kind, channel, message, segment, slot, size, body)
+        if start < filled:
+            buffer[: filled - start] = buffer[start:filled]
         self._filled = filled - start
 
-    def _check(self, kind: int, length: int) -> None:
+    def _check(self, kind: int, size: int) -> None:
         limit = {CONTROL: CONTROL_LIMIT, DATA: self.data_limit}.get(kind)
         if limit is None:
             raise RecordError(f"a record of kind {kind} is not known")
-        if length > limit:
-            raise RecordError(f"a body of {length} bytes is larger than the {limit} bytes allowed here")
+        if size > limit:
+            raise RecordError(f"a body of {size} bytes is larger than the {limit} bytes allowed here")
 
-    def _begin_body(self, record: Record, start: int) -> None:
-        self._body = bytearray(record.size)
+    def _begin_body(self, size: int, start: int) -> None:
+        self._body = bytearray(size)
+        self._body_view = memoryview(self._body)
         self._body_filled = self._filled - start
         self._body[: self._body_filled] = self._view[start : self._filled]
-        self._body_record = record
         self._filled = 0
-
-    def _finish_body(self) -> Record:
-        assert self._body is not None
-        assert self._body_record is not None
-        record = self._body_record._replace(body=self._body)
-        self._body = self._body_record = None
-        return record

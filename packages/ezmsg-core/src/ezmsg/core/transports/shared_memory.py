@@ -1,4 +1,4 @@
-"""Over shared memory: the payload goes into a slot, a notice over the link says where.
+"""Over shared memory, the publisher's end: the payload goes into a slot, a notice over the link says where.
 
 A message larger than a slot makes a larger segment; the old one stays until its last message is released.
 """
@@ -6,24 +6,17 @@ A message larger than a slot makes a larger segment; the old one stays until its
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
-from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.payload import Payload
 from ezmsg.core.pubsub.backpressure import Window
-from ezmsg.core.pubsub.channel import Channel, Lease, Receiver
 from ezmsg.core.transports.link import Link
-from ezmsg.core.transports.records import Record
 from ezmsg.core.transports.segments import Segment, SegmentForm
 from ezmsg.core.transports.sender import Sender
-from ezmsg.protocol.messages.channels import ChannelEnded, CloseChannel
+from ezmsg.protocol.messages.channels import ChannelEnded
 
 PAGE_BYTES = 4096
 DESCRIPTION_BYTES = 512
 """Room beside ``buf_size`` for a message's description."""
-
-LARGE_BYTES = 32 * 1024
-"""A message from this size on is released promptly, so that its slot is used again while it is in the cache."""
 
 
 class Slots:
@@ -122,87 +115,3 @@ class SharedMemorySender(Sender):
                 return
             self._waiting.popleft()
             self.link.notice(self.number, number, segment.number, token, size)
-
-
-class SharedMemoryLease(Lease):
-    """A message in another process's slot, mapped read-only."""
-
-    __slots__ = ("_channel", "_memory", "_token")
-
-    def __init__(self, number: int, token: int, memory: memoryview, channel: "SharedMemoryChannel") -> None:
-        super().__init__(number)
-        self._token = token
-        self._memory = memory
-        self._channel = channel
-
-    def private(self) -> Any:
-        return self._channel.codec.decode(self._memory, copy=True)
-
-    def _decode(self) -> Any:
-        return self._channel.codec.decode(self._memory)
-
-    def _free(self) -> None:
-        self._channel.release(self._token, len(self._memory))
-
-
-class SharedMemoryChannel(Channel):
-    """A publisher of another process on this host."""
-
-    kind = "SHM"
-
-    def __init__(
-        self,
-        publisher_id: UUID,
-        topic: str,
-        receivers: list[Receiver],
-        link: Link,
-        number: int,
-        num_buffers: int,
-        codec: Codec,
-        receive_segments: Callable[[], None],
-    ) -> None:
-        super().__init__(publisher_id, topic, receivers)
-        self.codec = codec
-        self._link = link
-        self._number = number
-        self._patience = max(1, num_buffers // 4)
-        self._unsent = 0
-        self._receive_segments = receive_segments
-        self._segments: dict[int, tuple[memoryview, SegmentForm]] = {}
-        self._current = -1
-        self._memory = memoryview(b"")
-        self._slot_bytes = 0
-
-    def add_segment(self, number: int, memory: memoryview, form: SegmentForm) -> None:
-        """Take a segment that was handed over; it is used from its first notice on."""
-        self._segments[number] = (memory, form)
-
-    def receive(self, record: Record) -> None:
-        """Take a notice."""
-        if record.segment != self._current:
-            self._use(record.segment)
-        start = record.slot * self._slot_bytes
-        if record.size > self._slot_bytes or start + record.size > len(self._memory):
-            raise ValueError(f"a notice on {self.topic} points outside its segment")
-        memory = self._memory[start : start + record.size]
-        self.deliver(SharedMemoryLease(record.message, record.slot, memory, self))
-
-    def release(self, token: int, size: int) -> None:
-        """Tell the publisher, promptly if it may soon be waiting."""
-        self._unsent += 1
-        prompt = size >= LARGE_BYTES or self._unsent >= self._patience
-        if prompt:
-            self._unsent = 0
-        self._link.release(self._number, token, prompt=prompt)
-
-    def close(self) -> None:
-        self._link.heard.pop(self._number, None)
-        self._link.control(CloseChannel(self._number))
-
-    def _use(self, number: int) -> None:
-        if number not in self._segments:
-            self._receive_segments()  # it was handed over before its notice was written
-        self._memory, form = self._segments.pop(number)
-        self._slot_bytes = form.slot_bytes
-        self._current = number
-        self._segments = {n: segment for n, segment in self._segments.items() if n > number}

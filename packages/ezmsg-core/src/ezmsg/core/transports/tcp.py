@@ -9,7 +9,6 @@ from ezmsg.core.messages.payload import Payload
 from ezmsg.core.pubsub.backpressure import Window
 from ezmsg.core.pubsub.channel import Channel, Lease, Receiver
 from ezmsg.core.transports.link import Link
-from ezmsg.core.transports.records import Record
 from ezmsg.core.transports.sender import Sender
 from ezmsg.protocol.messages.channels import ChannelEnded, CloseChannel
 
@@ -84,9 +83,9 @@ class TcpChannel(Channel):
         self._link = link
         self._number = number
 
-    def receive(self, record: Record) -> None:
+    def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | bytearray) -> None:
         """Take a message."""
-        self.deliver(TcpLease(record.message, record.slot, record.body, self))
+        self.deliver(TcpLease(message, slot, body, self))
 
     def release(self, token: int) -> None:
         """Tell the publisher."""

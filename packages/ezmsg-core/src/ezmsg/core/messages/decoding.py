@@ -1,0 +1,81 @@
+"""Payloads as users' objects again; :mod:`ezmsg.core.messages.encoding` says how they are described.
+
+Over shared memory the values returned here are views of memory that is not theirs: read-only, and good until the
+lease ends. ``copy=True`` gives a private, writable value.
+"""
+
+import pickle
+import struct
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from ezmsg.core.errors import PickleForbidden
+from ezmsg.core.messages.encoding import CACHE_LIMIT, SIZE
+from ezmsg.core.messages.payload import Array, description_at, first_buffer, split
+from ezmsg.core.messages.registry import Registry
+
+
+@frozen
+class _ArrayForm:
+    """What a description says about an array, and where its elements begin."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    order: Any
+    offset: int
+
+
+class Decoder:
+    """Turns the memory of payloads into objects."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._forms: dict[bytes, _ArrayForm] = {}
+
+    def decode(self, memory: memoryview, *, copy: bool = False) -> Any:
+        """Return the object that a payload's memory holds.
+
+        :param memory: the payload's bytes, exactly.
+        :param copy: return a private, writable value instead of a view.
+        :raises PickleForbidden: if the payload is a pickle, and pickle is forbidden.
+        """
+        description = description_at(memory)
+        form = self._forms.get(description)
+        if form is not None or description[:1] == b"a":
+            return _array_at(memory, form or self._learn_form(description), copy)
+        if copy:
+            memory = memoryview(bytearray(memory))
+        match description[:1]:
+            case b"b":
+                (buffer,) = _buffers_of(memory, description, 1)
+                return bytes(buffer)
+            case b"x":
+                name_end = 2 + description[1]
+                encoding = self._registry.by_name[description[2:name_end].decode()]
+                return encoding.load(_buffers_of(memory, description, name_end))
+        if not self._registry.allow_pickle:
+            raise PickleForbidden(type_name="(unknown, as it came pickled)")
+        pickled, *rest = _buffers_of(memory, description, 1)
+        return pickle.loads(pickled, buffers=rest)
+
+    def _learn_form(self, description: bytes) -> _ArrayForm:
+        end = 3 + description[2]
+        dtype, dimensions = np.dtype(description[3:end].decode()), description[end:]
+        shape = struct.unpack(f"<{len(dimensions) // 8}Q", dimensions)
+        form = _ArrayForm(dtype, shape, chr(description[1]), first_buffer(description))
+        if len(self._forms) >= CACHE_LIMIT:
+            self._forms.clear()
+        self._forms[description] = form
+        return form
+
+
+def _array_at(memory: memoryview, form: _ArrayForm, copy: bool) -> Array:
+    view: Array = np.ndarray(form.shape, form.dtype, memory, form.offset, order=form.order)
+    return view.copy(order=form.order) if copy else view
+
+
+def _buffers_of(memory: memoryview, description: bytes, start: int) -> list[memoryview]:
+    sizes = tuple(size for (size,) in SIZE.iter_unpack(description[start:]))
+    return split(memory, description, sizes)

@@ -1,0 +1,88 @@
+"""Users' objects as payloads: arrays and bytes as they are, the rest as pickle protocol 5.
+
+A description begins with one byte that names the encoding:
+
+====  =====================================================================================
+``a``  array: memory order, byte order and kind (``dtype.str``), shape; one buffer
+``b``  bytes: one buffer
+``p``  pickle, its out-of-band buffers behind it
+``x``  an encoding that the application registered, under its name
+====  =====================================================================================
+
+``b``, ``p`` and ``x`` end with the size of each buffer, as u64.
+"""
+
+import pickle
+import struct
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from ezmsg.core.errors import PickleForbidden
+from ezmsg.core.messages.payload import Array, ArrayPayload, BuffersPayload, Payload, prefix
+from ezmsg.core.messages.registry import Registry
+
+CACHE_LIMIT = 1024
+"""How many forms of arrays are remembered, here and in decoding."""
+
+SIZE = struct.Struct("<Q")
+_PLAIN_KINDS = "biufcSUmM"
+
+
+class Encoder:
+    """Turns objects into payloads."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        # Streams repeat their form, which makes the repeated case one lookup.
+        self._prefixes: dict[tuple[Any, ...], bytes] = {}
+
+    def encode(self, value: object) -> Payload:
+        """Return a payload for any object.
+
+        :raises PickleForbidden: if only pickle could carry the object, and pickle is forbidden.
+        :raises Exception: whatever pickling the object raises.
+        """
+        cls = type(value)
+        if cls is np.ndarray:
+            array = cast(Array, value)
+            if array.dtype.kind in _PLAIN_KINDS and array.dtype.metadata is None:
+                return self._encode_array(array)
+        elif cls is bytes:
+            buffers = [memoryview(cast(bytes, value))]
+            return BuffersPayload(_with_sizes(b"b", buffers), buffers)
+        encoding = self._registry.by_class.get(cls)
+        if encoding is not None:
+            name = encoding.name.encode()
+            buffers = [memoryview(buffer).cast("B") for buffer in encoding.dump(value)]
+            return BuffersPayload(_with_sizes(b"x" + bytes([len(name)]) + name, buffers), buffers)
+        return self._encode_pickle(value)
+
+    def _encode_array(self, array: Array) -> ArrayPayload:
+        order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+        key = (array.dtype, array.shape, order)
+        head = self._prefixes.get(key)
+        if head is None:
+            head = prefix(_describe_array(array, order))
+            if len(self._prefixes) >= CACHE_LIMIT:
+                self._prefixes.clear()
+            self._prefixes[key] = head
+        return ArrayPayload(head, array, order)
+
+    def _encode_pickle(self, value: object) -> BuffersPayload:
+        if not self._registry.allow_pickle:
+            raise PickleForbidden(type_name=type(value).__qualname__)
+        out_of_band: list[pickle.PickleBuffer] = []
+        pickled = pickle.dumps(value, protocol=5, buffer_callback=out_of_band.append)
+        buffers = [memoryview(pickled), *(buffer.raw() for buffer in out_of_band)]
+        return BuffersPayload(_with_sizes(b"p", buffers), buffers)
+
+
+def _describe_array(array: Array, order: str) -> bytes:
+    dtype = array.dtype.str.encode()
+    return b"a" + order.encode() + bytes([len(dtype)]) + dtype + struct.pack(f"<{array.ndim}Q", *array.shape)
+
+
+def _with_sizes(head: bytes, buffers: Sequence[memoryview]) -> bytes:
+    return head + b"".join(SIZE.pack(buffer.nbytes) for buffer in buffers)

@@ -1,0 +1,38 @@
+"""The ways in which an application sends objects of its own classes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import define, field, frozen
+
+from ezmsg.core.messages.payload import Buffer
+
+Dump = Callable[[Any], Sequence[Buffer]]
+Load = Callable[[Sequence[memoryview]], Any]
+
+
+@frozen
+class Encoding:
+    """An application's own way to send objects of exactly one class.
+
+    ``dump`` returns buffers of bytes; ``load`` gets views of the same buffers and returns the object.
+    """
+
+    name: str
+    cls: type
+    dump: Dump
+    load: Load
+
+
+@define
+class Registry:
+    """The encodings in use, and whether pickle may carry what has none."""
+
+    allow_pickle: bool = True
+    by_class: dict[type, Encoding] = field(factory=dict)
+    by_name: dict[str, Encoding] = field(factory=dict)
+
+    def register(self, encoding: Encoding) -> None:
+        """Use an encoding from now on; it takes the place of an earlier one for its class or of its name."""
+        self.by_class[encoding.cls] = encoding
+        self.by_name[encoding.name] = encoding
