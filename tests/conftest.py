@@ -1,4 +1,7 @@
-"""How hard the property tests look: a bounded default, and ``--hypothesis-profile=long`` for a night."""
+"""How hard the property tests look: a bounded default, and ``--hypothesis-profile=long`` for a night.
+
+The long profile needs ``--timeout=0 -o faulthandler_timeout=0`` beside it, because a single test may take minutes.
+"""
 
 from hypothesis import HealthCheck, settings
 

@@ -196,7 +196,13 @@ def server(runtime: Path) -> Iterator[GraphServer]:
     yield server
     server.stop()
     assert not server.is_alive()
-    assert not list(runtime.iterdir())
+    assert not (runtime / announcement_name(server.address.port)).exists()
+
+
+@pytest.fixture
+def raw() -> type[RawClient]:
+    """The class of the raw client, for tests with servers of their own."""
+    return RawClient
 
 
 @pytest.fixture

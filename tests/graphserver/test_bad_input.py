@@ -5,12 +5,12 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import pytest
 
-from ezmsg.graphserver import GraphServer, link, server
+from ezmsg.graphserver import Graph, GraphServer, link
 from ezmsg.protocol import codec, errors, frames
 from ezmsg.protocol.messages.envelopes import Goodbye, Request
 from ezmsg.protocol.messages.handshake import Hello, Refusal
@@ -199,10 +199,14 @@ def test_a_client_that_does_not_read_is_cut_off(
         frames.frame(codec.encode(Request(number, {"type": "snapshot.take"}))) for number in range(1000, 1500)
     )
     with pytest.raises(ConnectionError):
-        while True:
-            client.sock.sendall(asked)
+        _send_for_ever(client.sock, asked)
     assert "EZ-3009" in caplog.text
     assert "unread" in caplog.text
+
+
+def _send_for_ever(sock: socket.socket, data: bytes) -> NoReturn:
+    while True:
+        sock.sendall(data)
 
 
 def test_a_flood_of_bad_peers_does_not_flood_the_log(server: GraphServer, caplog: pytest.LogCaptureFixture) -> None:
@@ -219,7 +223,7 @@ def test_a_fault_of_the_server_fails_one_request(connect: Any, monkeypatch: pyte
 
     client = connect().open()
     with monkeypatch.context() as patch:
-        patch.setattr(server.Graph, "request_received", fail)
+        patch.setattr(Graph, "request_received", fail)
         with pytest.raises(errors.InternalError, match="ZeroDivisionError"):
             client.ask(Connect("E", "F"))
     assert client.ask(Connect("E", "F")) == EdgeChanged(topology_changed=True)

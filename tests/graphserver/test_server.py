@@ -25,8 +25,10 @@ from ezmsg.protocol.messages.sessions import (
     Done,
     EdgeChanged,
     OpenSession,
+    RegisterMetadata,
     TakeSnapshot,
 )
+from ezmsg.protocol.model.metadata import ComponentMetadata, DynamicSettingsMetadata, GraphMetadata
 
 CONTACT = Contact(uuid4(), None, "127.0.0.1", 1)
 
@@ -106,46 +108,36 @@ def test_a_follower_may_stop_following(connect: Any) -> None:
 
 
 def test_a_follower_that_does_not_read_gets_a_gap_and_delays_nobody(
-    runtime: Any, announced: Any, monkeypatch: pytest.MonkeyPatch, connect: Any
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setenv("EZMSG_TOPOLOGY_EVENT_HISTORY_LIMIT", "100")
-    small = GraphServer()
-    small.start(("127.0.0.1", 0))
-    token = announced(small.address.port).token
-    connect_small = type(connect())  # the class of the raw client
-    writer, follower = connect_small(small.address, token).open(), connect_small(small.address, token).open()
-    try:
-        follower.sock.setsockopt(1, 8, 4096)  # a small receive buffer (SOL_SOCKET, SO_RCVBUF)
-        follower.ask(FollowTopology())
-        topic = "T" * 1000
-        for number in range(8000):
-            writer.connection.request(Connect(topic, f"{topic[:1000]}{number}"))
-            if number % 500 == 499:
-                writer.ask(TakeSnapshot()) if number == 499 else writer.ask(Connect("A", f"B{number}"))
-        last = writer.ask(TakeSnapshot()).snapshot.topology_seq
-        seen = 0
-        gaps = []
+    monkeypatch.setenv("EZMSG_TOPOLOGY_EVENT_HISTORY_LIMIT", "5")
+    connect = request.getfixturevalue("connect")  # and the server with it, now that the limit is set
+    writer, follower = connect().open(), connect().open()
+    follower.ask(FollowTopology())
+    session_id = uuid4()
+    writer.ask(OpenSession(session_id))
+    for number in range(40):  # more megabytes of events than fit into any socket's buffers
+        address = f"{number}".zfill(500_000)
+        components = {f"{address}{letter}": _component(f"{address}{letter}") for letter in "AB"}
+        writer.ask(RegisterMetadata(session_id, GraphMetadata(1, None, components)))
+    last = writer.ask(TakeSnapshot()).snapshot.topology_seq
+    seen, gaps = 0, 0
+    while seen < last:
+        follower.pump_until(lambda: follower.items)
+        item = follower.items.pop(0)
+        if isinstance(item, Gap):
+            assert item.first == seen + 1
+            seen, gaps = item.last, gaps + 1
+        else:
+            assert isinstance(item, TopologyEvent)
+            assert item.event.seq == seen + 1
+            seen = item.event.seq
+    assert gaps
 
-        def everything() -> bool:
-            nonlocal seen
-            for item in follower.items:
-                match item:
-                    case Gap(first=first, last=end):
-                        assert first == seen + 1
-                        gaps.append(item)
-                        seen = end
-                    case TopologyEvent(event=event):
-                        assert event.seq == seen + 1
-                        seen = event.seq
-            follower.items.clear()
-            return seen == last
 
-        follower.pump_until(everything)
-        assert gaps
-    finally:
-        writer.close()
-        follower.close()
-        small.stop()
+def _component(address: str) -> ComponentMetadata:
+    dynamic = DynamicSettingsMetadata(enabled=False, input_topic=None, settings_type=None)
+    return ComponentMetadata(address, address, "t", "t", (None, {}), dynamic, None)
 
 
 def test_a_client_that_vanishes_takes_its_session_along(connect: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the state asks the shell to do: plain values, compared in tests, performed in :mod:`server`."""
+"""What the state asks the shell to do: plain values, performed by :mod:`ezmsg.graphserver.performer`."""
 
 from typing import Any, NamedTuple, NewType
 

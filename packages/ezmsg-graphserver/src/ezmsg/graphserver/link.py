@@ -5,6 +5,7 @@ the client is cut off; streams of events are not even kept, their cursors rest u
 """
 
 import asyncio
+import contextlib
 import socket
 from typing import Any, Protocol, cast
 
@@ -217,14 +218,16 @@ class Link(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(FAREWELL_TIMEOUT_S, self.abort)
-        transport.write_eof()
+        with contextlib.suppress(OSError):  # the peer is gone already
+            transport.write_eof()
 
     def _handshake_expired(self) -> None:
         self.close(DeadlineExceeded(operation="The handshake", seconds=HANDSHAKE_TIMEOUT_S))
 
 
 def _watch_for_silence(sock: socket.socket) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _SILENCE_OPTIONS:
-        if hasattr(socket, name):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    with contextlib.suppress(OSError):  # the peer is gone already
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _SILENCE_OPTIONS:
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

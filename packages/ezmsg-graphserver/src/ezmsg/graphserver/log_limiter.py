@@ -1,4 +1,4 @@
-"""Keeps a flood of bad peers from becoming a flood of log lines."""
+"""Keeps a flood of bad peers from becoming a flood of log lines, or lines of their own making."""
 
 from attrs import define
 
@@ -8,12 +8,21 @@ BURST = 5
 WINDOW_S = 10.0
 """... in this many seconds."""
 
+MAX_LENGTH = 1000
+"""How many characters of a line are shown."""
+
 
 @define
 class _Window:
     start: float
     passed: int = 0
     held_back: int = 0
+
+
+def one_line(text: str) -> str:
+    """Return what a peer had a hand in as one line of bounded length, without control characters."""
+    shown = "".join(character if character.isprintable() else "?" for character in text[:MAX_LENGTH])
+    return shown if len(text) <= MAX_LENGTH else f"{shown} ..."
 
 
 class LogLimiter:

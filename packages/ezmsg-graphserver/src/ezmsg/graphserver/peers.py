@@ -7,6 +7,8 @@ from attrs import frozen
 from ezmsg.graphserver.effects import PeerId
 from ezmsg.protocol.messages.handshake import Hello
 
+_HOST_LENGTH = 255
+
 
 @frozen
 class Peer:
@@ -21,4 +23,5 @@ class Peer:
         """Name a client by its host and process id, or by its own id if it told neither."""
         if hello.pid is None:
             return cls(peer, hello.client_id, str(hello.client_id))
-        return cls(peer, hello.client_id, f"{hello.host or 'localhost'}/{hello.pid}")
+        host = hello.host if hello.host and hello.host.isprintable() else "localhost"
+        return cls(peer, hello.client_id, f"{host[:_HOST_LENGTH]}/{hello.pid}")

@@ -1,4 +1,4 @@
-"""The asyncio shell round the graph: it listens, feeds the graph, performs its effects, keeps its one timer."""
+"""The server's life: it listens and announces itself, admits clients, and ends in order."""
 
 import asyncio
 import contextlib
@@ -7,27 +7,23 @@ import os
 import secrets
 import socket
 import time
-from collections import deque
-from collections.abc import Iterable
 from itertools import count
 from uuid import uuid4
 
-from ezmsg.graphserver import effects
 from ezmsg.graphserver.announcement_file import AnnouncementFile
 from ezmsg.graphserver.binding import bound_address, reachable
 from ezmsg.graphserver.configuration import Configuration
-from ezmsg.graphserver.effects import Effect, Moment, PeerId
+from ezmsg.graphserver.effects import PeerId
 from ezmsg.graphserver.graph import Graph
-from ezmsg.graphserver.link import FAREWELL_TIMEOUT_S, Link
-from ezmsg.graphserver.log_limiter import LogLimiter
+from ezmsg.graphserver.link import Link
+from ezmsg.graphserver.log_limiter import LogLimiter, one_line
+from ezmsg.graphserver.performer import Performer
 from ezmsg.protocol import connection as protocol
 from ezmsg.protocol.announcement import Announcement
 from ezmsg.protocol.auth import NONCE_SIZE
 from ezmsg.protocol.errors import (
     ConnectionLost,
     EzmsgError,
-    FrameTooLarge,
-    InternalError,
     ServerOverloaded,
     UnsafeFolder,
 )
@@ -38,6 +34,12 @@ logger = logging.getLogger(__name__)
 
 MAX_UNAUTHENTICATED = 100
 """How many connections may be in their handshake at a time."""
+
+STOP_TIMEOUT_S = 0.25
+"""How long clients have to close their ends when the server stops; it has told them why by then."""
+
+_ACCEPTING_TURNS = 3
+"""After so many turns of the loop a connection that asyncio had just accepted has told of itself."""
 
 
 class Server:
@@ -51,16 +53,10 @@ class Server:
         self._sock = sock
         self._token = token
         self._epoch = uuid4()
-        self._graph = Graph(self._epoch, configuration)
-        self._links: dict[PeerId, Link] = {}
+        self._performer = Performer(Graph(self._epoch, configuration), self.stop, self._warn)
         self._sockets: set[Link] = set()
         self._unauthenticated: set[Link] = set()
         self._peer_ids = count(1)
-        self._followers: set[Link] = set()
-        self._to_flush: set[Link] = set()
-        self._agenda: deque[Effect] = deque()
-        self._performing = False
-        self._timer: asyncio.TimerHandle | None = None
         self._stopped = asyncio.Event()
         self._gone = asyncio.Event()
         self._limiter = LogLimiter()
@@ -103,19 +99,30 @@ class Server:
         """Stop listening, say goodbye to everybody, take the announcement away. Bounded and idempotent."""
         self._stopped.set()
         self._announcement.remove()
-        if self._listener is not None:
-            self._listener.close()  # and the socket with it
-        self._sock.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        await self._stop_listening()
+        self._performer.close()
         for link in list(self._sockets):
             link.close(ConnectionLost(address=str(self.address), reason="the graph server was stopped"))
         if self._sockets:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._gone.wait(), FAREWELL_TIMEOUT_S)
+                await asyncio.wait_for(self._gone.wait(), STOP_TIMEOUT_S)
         for link in list(self._sockets):
             link.abort()
         await asyncio.sleep(0)  # one turn of the loop, in which the aborted transports close their sockets
+
+    async def _stop_listening(self) -> None:
+        """Close the listening socket, but not while asyncio is still at work on a connection that it accepted.
+
+        That would trip over the closed listener and leave the connection's socket open.
+        """
+        if self._listener is not None:
+            with contextlib.suppress(NotImplementedError):  # Windows
+                asyncio.get_running_loop().remove_reader(self._sock)
+            for _ in range(_ACCEPTING_TURNS):
+                await asyncio.sleep(0)
+            listener, self._listener = self._listener, None
+            listener.close()
+        self._sock.close()
 
     # --- what links tell ----------------------------------------------------------------------------------
 
@@ -132,31 +139,18 @@ class Server:
     def link_opened(self, link: Link, hello: Hello) -> None:
         """Let a client in."""
         self._unauthenticated.discard(link)
-        self._links[link.peer] = link
-        self._perform(self._graph.peer_joined(link.peer, hello, _now()))
+        self._performer.join(link, hello)
 
     def link_received(self, link: Link, event: protocol.Event) -> None:
-        """Feed the graph."""
-        match event:
-            case protocol.RequestReceived(id=request_id, body=body):
-                self._perform(self._handled(link, request_id, body))
-            case protocol.ReplyReceived(id=request_id, body=answer):
-                self._answered(link, request_id, answer)
-            case protocol.FailureReceived(id=request_id, error=error):
-                self._answered(link, request_id, error)
-            case protocol.CancelReceived(id=request_id):
-                self._perform(self._graph.request_cancelled(link.peer, request_id))
-            case _:
-                pass  # no notice and no stream leads to a server in this revision
+        """Hand on what a client says."""
+        self._performer.receive(link, event)
 
     def link_closed(self, link: Link, error: EzmsgError | None) -> None:
         """Take a client out of the graph."""
         self._unauthenticated.discard(link)
-        self._followers.discard(link)
         if error is not None and not self._stopped.is_set():
             self._warn(error.code, f"The connection of {link.address} was closed: {error}")
-        if self._links.pop(link.peer, None) is not None:
-            self._perform(self._graph.peer_left(link.peer, _now()))
+        self._performer.leave(link)
 
     def link_gone(self, link: Link) -> None:
         """Forget a socket."""
@@ -171,101 +165,14 @@ class Server:
         self._gone.clear()
         return Link(PeerId(next(self._peer_ids)), handshake, self)
 
-    def _handled(self, link: Link, request_id: int, body: object) -> list[Effect]:
-        try:
-            return self._graph.request_received(link.peer, request_id, body, _now())
-        except Exception as error:
-            # Protects every other client from a fault of ours that one client's request has found.
-            logger.exception("The request %s of %s failed", type(body).__name__, link.address)
-            reason = f"{type(error).__name__}: {error}"
-            return [effects.Fail(link.peer, request_id, InternalError(reason=reason))]
-
-    def _answered(self, link: Link, request_id: int, answer: object) -> None:
-        call_id = link.calls.pop(request_id, None)
-        if call_id is not None:
-            self._perform(self._graph.reply_received(link.peer, call_id, answer, _now()))
-
-    def _perform(self, more: Iterable[Effect]) -> None:
-        """Perform effects in their order, also those that come of performing them."""
-        self._agenda.extend(more)
-        if self._performing:
-            return
-        self._performing = True
-        try:
-            while self._agenda:
-                self._perform_one(self._agenda.popleft())
-        finally:
-            self._performing = False
-        self._set_timer()
-
-    def _perform_one(self, effect: Effect) -> None:
-        match effect:
-            case effects.Feed():
-                for follower in list(self._followers):
-                    follower.feed()
-            case effects.Warn(reason=reason, text=text):
-                self._warn(reason, text)
-            case effects.StopServer():
-                self.stop()
-            case _:
-                if (link := self._links.get(effect.peer)) is not None:
-                    self._tell(link, effect)
-                    self._flush_soon(link)
-
-    def _tell(self, link: Link, effect: Effect) -> None:
-        match effect:
-            case effects.Reply(request_id=request_id, body=body):
-                link.reply(request_id, body)
-            case effects.Fail(request_id=request_id, error=error):
-                link.fail(request_id, error)
-            case effects.Follow(request_id=request_id, cursor=cursor):
-                self._followers.add(link)
-                link.follow(request_id, cursor)
-            case effects.Unfollow(request_id=request_id):
-                link.unfollow(request_id)
-            case effects.Call(call_id=call_id, body=body):
-                try:
-                    link.call(call_id, body)
-                except FrameTooLarge as error:
-                    self._agenda.extend(self._graph.reply_received(link.peer, call_id, error, _now()))
-
-    def _flush_soon(self, link: Link) -> None:
-        """Write once for all that this turn of the loop has to say to a client."""
-        if not self._to_flush:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._to_flush.add(link)
-
-    def _flush(self) -> None:
-        links, self._to_flush = self._to_flush, set()
-        for link in links:
-            link.flush()
-
-    def _set_timer(self) -> None:
-        deadline = self._graph.next_deadline()
-        if deadline is None or self._stopped.is_set():
-            return
-        if self._timer is not None:
-            if self._timer.when() <= deadline:
-                return  # it comes early enough, and then looks again
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(deadline, self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
-        self._perform(self._graph.tick(_now()))
-
     def _warn(self, kind: str, text: str, cause: BaseException | None = None) -> None:
         held_back = self._limiter.admit(kind, time.monotonic())
         if held_back is not None:
             more = f" ({held_back} more like it before)" if held_back else ""
-            logger.warning("%s%s", text, more, exc_info=cause)
+            logger.warning("%s%s", one_line(text), more, exc_info=cause)
 
     def _loop_failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """Log what the loop caught, such as an accept that failed for want of file descriptors; it goes on."""
         error = context.get("exception")
         cause = error if isinstance(error, BaseException) and not isinstance(error, OSError) else None
         self._warn(f"loop {type(error).__name__}", f"{context.get('message')}: {error!r}", cause)
-
-
-def _now() -> Moment:
-    return Moment(time.monotonic(), time.time())

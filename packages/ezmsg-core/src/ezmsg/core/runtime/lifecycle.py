@@ -6,6 +6,7 @@
         └───────────────────── a reason to stop ──────────────────────────┘
 """
 
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from attrs import define, frozen
@@ -51,21 +52,34 @@ Instruction = Tell | Kill
 
 @define
 class _Worker:
+    name: str
     ready: bool = False
     idle: bool = False
     gone: bool = False
+    given_up: bool = False
     busy: Busy | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def last_words(self) -> str:
+        """What it was doing when it was last heard of, for the end of a sentence."""
+        return f"; the last that was heard of it is {self.busy.unit}: {self.busy.doing}" if self.busy else ""
 
 
 class Lifecycle:
-    """Decides when workers go and when they stop; ``failures`` are sentences, the first is the cause."""
+    """Decides when workers go and when they stop; ``failures`` are sentences, the first is the cause.
 
-    def __init__(self, workers: int) -> None:
+    :param workers: how each worker is named in those sentences.
+    """
+
+    def __init__(self, workers: Sequence[str]) -> None:
         self.phase = Phase.PREPARING
         self.cause: Cause | None = None
+        self.ran = False
         self.failures: list[str] = []
-        self.stuck: list[int] = []
-        self._workers = [_Worker() for _ in range(workers)]
+        self._workers = [_Worker(name) for name in workers]
 
     def receive(self, worker: int, report: Report) -> list[Instruction]:
         """Take a worker's report and return what follows from it."""
@@ -86,48 +100,61 @@ class Lifecycle:
                 state.busy = report
                 return []
             case Stopped():
-                return self._gone(worker)
+                return self._stopped(state)
 
     def died(self, worker: int, how: str) -> list[Instruction]:
         """A worker's process has ended; ``how`` says in which way."""
-        if self._workers[worker].gone:
+        state = self._workers[worker]
+        if state.gone:
             return []
-        if worker not in self.stuck:
-            self.failures.append(f"worker {worker} {how}{self._what(worker)}")
-        return [*self.stop(Cause.FAILED), *self._gone(worker)]
+        if not state.given_up:
+            self.failures.append(f"{state} {how}{state.last_words}")
+        state.gone = True
+        return self._stop_without(Cause.FAILED)
+
+    def lingered(self, worker: int) -> None:
+        """A worker said that everything is closed, and its process had to be ended nevertheless."""
+        self.failures.append(f"{self._workers[worker]} was done and did not leave; look for threads that never end")
 
     def stop(self, cause: Cause) -> list[Instruction]:
         """Let everybody stop, for a cause; only the first counts."""
         if self.phase in (Phase.STOPPING, Phase.ENDED):
             return []
         self.phase, self.cause = Phase.STOPPING, cause
-        orders: list[Instruction] = [Tell(i, Stop()) for i, w in enumerate(self._workers) if not w.gone]
+        order = Stop(urgent=cause in (Cause.INTERRUPTED, Cause.TERMINATED))
+        orders: list[Instruction] = [Tell(i, order) for i, w in enumerate(self._workers) if not w.gone]
         self._end_if_all_gone()
         return orders
 
     def give_up(self) -> list[Instruction]:
         """The time for stopping is over: end whoever is still there."""
-        for i, worker in enumerate(self._workers):
-            if not worker.gone:
-                self.stuck.append(i)
-                self.failures.append(f"worker {i} did not stop in time{self._what(i)}")
-        return [Kill(i) for i in self.stuck]
+        late = [i for i, worker in enumerate(self._workers) if not worker.gone and not worker.given_up]
+        for i in late:
+            worker = self._workers[i]
+            worker.given_up = True
+            self.failures.append(f"{worker} did not stop in time{worker.last_words}")
+        return [Kill(i) for i in late]
 
     def _go_if_all_ready(self) -> list[Instruction]:
         if self.phase is not Phase.PREPARING or not all(worker.ready for worker in self._workers):
             return []
-        self.phase = Phase.RUNNING
+        self.phase, self.ran = Phase.RUNNING, True
         return [Tell(i, Go()) for i in range(len(self._workers))]
 
-    def _gone(self, worker: int) -> list[Instruction]:
-        self._workers[worker].gone = True
+    def _stopped(self, worker: _Worker) -> list[Instruction]:
+        if worker.gone:
+            return []
+        worker.gone = True
+        if self.phase in (Phase.PREPARING, Phase.RUNNING):  # nobody told it to
+            self.failures.append(f"{worker} stopped of its own accord{worker.last_words}")
+        return self._stop_without(Cause.FAILED)
+
+    def _stop_without(self, cause: Cause) -> list[Instruction]:
+        """A worker is gone, which ends the run if nothing has ended it yet."""
+        orders = self.stop(cause)
         self._end_if_all_gone()
-        return []
+        return orders
 
     def _end_if_all_gone(self) -> None:
         if self.phase is Phase.STOPPING and all(worker.gone for worker in self._workers):
             self.phase = Phase.ENDED
-
-    def _what(self, worker: int) -> str:
-        busy = self._workers[worker].busy
-        return f"; the last that was heard of it is {busy.unit}: {busy.doing}" if busy else ""

@@ -21,7 +21,9 @@ class Go:
 
 @frozen
 class Stop:
-    """End your tasks, shut your units down, close your endpoints."""
+    """End your tasks, shut your units down, close your endpoints; ``urgent`` means that a ``main`` may not linger."""
+
+    urgent: bool = False
 
 
 Order = Prepare | Go | Stop
@@ -36,7 +38,7 @@ class Ready:
 
 @frozen
 class Idle:
-    """All tasks are done."""
+    """All tasks are done, and ``main`` is."""
 
 
 @frozen

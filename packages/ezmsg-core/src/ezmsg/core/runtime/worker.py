@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
 from typing import Any
 from uuid import uuid4
@@ -24,6 +24,8 @@ from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.options import flag
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.runtime.loops import new_event_loop
+from ezmsg.core.runtime.main_call import MainCall
+from ezmsg.core.runtime.orders import Orders
 from ezmsg.core.runtime.tasks import RunningUnit, inlets_in_use
 from ezmsg.core.runtime.words import Busy, Failed, Go, Idle, Order, Prepare, Ready, Report, Stop, Stopped, Terminate
 from ezmsg.protocol.addresses import Address
@@ -32,67 +34,98 @@ from ezmsg.protocol.model.process_control import ProcessRegistration
 
 logger = logging.getLogger("ezmsg")
 
+MAIN_LIMIT_S = 5.0
+"""How long a ``main`` may go on after everything else in its process has ended, in seconds."""
+
 
 class Worker:
     """Runs the units of one process on the event loop it is awaited on."""
 
-    def __init__(self, units: list[Unit], pipe: Connection) -> None:
+    def __init__(self, units: list[Unit], pipe: Connection, main_call: MainCall, *, owns_process: bool) -> None:
         self._units = units
         self._pipe = pipe
-        self._orders: asyncio.Queue[Order] = asyncio.Queue()
+        self._main_call = main_call
+        self._owns_process = owns_process
+        self._saying = threading.Lock()
         self._set_up: list[Unit] = []
         self._running: list[RunningUnit] = []
         self._publishers: list[Publisher] = []
-        self._context: GraphContext
+        self._context: GraphContext | None = None
         self._connection: ControlConnection | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self.mains_may_run = threading.Event()
-        self.stopping = threading.Event()
+        self._prepare_told: asyncio.Future[Address]
+        self._go_told = asyncio.Event()
+        self._stop_told = asyncio.Event()
+        self._main_over = asyncio.Event()
+        self._urgent = False
+        self.main_decided = threading.Event()
+        self.main_may_run = False
 
     async def run(self) -> None:
         """Follow the supervisor's orders until the end."""
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._pipe.fileno(), self._read_orders)
+        self._loop = asyncio.get_running_loop()
+        self._prepare_told = self._loop.create_future()
+        orders = Orders(self._pipe, self._loop, self._receive, self._tell_what_runs, self._owns_process)
+        orders.start()
         try:
-            order = await self._orders.get()
-            if isinstance(order, Prepare):
-                await self._prepare_and_run(order.address)
+            await self._live()
         finally:
-            self.stopping.set()
-            self.mains_may_run.set()
+            self.main_decided.set()
             await self._end()
-            loop.remove_reader(self._pipe.fileno())
-            self._say(Stopped())
+            orders.ended.set()
 
-    async def _prepare_and_run(self, address: Address) -> None:
-        try:
-            await self._prepare(address)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # a user's initialize, or the graph server: the whole run ends, and says why
-            unit = self._units[len(self._set_up)].address if len(self._set_up) < len(self._units) else "endpoints"
-            logger.exception("%s could not be started", unit)
-            self._say(Failed(unit, f"it could not be started: {type(error).__name__}: {error}"))
-            await self._until_stop()
+    def say(self, report: Report) -> None:
+        """Tell the supervisor; from any thread."""
+        with self._saying, contextlib.suppress(OSError):  # nobody listens any more
+            self._pipe.send(report)
+
+    def main_is_over(self) -> None:
+        """``main`` has returned; from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._on_main_over)
+
+    # --- the parts of its life ------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        if not await self._unless_stopped(self._prepare()):
             return
-        self._say(Ready())
-        if isinstance(await self._orders.get(), Go):
-            await self._go()
+        if await self._unless_stopped(self._go_told.wait()):
+            self._go()
+            await self._stop_told.wait()
 
-    # --- the three parts of its life ------------------------------------------------------------------------
+    async def _prepare(self) -> None:
+        address = await self._prepare_told
+        at = "endpoints"
+        try:
+            for unit in self._units:
+                at = unit.address
+                self.say(Busy(at, "initialize()"))
+                await unit.setup()
+                self._set_up.append(unit)
+            await self._open_endpoints(address)
+        except asyncio.CancelledError:
+            if self._stop_told.is_set():
+                raise
+            self._fail_to_start(at, "it was cancelled")
+        # A user's initialize, or the graph server: the whole run ends, and says why.
+        except (Exception, SystemExit) as error:
+            self._fail_to_start(at, f"{type(error).__name__}: {error}")
+        else:
+            self.say(Busy("its units", "running"))
+            self.say(Ready())
 
-    async def _prepare(self, address: Address) -> None:
+    def _fail_to_start(self, at: str, reason: str) -> None:
+        logger.exception("%s could not be started", at)
+        self.say(Failed(at, f"it could not be started: {reason}"))
+
+    async def _open_endpoints(self, address: Address) -> None:
         self._context = GraphContext(address, auto_start=False)
-        for unit in self._units:
-            self._say(Busy(unit.address, "initialize()"))
-            await unit.setup()
-            self._set_up.append(unit)
         strict = flag("EZMSG_STRICT_SHUTDOWN", False)
         for unit in self._units:
             publishers = {}
             for outlet in unit.streams.values():
                 if isinstance(outlet, OutputStream):
-                    publishers[outlet.address] = await self._publisher(outlet)
+                    publishers[outlet.address] = await _publisher(self._context, outlet)
             subscribers = {
                 inlet.address: await self._context.subscriber(
                     inlet.address, leaky=inlet.leaky, max_queue=inlet.max_queue
@@ -105,51 +138,55 @@ class Worker:
         registration = ProcessRegistration(os.getpid(), socket.gethostname(), [u.address for u in self._units])
         await self._connection.request(RegisterProcess(uuid4(), registration))
 
-    async def _publisher(self, outlet: OutputStream) -> Publisher:
-        return await self._context.publisher(
-            outlet.address,
-            host=outlet.host,
-            port=outlet.port,
-            buf_size=outlet.buf_size,
-            num_buffers=outlet.num_buffers,
-            start_paused=True,
-            force_tcp=outlet.force_tcp,
-            allow_local=outlet.allow_local,
-        )
-
-    async def _go(self) -> None:
-        self.mains_may_run.set()
+    def _go(self) -> None:
+        self.main_may_run = self._main_call.function is not None
+        self.main_decided.set()
         self._start_threads()
         for publisher in self._publishers:
             publisher.resume()
         for running in self._running:
             for name, coroutine in running.coroutines().items():
-                self._tasks.append(asyncio.get_running_loop().create_task(self._watch(name, coroutine), name=name))
+                self._tasks.append(self._loop.create_task(self._watch(name, coroutine), name=name))
         for task in self._tasks:
             task.add_done_callback(self._say_if_idle)
-        if not self._tasks:
-            self._say(Idle())
-        await self._until_stop()
+        self._say_if_idle()
 
-    def _say_if_idle(self, _: object) -> None:
-        if not self.stopping.is_set() and all(task.done() for task in self._tasks):
-            self._say(Idle())
+    def _say_if_idle(self, _: object = None) -> None:
+        if self._stop_told.is_set() or (self.main_may_run and not self._main_over.is_set()):
+            return
+        if all(task.done() for task in self._tasks):
+            self.say(Idle())
 
     async def _end(self) -> None:
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
-            self._say(Busy(task.get_name(), "being cancelled"))
+            self.say(Busy(task.get_name(), "being cancelled"))
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await self._end_main()
         for unit in self._set_up:
-            self._say(Busy(unit.address, "shutdown()"))
+            self.say(Busy(unit.address, "shutdown()"))
             await self._shut_down(unit)
-        if hasattr(self, "_context"):
-            self._say(Busy("endpoints", "closing"))
+        self.say(Busy("endpoints", "closing"))
+        if self._context is not None:
             await self._context.revert()
         if self._connection is not None:
             await sharing.release(self._connection)
+
+    async def _end_main(self) -> None:
+        """Wait for ``main``, because its unit may not be shut down under it; interrupt it when that takes long."""
+        if not self.main_may_run or self._main_over.is_set():
+            return
+        self.say(Busy(self._main_call.name, "main, which has not returned"))
+        try:
+            async with asyncio.timeout(0 if self._urgent else MAIN_LIMIT_S):
+                await self._main_over.wait()
+        except TimeoutError:
+            if not self._urgent:
+                logger.warning("%s goes on after everything else; it is interrupted.", self._main_call.name)
+            self._main_call.interrupt()
+            await self._main_over.wait()
 
     async def _shut_down(self, unit: Unit) -> None:
         try:
@@ -158,64 +195,124 @@ class Worker:
                 await result
         except Exception as error:  # a user's function; the other units are shut down all the same
             logger.exception("%s could not be shut down", unit.address)
-            self._say(Failed(unit.address, f"its shutdown raised {type(error).__name__}: {error}"))
+            self.say(Failed(unit.address, f"its shutdown raised {type(error).__name__}: {error}"))
 
     # --- details ----------------------------------------------------------------------------------------------
 
-    async def _watch(self, name: str, coroutine: Any) -> None:
+    async def _watch(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
         try:
             await coroutine
         except NormalTermination:
-            self._say(Terminate(name))
+            self.say(Terminate(name))
         except asyncio.CancelledError:
             raise
+        except SystemExit as error:
+            logger.error("%s called sys.exit(); raise ezmsg.core.NormalTermination to end the program.", name)
+            self.say(Failed(name, f"it called sys.exit({error.code!r})"))
         except Exception as error:  # only under strict: elsewhere the task has dealt with it
-            self._say(Failed(name, f"{type(error).__name__}: {error}"))
+            self.say(Failed(name, f"{type(error).__name__}: {error}"))
 
     def _start_threads(self) -> None:
         for unit in self._units:
             for name, function in unit.threads.items():
-                thread = threading.Thread(target=function, args=(unit,), name=f"{unit.address}:{name}", daemon=True)
+                whole = f"{unit.address}:{name}"
+                thread = threading.Thread(
+                    target=self._call_in_thread, args=(whole, function, unit), name=whole, daemon=True
+                )
                 thread.start()
 
-    async def _until_stop(self) -> None:
-        while not isinstance(await self._orders.get(), Stop):
-            pass
-
-    def _read_orders(self) -> None:
+    def _call_in_thread(self, name: str, function: Callable[[Unit], object], unit: Unit) -> None:
         try:
-            while self._pipe.poll():
-                self._orders.put_nowait(self._pipe.recv())
-        except (EOFError, OSError):  # the supervisor is gone; nobody else would end this process
-            asyncio.get_running_loop().remove_reader(self._pipe.fileno())
-            self._orders.put_nowait(Stop())
+            function(unit)
+        except NormalTermination:
+            self.say(Terminate(name))
+        except Exception:  # a user's function; its unit goes on, as after an exception in a task
+            logger.exception("Exception in thread: %s", name)
 
-    def _say(self, report: Report) -> None:
-        with contextlib.suppress(OSError):  # nobody listens any more
-            self._pipe.send(report)
+    async def _unless_stopped(self, coroutine: Coroutine[Any, Any, Any]) -> bool:
+        """Await something until it is done or Stop comes; return whether it is for going on."""
+        task = self._loop.create_task(coroutine)
+        stop = self._loop.create_task(self._stop_told.wait())
+        try:
+            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            task.cancel()
+            await asyncio.wait((task, stop))
+        return not self._stop_told.is_set()
+
+    def _receive(self, order: Order) -> None:
+        match order:
+            case Prepare(address):
+                if not self._prepare_told.done():
+                    self._prepare_told.set_result(address)
+            case Go():
+                self._go_told.set()
+            case Stop(urgent):
+                self._urgent = urgent
+                self._stop_told.set()
+
+    def _on_main_over(self) -> None:
+        self._main_over.set()
+        self._say_if_idle()
+
+    def _tell_what_runs(self) -> None:
+        task = asyncio.current_task(self._loop)  # this is asked on another thread
+        if task in self._tasks:
+            self.say(Busy(task.get_name(), "it keeps the event loop busy, so that nothing else has a turn"))
 
 
-def run_units(units: list[Unit], pipe: Connection) -> None:
-    """Run units until the supervisor says that it is over; the calling thread runs a unit's ``main``."""
-    worker = Worker(units, pipe)
+async def _publisher(context: GraphContext, outlet: OutputStream) -> Publisher:
+    return await context.publisher(
+        outlet.address,
+        host=outlet.host,
+        port=outlet.port,
+        buf_size=outlet.buf_size,
+        num_buffers=outlet.num_buffers,
+        start_paused=True,
+        force_tcp=outlet.force_tcp,
+        allow_local=outlet.allow_local,
+    )
 
-    def loop_thread() -> None:
+
+def run_units(
+    units: list[Unit], pipe: Connection, main_call: MainCall, *, owns_process: bool = False
+) -> threading.Thread:
+    """Run units as the supervisor says, and a unit's ``main`` on this thread; return the thread of the others."""
+    worker = Worker(units, pipe, main_call, owns_process=owns_process)
+    # A daemon: a unit that never gives its loop a turn is left behind, and may not keep the program from ending.
+    thread = threading.Thread(target=_run_loop, args=(worker,), name="TaskThread", daemon=True)
+    thread.start()
+    worker.main_decided.wait()
+    if worker.main_may_run:
+        _run_main(worker, main_call)
+    return thread
+
+
+def _run_loop(worker: Worker) -> None:
+    try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(worker.run())
-
-    thread = threading.Thread(target=loop_thread, name="TaskThread")
-    thread.start()
-    main = main_of(units)
-    if main is not None:
-        worker.mains_may_run.wait()
-        if not worker.stopping.is_set():
-            main()
-    thread.join()
+    except BaseException as error:  # a fault of ours, or of a task that units made: the supervisor must hear of it
+        logger.exception("The units' event loop failed")
+        worker.say(Failed("the units' event loop", f"{type(error).__name__}: {error}"))
+    finally:
+        worker.main_decided.set()
+        worker.say(Stopped())
 
 
-def main_of(units: list[Unit]) -> Callable[[], object] | None:
-    """Return the ``main`` function of a process's units, bound to its unit."""
-    for unit in units:
-        if unit.main is not None:
-            return unit.main.__get__(unit)  # type: ignore[no-any-return]
-    return None
+def _run_main(worker: Worker, main_call: MainCall) -> None:
+    assert main_call.function is not None
+    try:
+        with main_call.interruptible():
+            main_call.function()
+    except NormalTermination:
+        worker.say(Terminate(main_call.name))
+    except KeyboardInterrupt:
+        worker.say(Terminate(main_call.name))
+    # A user's function: without it the program makes no sense, as opposed to one task of many.
+    except (Exception, SystemExit) as error:
+        logger.exception("Exception in main: %s", main_call.name)
+        worker.say(Failed(main_call.name, f"{type(error).__name__}: {error}"))
+    finally:
+        worker.main_is_over()

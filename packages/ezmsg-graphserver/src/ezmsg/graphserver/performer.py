@@ -1,0 +1,157 @@
+"""The graph at work on live links: what clients say goes in, the effects are performed, the one timer is kept."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from ezmsg.graphserver import effects
+from ezmsg.graphserver.effects import Effect, Moment, PeerId
+from ezmsg.graphserver.graph import Graph
+from ezmsg.graphserver.link import Link
+from ezmsg.protocol import connection as protocol
+from ezmsg.protocol.errors import FrameTooLarge, InternalError
+from ezmsg.protocol.messages.handshake import Hello
+
+logger = logging.getLogger(__name__)
+
+
+class Performer:
+    """Feeds one graph from the links of clients that are let in, and performs its effects on them.
+
+    :param stop: ends the server.
+    :param warn: logs a warning, given its kind and its text.
+    """
+
+    def __init__(self, graph: Graph, stop: Callable[[], None], warn: Callable[[str, str], None]) -> None:
+        self._graph = graph
+        self._stop = stop
+        self._warn = warn
+        self._links: dict[PeerId, Link] = {}
+        self._followers: set[Link] = set()
+        self._to_flush: set[Link] = set()
+        self._agenda: deque[Effect] = deque()
+        self._performing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def join(self, link: Link, hello: Hello) -> None:
+        """Let a client in."""
+        self._links[link.peer] = link
+        self._perform(self._graph.peer_joined(link.peer, hello, _now()))
+
+    def receive(self, link: Link, event: protocol.Event) -> None:
+        """Feed the graph with what a client says."""
+        match event:
+            case protocol.RequestReceived(id=request_id, body=body):
+                self._perform(self._handled(link, request_id, body))
+            case protocol.ReplyReceived(id=request_id, body=answer):
+                self._answered(link, request_id, answer)
+            case protocol.FailureReceived(id=request_id, error=error):
+                self._answered(link, request_id, error)
+            case protocol.CancelReceived(id=request_id):
+                self._perform(self._graph.request_cancelled(link.peer, request_id))
+            case _:
+                pass  # no notice and no stream leads to a server in this revision
+
+    def leave(self, link: Link) -> None:
+        """Take a client out of the graph, if it was let in."""
+        self._followers.discard(link)
+        if self._links.pop(link.peer, None) is not None:
+            self._perform(self._graph.peer_left(link.peer, _now()))
+
+    def close(self) -> None:
+        """Stop the timer."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _handled(self, link: Link, request_id: int, body: object) -> list[Effect]:
+        try:
+            return self._graph.request_received(link.peer, request_id, body, _now())
+        except Exception as error:
+            # Protects every other client from a fault of ours that one client's request has found.
+            logger.exception("The request %s of %s failed", type(body).__name__, link.address)
+            reason = f"{type(error).__name__}: {error}"
+            return [effects.Fail(link.peer, request_id, InternalError(reason=reason))]
+
+    def _answered(self, link: Link, request_id: int, answer: object) -> None:
+        call_id = link.calls.pop(request_id, None)
+        if call_id is not None:
+            self._perform(self._graph.reply_received(link.peer, call_id, answer, _now()))
+
+    def _perform(self, more: Iterable[Effect]) -> None:
+        """Perform effects in their order, also those that come of performing them."""
+        self._agenda.extend(more)
+        if self._performing:
+            return
+        self._performing = True
+        try:
+            while self._agenda:
+                self._perform_one(self._agenda.popleft())
+        finally:
+            self._performing = False
+        self._set_timer()
+
+    def _perform_one(self, effect: Effect) -> None:
+        match effect:
+            case effects.Feed():
+                for follower in list(self._followers):
+                    follower.feed()
+            case effects.Warn(reason=reason, text=text):
+                self._warn(reason, text)
+            case effects.StopServer():
+                self._stop()
+            case _:
+                if (link := self._links.get(effect.peer)) is not None:
+                    self._tell(link, effect)
+                    self._flush_soon(link)
+
+    def _tell(self, link: Link, effect: Effect) -> None:
+        match effect:
+            case effects.Reply(request_id=request_id, body=body):
+                link.reply(request_id, body)
+            case effects.Fail(request_id=request_id, error=error):
+                link.fail(request_id, error)
+            case effects.Follow(request_id=request_id, cursor=cursor):
+                self._followers.add(link)
+                link.follow(request_id, cursor)
+            case effects.Unfollow(request_id=request_id):
+                link.unfollow(request_id)
+            case effects.Call(call_id=call_id, body=body):
+                try:
+                    link.call(call_id, body)
+                except FrameTooLarge as error:
+                    self._agenda.extend(self._graph.reply_received(link.peer, call_id, error, _now()))
+
+    def _flush_soon(self, link: Link) -> None:
+        """Write once for all that this turn of the loop has to say to a client."""
+        if not self._to_flush:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._to_flush.add(link)
+
+    def _flush(self) -> None:
+        links, self._to_flush = self._to_flush, set()
+        for link in links:
+            link.flush()
+
+    def _set_timer(self) -> None:
+        deadline = self._graph.next_deadline()
+        if deadline is None or self._closed:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= deadline:
+                return  # it comes early enough, and then looks again
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._perform(self._graph.tick(_now()))
+
+
+def _now() -> Moment:
+    return Moment(time.monotonic(), time.time())
