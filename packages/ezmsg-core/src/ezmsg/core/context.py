@@ -1,6 +1,7 @@
 """The graph as a program sees it: a session, and the publishers and subscribers made in it."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,6 +36,7 @@ class GraphContext:
         self._server: GraphServer | None = None
         self._connection: ControlConnection | None = None
         self._session: Session | None = None
+        self._ensuring = asyncio.Lock()
 
     @property
     def graph_address(self) -> Address:
@@ -47,13 +49,15 @@ class GraphContext:
         return self._server is not None
 
     async def __aenter__(self) -> Self:
-        """Open the session.
+        """Open the session; if it is open, that one serves, and the first to leave ends it.
 
         :raises ServerUnreachable: if no server answers and none may be started.
         """
-        await self._ensure_server()
-        self._connection = await sharing.acquire(self.graph_address)
+        if self._session is not None:
+            return self
         try:
+            await self._ensure_server()
+            self._connection = await sharing.acquire(self.graph_address)
             session = Session(self._connection)
             await session.open()
         except BaseException:
@@ -135,24 +139,35 @@ class GraphContext:
     async def revert(self) -> None:
         """Close what was made here, end the session, and stop the server if it was started here."""
         clients, self._clients = self._clients, set()
-        for client in clients:
-            client.close()
-        await asyncio.gather(*(client.wait_closed() for client in clients))
         session, self._session = self._session, None
-        if session is not None:
-            await session.close()
         connection, self._connection = self._connection, None
-        if connection is not None:
-            await sharing.release(connection)
         server, self._server = self._server, None
-        if server is not None:
-            await asyncio.to_thread(server.stop)
+        async with AsyncExitStack() as steps:  # backwards; each is taken even if another fails or is cancelled
+            if server is not None:
+                steps.push_async_callback(_stop, server)
+            if connection is not None:
+                steps.push_async_callback(sharing.release, connection)
+            if session is not None:
+                steps.push_async_callback(session.close)
+            for client in clients:
+                client.close()
+            await asyncio.gather(*(client.wait_closed() for client in clients))
 
     async def _ensure_server(self) -> None:
-        if self._server is None and self._connection is None:
-            self._server = await self._service.ensure(self._auto_start)
+        if self._connection is not None:
+            return
+        async with self._ensuring:  # so that two who come at once do not start a server each
+            if self._server is None:
+                self._server = await self._service.ensure(self._auto_start)
 
     def _required(self, operation: str) -> Session:
         if self._session is None:
             raise SessionRequired(operation=operation)
         return self._session
+
+
+async def _stop(server: GraphServer) -> None:
+    try:
+        await asyncio.to_thread(server.stop)
+    except RuntimeError:  # the interpreter is at its end, and starts no more threads
+        server.stop()

@@ -13,7 +13,8 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── PeerLost
     │   ├── ChannelRefused
     │   ├── PickleForbidden
-    │   └── SegmentRefused
+    │   ├── SegmentRefused
+    │   └── UnknownEncoding              also a LookupError
     ├── ComponentError             6xxx  how a program describes its units and collections
     │   ├── SettingsMissing              also a ValueError
     │   ├── StateNotInitialized          also an AttributeError
@@ -133,6 +134,20 @@ class SegmentRefused(DataPlaneError):
 
     def sentence(self) -> str:
         return f"A segment of shared memory was not mapped: {self.reason}."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UnknownEncoding(DataPlaneError, LookupError):
+    """A message came in an encoding that this process does not know."""
+
+    code: ClassVar[str] = "EZ-5008"
+    name: str
+
+    def sentence(self) -> str:
+        return (
+            f"A message came in the encoding {self.name!r}, which is not registered here. Register it in every "
+            "process that receives such messages, before the first one arrives."
+        )
 
 
 # --- 6xxx: how a program describes its units and collections ------------------------------------------------

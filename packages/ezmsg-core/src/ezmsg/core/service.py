@@ -21,7 +21,7 @@ class GraphService(ControlService):
 
     def __init__(self, address: AddressType | None = None) -> None:
         super().__init__(address)
-        self._explicit = address is not None or ADDRESS_VARIABLE in os.environ
+        self._explicit = address is not None or bool(os.environ.get(ADDRESS_VARIABLE))
 
     def create_server(self) -> GraphServer:
         """Start a server in a thread: at the address given, else on the first free port from 10000 on.

@@ -1,5 +1,6 @@
 """``ezmsg demo``: the demo's graph, run from the command line."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -25,19 +26,38 @@ def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json:
         return 2
     _quieten(full_speed=speed == "max")
     import ezmsg.core as ez
-    from ezmsg.core.demo.display import JsonDisplay, LiveDisplay, PlainDisplay
+    from ezmsg.core.demo.display import SYMBOLS, JsonDisplay, LiveDisplay, PlainDisplay
     from ezmsg.core.demo.units import Ecg, SourceSettings
 
     if json:
         display: JsonDisplay | PlainDisplay = JsonDisplay()
     else:
-        display = LiveDisplay() if sys.stdout.isatty() else PlainDisplay()
+        display = LiveDisplay() if sys.stdout.isatty() and _can_write(SYMBOLS) else PlainDisplay()
     try:
         ez.run(ECG=Ecg(SourceSettings(seconds=seconds, real_time=speed == "real"), display))
     except EzmsgError as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
+    finally:
+        with contextlib.suppress(OSError):
+            display.close()
+    return 0 if display.error is None else _tell_output_error(display.error)
+
+
+def _can_write(symbols: str) -> bool:
+    try:
+        symbols.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _tell_output_error(error: OSError) -> int:
+    if not isinstance(error, BrokenPipeError):  # that one only means that the reader has had enough
+        print(f"The demo's output could not be written: {error.strerror}.", file=sys.stderr)
+    # What is left in the buffer goes nowhere, so that the interpreter does not stumble over it at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _quieten(*, full_speed: bool) -> None:

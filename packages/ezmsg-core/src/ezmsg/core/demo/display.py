@@ -1,6 +1,7 @@
 """Three ways to show the demo: one live line in a terminal, plain lines elsewhere, JSON lines for programs."""
 
 import json
+import shutil
 import sys
 from abc import ABC, abstractmethod
 from collections import deque
@@ -12,6 +13,10 @@ from ezmsg.core.demo.detector import Beat
 from ezmsg.core.demo.signals import Block, Detection
 
 BARS = "▁▂▃▄▅▆▇█"
+HEARTS = "♡♥"
+SYMBOLS = BARS + HEARTS
+"""What an output must be able to show for the live line."""
+
 SPARKLINE_COLUMNS = 40
 SPARKLINE_SAMPLES_PER_COLUMN = 18  # 0.05 s, so that the line spans two seconds
 RECENT_BEATS = 8
@@ -26,8 +31,10 @@ class Display(ABC):
         self.samples_out = 0
         self.beats: list[Beat] = []
         self.latencies_ms: list[float] = []
+        self.error: OSError | None = None
+        """Why the output takes no more."""
 
-    def signal(self, block: Block) -> None:
+    def signal(self, block: Block) -> None:  # noqa: B027  only a display that draws it has a use for it
         """Take a block of the raw signal."""
 
     def detection(self, detection: Detection, now_ns: int) -> None:
@@ -46,6 +53,9 @@ class Display(ABC):
     def summary(self) -> None:
         """Show the totals."""
 
+    def close(self) -> None:  # noqa: B027  most leave nothing unfinished
+        """Leave the output as the next program expects it, however the run ended."""
+
     def bpm(self) -> float | None:
         """Return the heart rate over the last beats, in beats a minute."""
         return mean_bpm(self.beats[-RECENT_BEATS:])
@@ -55,10 +65,17 @@ class Display(ABC):
         return float(np.percentile(self.latencies_ms, percentile)) if self.latencies_ms else 0.0
 
     def write(self, text: str) -> None:
-        """Write to standard output at once."""
+        """Write to standard output at once.
+
+        :raises OSError: if nobody reads it any more, or it cannot take more; it is kept in ``error``.
+        """
         out = self._out or sys.stdout
-        out.write(text)
-        out.flush()
+        try:
+            out.write(text)
+            out.flush()
+        except OSError as error:
+            self.error = error
+            raise
 
 
 def mean_bpm(beats: list[Beat]) -> float | None:
@@ -110,8 +127,8 @@ class PlainDisplay(Display):
         rate = "" if bpm is None else f", {bpm:.0f} a minute"
         lost = self.samples_in - self.samples_out
         self.write(
-            f"{len(self.beats)} beats{rate}, in {self.samples_out} samples ({lost} lost between source and display); "
-            f"latency {self.latency_ms(50):.1f} ms (median), {self.latency_ms(99):.1f} ms (99 %)\n"
+            f"{len(self.beats)} beats{rate}, in {self.samples_out} samples ({lost} lost between source and display)"
+            f"; latency {self.latency_ms(50):.1f} ms (median), {self.latency_ms(99):.1f} ms (99 %)\n"
         )
 
     def _status(self) -> str:
@@ -123,22 +140,36 @@ class PlainDisplay(Display):
 
 
 class LiveDisplay(PlainDisplay):
-    """One line that is drawn anew: the signal's last two seconds, beats, heart rate, latency."""
+    """One line that is drawn anew: the signal's last two seconds, beats, heart rate, latency.
+
+    In a terminal that is too narrow for it, the signal goes first.
+    """
 
     def __init__(self, out: IO[str] | None = None) -> None:
         super().__init__(out)
+        self._drawing = False
         self._signal: deque[float] = deque(maxlen=SPARKLINE_COLUMNS * SPARKLINE_SAMPLES_PER_COLUMN)
 
     def signal(self, block: Block) -> None:
         self._signal.extend(block.signal.tolist())
 
     def show(self, detection: Detection) -> None:
-        heart = "♥" if detection.beats else "♡"
-        self.write(f"\r\x1b[K{sparkline(self._signal)}  {heart} {self._status()}")
+        heart = HEARTS[bool(detection.beats)]
+        status = f"{heart} {self._status()}"
+        width = shutil.get_terminal_size().columns - 1  # in the last column a terminal would begin another line
+        room = width - len(status) - 2
+        line = f"{sparkline(self._signal)[-room:]}  {status}" if room > 0 else status[: max(width, 0)]
+        self._drawing = True
+        self.write(f"\r\x1b[K{line}")
 
     def summary(self) -> None:
-        self.write("\n")
+        self.close()
         super().summary()
+
+    def close(self) -> None:
+        if self._drawing:
+            self._drawing = False
+            self.write("\n")
 
 
 def sparkline(samples: "deque[float]") -> str:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Source(ez.Unit):
     async def play(self) -> Output:
         """Yield the blocks, each when its last sample would have been measured."""
         record = self.STATE.record
-        total = min(round(self.SETTINGS.seconds * record.fs_hz), len(record.signal_mv))
+        total = max(1, round(min(self.SETTINGS.seconds, record.duration_s) * record.fs_hz))
         begin_s = time.monotonic()
         for start in range(0, total, BLOCK_SAMPLES):
             end = min(start + BLOCK_SAMPLES, total)
@@ -152,9 +152,13 @@ class Screen(ez.Unit):
     @ez.subscriber(INPUT)
     async def show(self, detection: Detection) -> None:
         """Show beats as they are found."""
-        self.display.detection(detection, time.monotonic_ns())
+        try:
+            self.display.detection(detection, time.monotonic_ns())
+            if detection.last:
+                self.display.summary()
+        except OSError as error:  # the display keeps it, for the command to tell
+            raise ez.NormalTermination from error
         if detection.last:
-            self.display.summary()
             raise ez.NormalTermination
 
 
@@ -172,7 +176,7 @@ class Ecg(ez.Collection):
         self._components["DISPLAY"] = self.DISPLAY
 
     def configure(self) -> None:
-        self.SOURCE.apply_settings(self.SETTINGS)
+        self.SOURCE.apply_settings(cast("SourceSettings", self.SETTINGS))
 
     def network(self) -> ez.NetworkDefinition:
         return (

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from ezmsg.core.errors import PickleForbidden
-from ezmsg.core.messages.encoding import CACHE_LIMIT, SIZE
-from ezmsg.core.messages.payload import Array, description_at, first_buffer, split
+from ezmsg.core.errors import PickleForbidden, UnknownEncoding
+from ezmsg.core.messages.encoding import CACHE_LIMIT, PLAIN_KINDS, SIZE
+from ezmsg.core.messages.payload import LENGTH, LENGTH_BYTES, Array, first_buffer, split
 from ezmsg.core.messages.registry import Registry
 
 
@@ -40,8 +40,10 @@ class Decoder:
         :param memory: the payload's bytes, exactly.
         :param copy: return a private, writable value instead of a view.
         :raises PickleForbidden: if the payload is a pickle, and pickle is forbidden.
+        :raises UnknownEncoding: if only the sender has registered how it is encoded.
         """
-        description = description_at(memory)
+        (length,) = LENGTH.unpack_from(memory)
+        description = bytes(memory[LENGTH_BYTES : LENGTH_BYTES + length])
         form = self._forms.get(description)
         if form is not None or description[:1] == b"a":
             return _array_at(memory, form or self._learn_form(description), copy)
@@ -53,7 +55,10 @@ class Decoder:
                 return bytes(buffer)
             case b"x":
                 name_end = 2 + description[1]
-                encoding = self._registry.by_name[description[2:name_end].decode()]
+                name = description[2:name_end].decode()
+                encoding = self._registry.by_name.get(name)
+                if encoding is None:
+                    raise UnknownEncoding(name=name)
                 return encoding.load(_buffers_of(memory, description, name_end))
         if not self._registry.allow_pickle:
             raise PickleForbidden(type_name="(unknown, as it came pickled)")
@@ -63,6 +68,8 @@ class Decoder:
     def _learn_form(self, description: bytes) -> _ArrayForm:
         end = 3 + description[2]
         dtype, dimensions = np.dtype(description[3:end].decode()), description[end:]
+        if dtype.kind not in PLAIN_KINDS:  # numpy would take the bytes of an array of objects for their addresses
+            raise UnknownEncoding(name=f"array of {dtype}")
         shape = struct.unpack(f"<{len(dimensions) // 8}Q", dimensions)
         form = _ArrayForm(dtype, shape, chr(description[1]), first_buffer(description))
         if len(self._forms) >= CACHE_LIMIT:

@@ -20,14 +20,15 @@ from typing import Any, cast
 import numpy as np
 
 from ezmsg.core.errors import PickleForbidden
-from ezmsg.core.messages.payload import Array, ArrayPayload, BuffersPayload, Payload, prefix
+from ezmsg.core.messages.payload import Array, ArrayPayload, Buffer, BuffersPayload, Payload, prefix
 from ezmsg.core.messages.registry import Registry
 
 CACHE_LIMIT = 1024
 """How many forms of arrays are remembered, here and in decoding."""
 
 SIZE = struct.Struct("<Q")
-_PLAIN_KINDS = "biufcSUmM"
+PLAIN_KINDS = "biufcSUmM"
+"""Kinds of dtypes whose elements are nothing but their bytes."""
 
 
 class Encoder:
@@ -47,7 +48,7 @@ class Encoder:
         cls = type(value)
         if cls is np.ndarray:
             array = cast(Array, value)
-            if array.dtype.kind in _PLAIN_KINDS and array.dtype.metadata is None:
+            if array.dtype.kind in PLAIN_KINDS and array.dtype.metadata is None:
                 return self._encode_array(array)
         elif cls is bytes:
             buffers = [memoryview(cast(bytes, value))]
@@ -55,7 +56,7 @@ class Encoder:
         encoding = self._registry.by_class.get(cls)
         if encoding is not None:
             name = encoding.name.encode()
-            buffers = [memoryview(buffer).cast("B") for buffer in encoding.dump(value)]
+            buffers = [_as_bytes(buffer) for buffer in encoding.dump(value)]
             return BuffersPayload(_with_sizes(b"x" + bytes([len(name)]) + name, buffers), buffers)
         return self._encode_pickle(value)
 
@@ -82,6 +83,11 @@ class Encoder:
 def _describe_array(array: Array, order: str) -> bytes:
     dtype = array.dtype.str.encode()
     return b"a" + order.encode() + bytes([len(dtype)]) + dtype + struct.pack(f"<{array.ndim}Q", *array.shape)
+
+
+def _as_bytes(buffer: Buffer) -> memoryview:
+    memory = memoryview(buffer)
+    return memory.cast("B") if memory.nbytes else memoryview(b"")  # an empty one cannot be cast
 
 
 def _with_sizes(head: bytes, buffers: Sequence[memoryview]) -> bytes:

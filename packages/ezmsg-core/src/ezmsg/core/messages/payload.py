@@ -16,7 +16,8 @@ import numpy as np
 ALIGNMENT = 64
 """Buffers begin at multiples of this many bytes, which is a cache line and more than any dtype asks for."""
 
-_LENGTH = struct.Struct("<I")
+LENGTH = struct.Struct("<I")
+LENGTH_BYTES = LENGTH.size
 
 Buffer = bytes | bytearray | memoryview
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -31,25 +32,24 @@ class Payload(Protocol):
         """Lay the message into ``memory`` from ``offset``, which is a multiple of ``ALIGNMENT``."""
 
 
+def unset_memory(size: int) -> memoryview:
+    """Return new memory of ``size`` bytes whose content is about to be written; setting it to zero takes long."""
+    return np.empty(size, np.uint8).data
+
+
 def align(offset: int) -> int:
     """Return the next multiple of ``ALIGNMENT``."""
     return (offset + ALIGNMENT - 1) & -ALIGNMENT
 
 
-def description_at(memory: memoryview) -> bytes:
-    """Return the description of the message that begins where ``memory`` begins."""
-    (length,) = _LENGTH.unpack_from(memory)
-    return bytes(memory[_LENGTH.size : _LENGTH.size + length])
-
-
 def first_buffer(description: bytes) -> int:
     """Return the offset of the first buffer behind a description."""
-    return align(_LENGTH.size + len(description))
+    return align(LENGTH_BYTES + len(description))
 
 
 def prefix(description: bytes) -> bytes:
     """Return a description as it lies in memory, padded up to its first buffer."""
-    head = _LENGTH.pack(len(description)) + description
+    head = LENGTH.pack(len(description)) + description
     return head.ljust(align(len(head)), b"\0")
 
 

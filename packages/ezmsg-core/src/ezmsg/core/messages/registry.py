@@ -5,7 +5,10 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from ezmsg.core.errors import InvalidOption
 from ezmsg.core.messages.payload import Buffer
+
+NAME_BYTES = 255
 
 Dump = Callable[[Any], Sequence[Buffer]]
 Load = Callable[[Sequence[memoryview]], Any]
@@ -33,6 +36,12 @@ class Registry:
     by_name: dict[str, Encoding] = field(factory=dict)
 
     def register(self, encoding: Encoding) -> None:
-        """Use an encoding from now on; it takes the place of an earlier one for its class or of its name."""
+        """Use an encoding from now on; it takes the place of an earlier one for its class or of its name.
+
+        :raises InvalidOption: if its name does not fit into a description.
+        """
+        if not 1 <= len(encoding.name.encode()) <= NAME_BYTES:
+            reason = f"it must have from 1 to {NAME_BYTES} bytes"
+            raise InvalidOption(option="name", value=repr(encoding.name), reason=reason)
         self.by_class[encoding.cls] = encoding
         self.by_name[encoding.name] = encoding

@@ -13,13 +13,14 @@ from ezmsg.core.platform import PASSES_DESCRIPTORS
 from ezmsg.core.pubsub.roles import Feeding
 from ezmsg.core.transports.handing_over import hand_over
 from ezmsg.core.transports.link import Link
+from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.core.transports.segments import Segment
-from ezmsg.core.transports.sender import Sender
 from ezmsg.core.transports.shared_memory import SharedMemorySender
 from ezmsg.core.transports.tcp import TcpSender
 from ezmsg.protocol import auth
 from ezmsg.protocol.messages.channels import (
     ChannelChallenge,
+    ChannelEnded,
     ChannelEndSeen,
     ChannelOpened,
     ChannelProof,
@@ -49,7 +50,7 @@ class _Admitted:
     """A channel that is open."""
 
     publisher: Feeding
-    sender: Sender
+    sender: LinkSender
 
 
 class Admission:
@@ -73,8 +74,8 @@ class Admission:
         """Prove ourselves first, and ask for the same."""
         publisher = self._publishers.get(message.publisher_id)
         asking = self._asking.setdefault(link, {})
-        if publisher is None or len(asking) >= ASKING_LIMIT:
-            reason = "it has no such publisher (any more)" if publisher is None else "too many ask at a time"
+        reason = self._objection(link, message)
+        if publisher is None or reason:
             link.control(ChannelRefused(message.number, reason))
             return
         key = auth.channel_key(publisher.secret, message.publisher_id.bytes + message.client_id.bytes)
@@ -83,26 +84,35 @@ class Admission:
         proof = auth.server_proof(key, message.nonce, nonce)
         link.control(ChannelChallenge(message.number, nonce, proof, publisher.window.size))
 
-    def prove(self, link: Link, message: ChannelProof) -> None:
-        """Begin to feed a channel whose other end holds its key."""
+    def prove(self, link: Link, message: ChannelProof) -> bool:
+        """Begin to feed a channel if its other end holds the key; return whether it does."""
         asking = self._asking.get(link, {}).pop(message.number, None)
         if asking is None or not auth.same(asking.expected_proof, message.proof):
             link.control(ChannelRefused(message.number, "the proof is wrong"))
             logger.warning("Somebody without the key of its channel asked for messages, and was refused.")
-            return
+            return False
+        link.proven = True
         publisher = asking.publisher
+        if self._publishers.get(publisher.id) is not publisher:
+            link.control(ChannelRefused(message.number, "it has no such publisher any more"))
+            return True
         sender = self._sender(link, message.number, publisher, asking.key)
         link.fed[message.number] = sender
         self._admitted.setdefault(link, {})[message.number] = _Admitted(publisher, sender)
         link.control(ChannelOpened(message.number, publisher.next_message))
         publisher.attach(sender)
+        return True
 
     def close(self, link: Link, message: CloseChannel) -> None:
-        """Send no more; what the other end holds, it will still release."""
+        """Send no more, and say so; what the other end holds, it will still release."""
+        self._asking.get(link, {}).pop(message.number, None)
         admitted = self._admitted.get(link, {}).pop(message.number, None)
         if admitted is None:
+            link.control(ChannelEnded(message.number, 0))
             return
         admitted.publisher.detach(admitted.sender)
+        link.control(ChannelEnded(message.number, admitted.publisher.next_message))
+        admitted.sender.end_seen()
         admitted.sender.closing = True
         if not admitted.sender.held:
             link.stop_feeding(message.number)
@@ -110,7 +120,7 @@ class Admission:
     def end_seen(self, link: Link, message: ChannelEndSeen) -> None:
         """The other end has read everything that a closing publisher sent."""
         sender = link.fed.get(message.number)
-        if isinstance(sender, TcpSender):
+        if isinstance(sender, LinkSender):
             sender.end_seen()
 
     def forget(self, publisher: Feeding) -> None:
@@ -120,7 +130,19 @@ class Admission:
                 del channels[number]
                 link.stop_feeding(number)
 
-    def _sender(self, link: Link, number: int, publisher: Feeding, key: bytes) -> Sender:
+    def _objection(self, link: Link, message: OpenChannel) -> str:
+        asking = self._asking[link]
+        if message.publisher_id not in self._publishers:
+            return "it has no such publisher (any more)"
+        if len(asking) >= ASKING_LIMIT:
+            return "too many ask at a time"
+        if link.peer is None:
+            return "who asks has not said who it is"
+        if message.number in asking or message.number in link.fed or not 0 <= message.number < 2**32:
+            return f"it cannot be channel {message.number}"
+        return ""
+
+    def _sender(self, link: Link, number: int, publisher: Feeding, key: bytes) -> LinkSender:
         if not link.same_host:
             return TcpSender(publisher.window, link, number)
         give: Callable[[Segment], bool]

@@ -17,8 +17,7 @@ class Window:
         self._free = list(range(size - 1, -1, -1))
         self._holders = [0] * size
         self._waiters: deque[asyncio.Future[int]] = deque()
-        self._idle: asyncio.Event = asyncio.Event()
-        self._idle.set()
+        self._awaiting_return: dict[int, list[asyncio.Future[None]]] = {}
         self._on_free = on_free
 
     @property
@@ -30,7 +29,6 @@ class Window:
         """Take a token if one is free and nobody waits for it."""
         if not self._free or self._waiters:
             return None
-        self._idle.clear()
         return self._free.pop()
 
     async def take(self) -> int:
@@ -63,14 +61,19 @@ class Window:
         """Return a token whose message nobody holds."""
         if self._on_free is not None:
             self._on_free(token)
+        if self._awaiting_return:
+            self._tell_returned(token)
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_result(token)
                 return
         self._free.append(token)
-        if len(self._free) == self.size:
-            self._idle.set()
+
+    def _tell_returned(self, token: int) -> None:
+        for returned in self._awaiting_return.pop(token, ()):
+            if not returned.done():
+                returned.set_result(None)
 
     def refuse(self, error: Exception) -> None:
         """Raise an error in everyone who waits for a token: there will be none."""
@@ -79,6 +82,13 @@ class Window:
             if not waiter.done():
                 waiter.set_exception(error)
 
-    async def wait_idle(self) -> None:
-        """Wait until no token is taken."""
-        await self._idle.wait()
+    async def wait_returned(self) -> None:
+        """Wait until every token that is taken now has come back; those taken later do not count."""
+        loop = asyncio.get_running_loop()
+        waiting = []
+        for token in set(range(self.size)).difference(self._free):
+            returned = loop.create_future()
+            self._awaiting_return.setdefault(token, []).append(returned)
+            waiting.append(returned)
+        if waiting:
+            await asyncio.wait(waiting)

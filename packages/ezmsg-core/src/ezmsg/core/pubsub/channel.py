@@ -1,5 +1,6 @@
 """The subscribers' end of a channel: one publisher's messages, for all subscribers of one event loop."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
 from uuid import UUID
@@ -11,17 +12,13 @@ class Lease(ABC):
     ``number`` counts the publisher's messages from 0.
     """
 
-    __slots__ = ("_holders", "_missing", "_value", "number")
+    __slots__ = ("_missing", "_value", "holders", "number")
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self._holders = 0
+        self.holders = 0  # how many subscribers hold the message
         self._missing = True
         self._value: Any = None
-
-    def hold(self, holders: int) -> None:
-        """Say how many subscribers hold the message."""
-        self._holders = holders
 
     def view(self) -> Any:
         """Return the message without copying; it is shared, and good until :meth:`release`."""
@@ -36,8 +33,8 @@ class Lease(ABC):
 
     def release(self) -> None:
         """One subscriber lets go; the last one frees what the message occupies."""
-        self._holders -= 1
-        if self._holders == 0:
+        self.holders -= 1
+        if self.holders == 0:
             self._value = None
             self._free()
 
@@ -65,18 +62,19 @@ class Channel:
         self.topic = topic
         self.receivers = receivers
         self.next_message = 0
-        self.ended = False  # the publisher said that no more will come
+        self.over = asyncio.Event()  # nothing more will come
 
     def deliver(self, lease: Lease) -> None:
         """Hand a message to every subscriber that hears this publisher."""
         self.next_message = lease.number + 1
         receivers = self.receivers
-        lease.hold(len(receivers) or 1)
         if not receivers:
+            lease.holders = 1
             lease.release()
             return
+        lease.holders = len(receivers)
         for receiver in receivers:
             receiver.put(lease)
 
-    def close(self) -> None:
-        """Stop hearing the publisher. What was delivered stays good, and is still released."""
+    def leave(self) -> None:
+        """Ask for no more. What is under way still comes, until the channel is ``over``."""

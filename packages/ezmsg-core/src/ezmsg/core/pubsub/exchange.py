@@ -5,18 +5,16 @@ to the server: channels that are open go on.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
-import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Self
 from uuid import UUID, uuid4
 
 from ezmsg.control import sharing
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.discovery import find_address
-from ezmsg.core.errors import PeerLost
+from ezmsg.core.errors import InvalidOption, PeerLost
 from ezmsg.core.platform import PASSES_DESCRIPTORS
 from ezmsg.core.pubsub.admission import Admission
 from ezmsg.core.pubsub.channel import Channel, Receiver
@@ -24,11 +22,13 @@ from ezmsg.core.pubsub.links import Links
 from ezmsg.core.pubsub.opening import Opener
 from ezmsg.core.pubsub.roles import Feeding, Hearing
 from ezmsg.core.pubsub.routes import Routes
+from ezmsg.core.transports.handing_over import Inbox
 from ezmsg.core.transports.in_process import LocalChannel, LocalSender
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.listening import listen_for_segments
 from ezmsg.core.transports.mailbox import Mailbox
-from ezmsg.protocol.addresses import AddressType
+from ezmsg.core.transports.segments import sweep
+from ezmsg.protocol.addresses import Address, AddressType
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages import channels as ch
 from ezmsg.protocol.messages.endpoints import (
@@ -66,11 +66,12 @@ class Exchange:
         self._users = 0
         self._subscribers: dict[UUID, Hearing] = {}
         self._contact: Contact | None = None
-        self._segments: socket.socket | None = None
+        self._segments: Inbox | None = None
+        self._own_addresses: dict[UUID, Address] = {}
         self._links = Links(self.id, self._on_control, self._on_link_lost)
         self._admission = Admission(self.publishers)
         self._opener: Opener
-        self._routes = Routes(self._open, self._close)
+        self._routes = Routes(self._open, self._close, self._drain)
         self._starting: asyncio.Task[None] | None = None
 
     # --- its life -----------------------------------------------------------------------------------------
@@ -103,6 +104,8 @@ class Exchange:
     def _of(cls, connection: ControlConnection) -> Self | None:
         # A copy, because other threads add and remove theirs.
         for exchange in list(_exchanges.values()):
+            if exchange._loop.is_closed():  # its users forgot to release it
+                _exchanges.pop(exchange.id, None)
             if exchange._connection is connection and isinstance(exchange, cls):
                 return exchange
         return None
@@ -110,24 +113,28 @@ class Exchange:
     async def release(self) -> None:
         """Give the exchange back; the last of its users closes it."""
         self._users -= 1
-        if self._users:
+        if self._starting is not None and not self._starting.done():
+            await asyncio.wait([self._starting])
+        if self._users or _exchanges.pop(self.id, None) is None:
             return
-        del _exchanges[self.id]
-        await self._links.close()
-        if self._segments is not None:
-            self._loop.remove_reader(self._segments)
-            self._segments.close()
+        # Who comes from here on gets an exchange of its own on the same connection, with these handlers its own.
         for message_class in (ApplyRoutes, PausePublishing, ResumePublishing, AwaitReleases):
             self._connection.answer(message_class, None)
+        if self._segments is not None:
+            self._loop.remove_reader(self._segments.listener)
+            self._segments.close()
+        await self._links.close()
         await sharing.release(self._connection)
 
     async def _start(self) -> None:
         connection = self._connection
         if PASSES_DESCRIPTORS:
-            self._segments = listen_for_segments(self.id)
+            self._segments = Inbox(listen_for_segments(self.id))
+        else:
+            sweep()
         self._opener = Opener(self._links, connection.client_id, self._segments)
         if self._segments is not None:
-            self._loop.add_reader(self._segments, self._opener.receive_segments)
+            self._loop.add_reader(self._segments.listener, self._opener.receive_segments)
         connection.answer(ApplyRoutes, self._apply_routes)
         connection.answer(PausePublishing, self._pause)
         connection.answer(ResumePublishing, self._resume)
@@ -141,10 +148,9 @@ class Exchange:
         """Declare a publisher; return when those who are to hear it do.
 
         :raises EzmsgError: if the server refuses it.
-        :raises OSError: if its own TCP address cannot be bound.
+        :raises InvalidOption: if its own TCP address cannot be bound.
         """
-        options = publisher.options
-        contact = await self._contact_for(options.host, options.port)
+        contact = await self._contact_for(publisher)
         self.publishers[publisher.id] = publisher
         try:
             joined = await self._connection.request(
@@ -153,20 +159,28 @@ class Exchange:
                     publisher.topic,
                     contact,
                     publisher.secret,
-                    force_tcp=options.force_tcp,
-                    allow_local=options.allow_local,
+                    force_tcp=publisher.options.force_tcp,
+                    allow_local=publisher.options.allow_local,
                 )
             )
         except BaseException:
-            del self.publishers[publisher.id]
+            self._forget_publisher(publisher)
+            await self._tell_withdrawn(publisher.id)  # it may have been declared, and only the answer is missing
             raise
         _warn_unconfirmed(publisher.topic, joined)
 
     async def leave_publisher(self, publisher: Feeding) -> None:
         """Withdraw a publisher and give back its share of the exchange."""
+        self._forget_publisher(publisher)
+        await self._tell_withdrawn(publisher.id)
+        await self.release()
+
+    def _forget_publisher(self, publisher: Feeding) -> None:
         del self.publishers[publisher.id]
         self._admission.forget(publisher)
-        await self._withdraw(publisher.id)
+        address = self._own_addresses.pop(publisher.id, None)
+        if address is not None:
+            self._links.stop_listening(address)
 
     async def join_subscriber(self, subscriber: Hearing) -> None:
         """Declare a subscriber; return when it hears whom it is to hear.
@@ -179,6 +193,7 @@ class Exchange:
         except BaseException:
             del self._subscribers[subscriber.id]
             self._routes.drop_receiver(subscriber)
+            await self._tell_withdrawn(subscriber.id)
             raise
         _warn_unconfirmed(subscriber.topic, joined)
 
@@ -186,34 +201,45 @@ class Exchange:
         """Withdraw a subscriber and give back its share of the exchange."""
         del self._subscribers[subscriber.id]
         self._routes.drop_receiver(subscriber)
-        await self._withdraw(subscriber.id)
+        await self._tell_withdrawn(subscriber.id)
+        await self.release()
 
-    async def _withdraw(self, endpoint_id: UUID) -> None:
+    async def _tell_withdrawn(self, endpoint_id: UUID) -> None:
         try:
             await self._connection.request(Withdraw(endpoint_id))
         except EzmsgError as error:
             logger.debug("The graph server was not told that %s left: %s", endpoint_id, error)
-        await self.release()
 
-    async def _contact_for(self, host: str | None, port: int | None) -> Contact:
+    async def _contact_for(self, publisher: Feeding) -> Contact:
         assert self._contact is not None
+        host, port = publisher.options.host, publisher.options.port
         if host is None and port is None:
             return self._contact
-        address = await self._links.listen_tcp(host or self._connection.local_host, port)
+        host = host or self._connection.local_host
+        try:
+            address = await self._links.listen_tcp(host, port)
+        except OSError as error:
+            raise InvalidOption(option="host, port", value=f"{host}, {port}", reason=str(error)) from error
+        self._own_addresses[publisher.id] = address
         return Contact(self.id, self._contact.link, address.host, address.port)
 
     # --- what the server asks -----------------------------------------------------------------------------
 
     async def _apply_routes(self, message: ApplyRoutes) -> Done:
-        opening = []
+        removed: dict[UUID, list[Receiver]] = {}
+        added: list[tuple[Source, Receiver]] = []
         for change in message.changes:
             subscriber = self._subscribers.get(change.subscriber_id)
             if subscriber is None:
                 continue  # it has left in the meantime, and the server is about to hear of it
             for publisher_id in change.removed:
-                self._routes.remove(publisher_id, subscriber)
-            opening += [self._routes.add(source, subscriber) for source in change.added]
-        await asyncio.gather(*opening)
+                removed.setdefault(publisher_id, []).append(subscriber)
+            added += [(source, subscriber) for source in change.added]
+        waiting: list[Awaitable[object]] = []
+        for publisher_id, receivers in removed.items():
+            waiting += self._routes.remove(publisher_id, receivers)
+        waiting += [self._routes.add(source, receiver) for source, receiver in added]
+        await asyncio.gather(*waiting)
         return Done()
 
     async def _pause(self, _: PausePublishing) -> Done:
@@ -241,6 +267,9 @@ class Exchange:
     def _close(self, channel: Channel) -> None:
         self._opener.close(channel)
 
+    async def _drain(self, channel: Channel) -> None:
+        await self._opener.drain(channel)
+
     async def _open_local(self, home: "Exchange", source: Source, receivers: list[Receiver]) -> LocalChannel:
         channel = LocalChannel(source.publisher_id, source.topic, receivers)
         attached: asyncio.Future[None] = self._loop.create_future()
@@ -253,7 +282,8 @@ class Exchange:
                 publisher.attach(sender)
             _run_on(self, home, lambda: _finish(attached))
 
-        _run_on(home, self, attach)
+        if not _run_on(home, self, attach):
+            raise ConnectionResetError("the publisher's event loop is closed")
         await attached
         return channel
 
@@ -264,7 +294,8 @@ class Exchange:
             case ch.OpenChannel():
                 self._admission.open(link, message)
             case ch.ChannelProof():
-                self._admission.prove(link, message)
+                if self._admission.prove(link, message):
+                    self._links.proved(link)
             case ch.CloseChannel():
                 self._admission.close(link, message)
             case ch.ChannelEndSeen():
@@ -287,13 +318,16 @@ class Exchange:
             self._routes.ended(channel)
 
 
-def _run_on(target: Exchange, here: Exchange, call: Callable[[], object]) -> None:
-    """Run a call on another exchange's event loop, at once if it is this one."""
+def _run_on(target: Exchange, here: Exchange, call: Callable[[], object]) -> bool:
+    """Run a call on another exchange's event loop, at once if it is this one; return False if that is closed."""
     if target is here or target._loop is here._loop:
         call()
-        return
-    with contextlib.suppress(RuntimeError):  # that event loop is closed, and its exchange with it
+        return True
+    try:
         target.mailbox.post(lambda _: call(), None)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _finish(future: asyncio.Future[None]) -> None:

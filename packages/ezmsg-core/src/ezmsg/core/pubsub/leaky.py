@@ -5,31 +5,21 @@ from collections import deque
 from ezmsg.core.pubsub.channel import Lease
 
 
-class Queue:
-    """Every message, in order. Its length is bounded by the publishers' windows."""
+class Queue(deque[Lease]):
+    """Every message, in order. Its length is bounded by the publishers' windows.
 
-    def __init__(self) -> None:
-        self._leases: deque[Lease] = deque()
-        self.dropped = 0
+    It is a deque, so that putting and taking a message cost no call in Python.
+    """
 
-    def __len__(self) -> int:
-        return len(self._leases)
+    dropped = 0
 
-    def put(self, lease: Lease) -> None:
-        """Append a message."""
-        self._leases.append(lease)
+    put = deque.append
+    take = deque.popleft
 
-    def take(self) -> Lease:
-        """Remove the oldest message.
-
-        :raises IndexError: if there is none.
-        """
-        return self._leases.popleft()
-
-    def clear(self) -> None:
-        """Let go of everything that waits."""
-        while self._leases:
-            self._leases.popleft().release()
+    def let_go(self) -> None:
+        """Release everything that waits."""
+        while self:
+            self.popleft().release()
 
 
 class LeakyQueue(Queue):
@@ -41,7 +31,7 @@ class LeakyQueue(Queue):
 
     def put(self, lease: Lease) -> None:
         """Append a message, dropping the oldest if there are too many."""
-        while len(self._leases) >= self._limit:
-            self._leases.popleft().release()
+        while len(self) >= self._limit:
+            self.popleft().release()
             self.dropped += 1
-        self._leases.append(lease)
+        self.append(lease)

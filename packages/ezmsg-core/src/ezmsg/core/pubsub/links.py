@@ -1,7 +1,6 @@
 """The sockets of an exchange: one link for each process of this host, one connection for each TCP channel."""
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Callable
 from typing import Any, cast
@@ -33,6 +32,7 @@ class Links:
         self._to: dict[UUID, Link] = {}
         self._connecting: dict[UUID, asyncio.Task[Link | None]] = {}
         self._servers: list[asyncio.Server] = []
+        self._own: dict[Address, asyncio.Server] = {}
 
     async def listen(self, host: str) -> tuple[str, int]:
         """Listen for both kinds; return this exchange's link address and TCP port.
@@ -50,7 +50,15 @@ class Links:
         """
         server, port = await listen_for_channels(lambda: self._new(same_host=False), host, port)
         self._servers.append(server)
-        return Address(host, port)
+        address = Address(host, port)
+        self._own[address] = server
+        return address
+
+    def stop_listening(self, address: Address) -> None:
+        """Give up an address; connections that were made there stay."""
+        server = self._own.pop(address)
+        self._servers.remove(server)
+        server.close()
 
     async def to(self, contact: Contact) -> Link | None:
         """Return the link to a process of this host, made if there is none; ``None`` if it is on another host."""
@@ -83,12 +91,16 @@ class Links:
 
     def greeted(self, link: Link, hello: LinkHello) -> None:
         """The other end says who it is."""
-        first = link.peer is None
+        if link.peer is not None:
+            return
         link.peer = hello
-        if first and link not in self._ours:
+        if link not in self._ours:
             link.control(self._hello)
-        if link.same_host:
-            self._to.setdefault(hello.exchange_id, link)
+
+    def proved(self, link: Link) -> None:
+        """The other end holds a channel's key, so it may be believed who it is."""
+        if link.same_host and link.peer is not None:
+            self._to.setdefault(link.peer.exchange_id, link)
 
     def _greet(self, protocol: asyncio.BaseProtocol) -> Link:
         link = cast(Link, protocol)
@@ -118,6 +130,8 @@ class Links:
         for link in links:
             link.close()
         if links:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await asyncio.gather(*(link.closed for link in links))
+            _, stuck = await asyncio.wait([link.closed for link in links], timeout=CLOSE_TIMEOUT_S)
+            if stuck:  # a peer that does not read
+                for link in links:
+                    link.abort()
+                await asyncio.wait(stuck)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import socket
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from ezmsg.core import errors
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.pubsub.channel import Channel, Receiver
 from ezmsg.core.pubsub.links import Links
-from ezmsg.core.transports.handing_over import take_all
+from ezmsg.core.transports.handing_over import Inbox
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.segments import SegmentForm, map_descriptor, map_name
 from ezmsg.core.transports.shared_memory_channel import SharedMemoryChannel
@@ -24,6 +23,7 @@ from ezmsg.protocol.messages.channels import (
     ChannelOpened,
     ChannelProof,
     ChannelRefused,
+    CloseChannel,
     OpenChannel,
     SegmentNamed,
 )
@@ -41,7 +41,7 @@ MESSAGE_LIMIT = 2**36
 class Opener:
     """Opens channels to publishers of other processes."""
 
-    def __init__(self, links: Links, client_id: UUID, segments: socket.socket | None) -> None:
+    def __init__(self, links: Links, client_id: UUID, segments: Inbox | None) -> None:
         self._links = links
         self._client_id = client_id
         self._segments = segments
@@ -63,13 +63,24 @@ class Opener:
             return await self._converse(link, source, receivers)
 
     async def _converse(self, link: Link, source: Source, receivers: list[Receiver]) -> Channel:
-        number, nonce = link.next_number(), os.urandom(auth.NONCE_SIZE)
+        number = link.next_number()
+        try:
+            return await self._agree(link, number, source, receivers)
+        except BaseException:
+            link.control(CloseChannel(number))
+            if not link.same_host:
+                link.close()
+            raise
+
+    async def _agree(self, link: Link, number: int, source: Source, receivers: list[Receiver]) -> Channel:
+        nonce = os.urandom(auth.NONCE_SIZE)
         question = OpenChannel(number, source.publisher_id, self._client_id, nonce)
         challenge = await self._ask(link, number, question, source.topic)
         if not isinstance(challenge, ChannelChallenge) or not auth.same(
             auth.server_proof(source.key, nonce, challenge.nonce), challenge.proof
         ):
             raise errors.ChannelRefused(topic=source.topic, reason="the publisher does not hold the channel's key")
+        link.proven = True
         channel = self._make_channel(link, number, challenge.num_buffers, source, receivers)
         # From here on messages may come, perhaps together with the answer.
         link.heard[number] = channel
@@ -78,7 +89,7 @@ class Opener:
             proof = ChannelProof(number, auth.client_proof(source.key, nonce, challenge.nonce))
             opened = await self._ask(link, number, proof, source.topic)
         except BaseException:
-            self.close(channel)
+            self.forget(channel)
             raise
         if isinstance(opened, ChannelOpened):
             channel.next_message = max(channel.next_message, opened.next_message)
@@ -127,7 +138,6 @@ class Opener:
         link.control(ChannelEndSeen(message.number))
         channel = self._channels.get((link, message.number))
         if channel is not None:
-            channel.ended = True
             channel.next_message = message.next_message
         return channel
 
@@ -142,7 +152,7 @@ class Opener:
         """Map the segments that were handed over by now, if the right ones did it."""
         if self._segments is None:
             return
-        for segment in take_all(self._segments):
+        for segment in self._segments.take_all():
             try:
                 channel, key = self._by_publisher.get(segment.publisher_id, (None, b""))
                 if channel is not None and segment.is_from(key):
@@ -156,14 +166,21 @@ class Opener:
     # --- ends -----------------------------------------------------------------------------------------------
 
     def close(self, channel: Channel) -> None:
-        """Hear a publisher no more."""
-        channel.close()
+        """Hear a publisher no more, from this moment on."""
+        channel.leave()
         self.forget(channel)
 
+    async def drain(self, channel: Channel) -> None:
+        """Hear a publisher no more, after what it has sent by now."""
+        channel.leave()
+        await channel.over.wait()
+
     def forget(self, channel: Channel) -> None:
-        """Keep nothing about a channel that is closed."""
-        for key in [key for key, known in self._channels.items() if known is channel]:
-            del self._channels[key]
+        """Keep nothing about a channel that is over."""
+        channel.over.set()
+        for link, number in [key for key, known in self._channels.items() if known is channel]:
+            del self._channels[link, number]
+            link.heard.pop(number, None)
         known = self._by_publisher.get(channel.publisher_id)
         if known is not None and known[0] is channel:
             del self._by_publisher[channel.publisher_id]

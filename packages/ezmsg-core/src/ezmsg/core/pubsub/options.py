@@ -10,6 +10,8 @@ LINGER_S = 5.0
 """How long a closing publisher waits for its messages to be delivered, in seconds."""
 
 DEFAULT_NUM_BUFFERS = 32
+MAX_NUM_BUFFERS = 2**16
+MAX_BUF_SIZE = 2**36
 DEFAULT_BUF_SIZE = 2**16
 _TRUE = ("1", "true", "yes", "on")
 
@@ -46,12 +48,10 @@ def publisher_options(
 
     :raises InvalidOption: if one has a value that it cannot have.
     """
-    if not isinstance(num_buffers, int) or num_buffers < 1:
-        raise InvalidOption(option="num_buffers", value=repr(num_buffers), reason="at least one buffer is needed")
-    if not isinstance(buf_size, int) or buf_size < 1:
-        raise InvalidOption(option="buf_size", value=repr(buf_size), reason="it must be a positive number of bytes")
-    if port is not None and (not isinstance(port, int) or not 0 <= port <= 0xFFFF):
-        raise InvalidOption(option="port", value=repr(port), reason="it must be from 0 to 65535")
+    check_whole("num_buffers", num_buffers, 1, MAX_NUM_BUFFERS)
+    check_whole("buf_size", buf_size, 1, MAX_BUF_SIZE)
+    if port is not None:
+        check_whole("port", port, 0, 0xFFFF)
     return PublisherOptions(
         host=host,
         port=port,
@@ -61,3 +61,13 @@ def publisher_options(
         force_tcp=flag("EZMSG_FORCE_TCP", False) if force_tcp is None else force_tcp,
         allow_local=flag("EZMSG_ALLOW_LOCAL", True) if allow_local is None else allow_local,
     )
+
+
+def check_whole(option: str, value: object, least: int, most: int) -> None:
+    """Check that an option is a whole number within bounds.
+
+    :raises InvalidOption: if it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        reason = f"it must be a whole number from {least} to {most}"
+        raise InvalidOption(option=option, value=repr(value), reason=reason)

@@ -29,6 +29,12 @@ logger = logging.getLogger("ezmsg")
 WARN_AGAIN_S = 5.0
 """Seconds between two warnings that a publisher waits for its subscribers."""
 
+TURN_MESSAGES = 64
+"""After this many messages the rest of the event loop gets a turn, even if nothing makes the publisher wait."""
+
+LARGE_BYTES = 128 * 1024
+"""From this size on a message costs more than a turn of the event loop."""
+
 _GUARD = object()
 
 
@@ -62,6 +68,7 @@ class Publisher:
         self._local: tuple[LocalSender, ...] = ()
         self._shared: tuple[SharedMemorySender, ...] = ()
         self._tcp: tuple[TcpSender, ...] = ()
+        self._turn_due = False
         self._running = asyncio.Event()
         if not options.start_paused:
             self._running.set()
@@ -122,7 +129,7 @@ class Publisher:
 
     async def sync(self) -> None:
         """Wait until every message published so far has been released by all who got it."""
-        await self.window.wait_idle()
+        await self.window.wait_returned()
 
     async def broadcast(self, obj: Any) -> None:
         """Send a message to everyone who hears the topic, waiting while ``num_buffers`` are not yet released.
@@ -132,8 +139,11 @@ class Publisher:
         :raises EndpointClosed: if the publisher is closed.
         :raises UnencodableMessage: if the object cannot become bytes; then nobody gets it.
         """
+        if self._turn_due or self.next_message % TURN_MESSAGES == TURN_MESSAGES - 1:
+            self._turn_due = False
+            await asyncio.sleep(0)
         self._check_open()
-        if not self._running.is_set():
+        while not self._running.is_set():
             await self._running.wait()
             self._check_open()
         if not self._senders:
@@ -168,7 +178,7 @@ class Publisher:
     async def wait_closed(self) -> None:
         """Wait until everything is delivered, for at most five seconds; say how many messages were not."""
         if self._closing is not None:
-            await self._closing
+            await asyncio.shield(self._closing)  # who gives up waiting does not stop it
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -193,8 +203,10 @@ class Publisher:
             payload = CODEC.encode(obj)
         except Exception as error:  # whatever a user's class raises when it is pickled
             raise UnencodableMessage(
-                topic=self.topic, type_name=type(obj).__qualname__, reason=str(error)
+                topic=self.topic, type_name=type(obj).__qualname__, reason=_said(error)
             ) from error
+        # Releases are read before the next large message, so that it goes where the cache is still warm.
+        self._turn_due = payload.size >= LARGE_BYTES
         segment = self._slots.write(token, payload) if self._shared else None
         body = joined(payload) if self._tcp else None
         self.window.hold(token, len(self._senders))
@@ -231,15 +243,23 @@ class Publisher:
         await self._exchange.leave_publisher(self)
 
     async def _drain(self) -> None:
-        ends = [asyncio.ensure_future(sender.end(self.next_message)) for sender in self._senders]
+        senders = self._senders  # some may be detached meanwhile
+        ends = [asyncio.ensure_future(sender.end(self.next_message)) for sender in senders]
         if not ends:
             return
         done, late = await asyncio.wait(ends, timeout=LINGER_S)
         self.undelivered = sum(task.result() for task in done)
         for task in late:
             task.cancel()
-        self.undelivered += sum(s.held for s, task in zip(self._senders, ends, strict=False) if task in late)
+        self.undelivered += sum(s.held for s, task in zip(senders, ends, strict=True) if task in late)
         if self.undelivered:
             logger.warning(
                 "%s was closed with %d message(s) not delivered within %g s", self.topic, self.undelivered, LINGER_S
             )
+
+
+def _said(error: Exception) -> str:
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # noqa: BLE001  protects the publisher from a user's __str__
+        return type(error).__name__

@@ -34,10 +34,13 @@ class Routes:
         self,
         open_channel: Callable[[Source, list[Receiver]], Awaitable[Channel]],
         close_channel: Callable[[Channel], None],
+        drain_channel: Callable[[Channel], Awaitable[None]],
     ) -> None:
         self._open_channel = open_channel
         self._close_channel = close_channel
+        self._drain_channel = drain_channel
         self._routes: dict[UUID, _Route] = {}
+        self._draining: dict[UUID, asyncio.Task[None]] = {}
 
     def add(self, source: Source, receiver: Receiver) -> Awaitable[Channel]:
         """Let a subscriber hear a publisher; what is returned ends when the publisher feeds it.
@@ -54,6 +57,9 @@ class Routes:
         return asyncio.shield(route.opening)
 
     async def _open(self, source: Source, route: _Route) -> Channel:
+        draining = self._draining.get(source.publisher_id)
+        if draining is not None:  # the old channel's messages come before the new one's, and none comes twice
+            await asyncio.wait([draining])
         try:
             # One list, shared with the channel: whoever joins or leaves later is heard of by it at once.
             channel = await self._open_channel(source, route.receivers)
@@ -67,20 +73,37 @@ class Routes:
             self._close_channel(channel)
         return channel
 
-    def remove(self, publisher_id: UUID, receiver: Receiver) -> None:
-        """Let a subscriber hear a publisher no more."""
+    def remove(self, publisher_id: UUID, receivers: list[Receiver]) -> list[Awaitable[None]]:
+        """Let subscribers hear a publisher no more; what is returned ends when what it sent before has come.
+
+        If nobody here is to hear it any more, that may be because it is gone: what it sent last still counts.
+        """
         route = self._routes.get(publisher_id)
-        if route is None or receiver not in route.receivers:
-            return
-        route.receivers.remove(receiver)
-        if not route.receivers and route.channel is not None:
-            self._forget(route)
-            self._close_channel(route.channel)
+        if route is None:
+            return []
+        staying = [receiver for receiver in route.receivers if receiver not in receivers]
+        if staying or route.channel is None:
+            route.receivers[:] = staying
+            return []
+        self._forget(route)
+        draining = asyncio.ensure_future(self._drain(publisher_id, route.channel))
+        self._draining[publisher_id] = draining
+        return [draining]
+
+    async def _drain(self, publisher_id: UUID, channel: Channel) -> None:
+        try:
+            await self._drain_channel(channel)
+        finally:
+            del self._draining[publisher_id]
 
     def drop_receiver(self, receiver: Receiver) -> None:
-        """Let a subscriber hear nobody any more."""
-        for publisher_id in list(self._routes):
-            self.remove(publisher_id, receiver)
+        """Let a subscriber that closes hear nobody any more."""
+        for route in list(self._routes.values()):
+            if receiver in route.receivers:
+                route.receivers.remove(receiver)
+                if not route.receivers and route.channel is not None:
+                    self._forget(route)
+                    self._close_channel(route.channel)
 
     def ended(self, channel: Channel) -> None:
         """A publisher is gone, and its channel with it."""

@@ -1,6 +1,7 @@
 """A subscriber: the messages of every publisher whose topic leads to its own."""
 
 import asyncio
+import sys
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID, uuid4
@@ -9,6 +10,7 @@ from ezmsg.core.errors import EndpointClosed, InvalidOption
 from ezmsg.core.pubsub.channel import Lease
 from ezmsg.core.pubsub.exchange import Exchange
 from ezmsg.core.pubsub.leaky import LeakyQueue, Queue
+from ezmsg.core.pubsub.options import check_whole
 from ezmsg.protocol.addresses import AddressType
 
 _GUARD = object()
@@ -67,6 +69,7 @@ class Subscriber:
         self._exchange = exchange
         self._queue = LeakyQueue(max_queue or 1) if leaky else Queue()
         self._waiting: list[asyncio.Future[None]] = []
+        self._loop = asyncio.get_running_loop()
         self._closed = False
         self._withdrawal: asyncio.Task[None] | None = None
 
@@ -86,8 +89,8 @@ class Subscriber:
         :raises InvalidOption: if ``max_queue`` is not positive, or an option is not known.
         :raises ServerUnreachable: if no graph server answers.
         """
-        if max_queue is not None and max_queue <= 0:
-            raise InvalidOption(option="max_queue", value=repr(max_queue), reason="it must be positive")
+        if max_queue is not None:
+            check_whole("max_queue", max_queue, 1, sys.maxsize)
         if kwargs:
             raise InvalidOption(option=next(iter(kwargs)), value="...", reason="a subscriber has no such option")
         exchange = await Exchange.acquire(graph_address)
@@ -110,7 +113,8 @@ class Subscriber:
             lease.release()
             return
         self._queue.put(lease)
-        self._wake()
+        if self._waiting:
+            self._wake()
 
     async def recv(self) -> Any:
         """Return the next message as a private copy.
@@ -138,14 +142,14 @@ class Subscriber:
         if self._closed:
             return
         self._closed = True
-        self._queue.clear()
+        self._queue.let_go()
         self._wake()
         self._withdrawal = asyncio.get_running_loop().create_task(self._exchange.leave_subscriber(self))
 
     async def wait_closed(self) -> None:
         """Wait until the graph server knows that the subscriber left; bounded."""
         if self._withdrawal is not None:
-            await self._withdrawal
+            await asyncio.shield(self._withdrawal)  # who gives up waiting does not stop it
 
     async def next_lease(self) -> Lease:
         """Take the next message; :meth:`Lease.release` must follow.
@@ -153,10 +157,10 @@ class Subscriber:
         :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
         """
         queue = self._queue
-        while not len(queue):
+        while not queue:
             if self._closed:
                 raise EndpointClosed(topic=self.topic, role="subscriber")
-            waiter = asyncio.get_running_loop().create_future()
+            waiter = self._loop.create_future()
             self._waiting.append(waiter)
             try:
                 await waiter

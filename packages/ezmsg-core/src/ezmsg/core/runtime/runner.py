@@ -1,15 +1,13 @@
-"""A run and who may end it: :class:`GraphRunner` starts the processes, then the threads, and turns signals into ends."""
+"""A run and who may end it: :class:`GraphRunner` starts the processes, then the threads, and tells how it went."""
 
-import contextlib
+import atexit
 import logging
 import multiprocessing
 import os
-import signal
-import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from types import FrameType
+from multiprocessing.reduction import ForkingPickler
 
 from ezmsg.core.context import GraphContext
 from ezmsg.core.errors import GraphRunnerStartError, InvalidOption, RunFailed, RunnerMisused, SecondMain
@@ -18,17 +16,16 @@ from ezmsg.core.graph.crawl import ResolvedGraph, resolve_graph
 from ezmsg.core.graph.streams import Stream
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.options import flag
-from ezmsg.core.runtime.lifecycle import Cause, Phase
-from ezmsg.core.runtime.supervisor import Supervisor
+from ezmsg.core.runtime.lifecycle import Cause
+from ezmsg.core.runtime.main_call import MainCall
+from ezmsg.core.runtime.signals import SIGINT_STATUS, SIGTERM_STATUS, Signals, held_back, let_in
+from ezmsg.core.runtime.supervisor import LEAVE_LIMIT_S, Supervisor
 from ezmsg.core.runtime.worker import run_units
 from ezmsg.protocol.addresses import Address, AddressType
 
 logger = logging.getLogger("ezmsg")
 
 Connections = Iterable[tuple[Stream | str, Stream | str]]
-
-SIGINT_STATUS = 128 + signal.SIGINT
-SIGTERM_STATUS = 128 + signal.SIGTERM
 
 
 class GraphRunner:
@@ -104,18 +101,24 @@ class GraphRunner:
 
         :raises InvalidOption: with ``force_single_process``, which needs the caller's own process.
         :raises RunnerMisused: if it was started before.
-        :raises GraphRunnerStartError: if a unit cannot be set up.
+        :raises GraphRunnerStartError: if a unit cannot be set up, or not be pickled for a process of its own.
         """
         if self._force_single_process:
             raise InvalidOption(
                 option="force_single_process", value="True", reason="start() runs units in processes of their own"
             )
-        supervisor = self._launch(self._graph.processes, here=None)
-        if supervisor is None:
+        if not self._graph.processes:
+            logger.warning("There is nothing to run: no component has units.")
             return
-        supervisor.running.wait()
-        if supervisor.lifecycle.phase is not Phase.RUNNING:
-            supervisor.join()
+        supervisor = self._launch(self._graph.processes, None, MainCall([]))
+        atexit.register(self.stop)  # else a program that forgets to would wait for its workers for ever
+        try:
+            supervisor.started.wait()
+        except BaseException:
+            self.stop()
+            raise
+        if not supervisor.lifecycle.ran:
+            self.stop()
             if supervisor.error is not None:
                 raise supervisor.error
             raise GraphRunnerStartError(failures=supervisor.lifecycle.failures)
@@ -125,6 +128,7 @@ class GraphRunner:
         if self._supervisor is not None:
             self._supervisor.stop(Cause.DONE)
             self._supervisor.join()
+            atexit.unregister(self.stop)
 
     def run_blocking(self) -> None:
         """Run until all tasks are done, a unit raises NormalTermination, or a signal comes.
@@ -141,97 +145,103 @@ class GraphRunner:
             logger.warning("There is nothing to run: no component has units.")
             return
         ours, theirs = multiprocessing.Pipe()
-        supervisor = self._launch(processes[1:], here=ours)
-        assert supervisor is not None
-        with _sigterm_stops(supervisor):
-            interrupted_twice = _run_here(processes[0], theirs, supervisor)
-        if interrupted_twice:
-            raise SystemExit(SIGINT_STATUS)
-        _raise_outcome(supervisor)
+        main_call = MainCall(processes[0])
+        signals = Signals(main_call)
+        with signals.handled(), theirs:
+            supervisor = self._launch(processes[1:], ours, main_call)
+            signals.hand_to(supervisor)
+            _run_here(processes[0], theirs, main_call, supervisor)
+        _raise_outcome(supervisor, interrupted_twice=signals.count > 1)
 
-    def _launch(self, groups: list[list[Unit]], here: Connection | None) -> Supervisor | None:
+    def _launch(self, groups: list[list[Unit]], here: Connection | None, main_call: MainCall) -> Supervisor:
         """Start the processes, then the supervisor's thread: no thread of ours exists when a process forks."""
         if self._supervisor is not None:
             raise RunnerMisused(reason="This runner was started before; make another one for another run")
         pipes = [] if here is None else [here]
         placed: list[BaseProcess | None] = [] if here is None else [None]
-        for units in groups:
-            pipe, process = _start_process(units, pipes)
-            pipes.append(pipe)
-            placed.append(process)
-            self._processes.append(process)
-        if not pipes:
-            return None
-        self._supervisor = Supervisor(self._graph, self._context, pipes, placed)
+        try:
+            with held_back():
+                for units in groups:
+                    pipe, process = _start_process(units, pipes)
+                    pipes.append(pipe)
+                    placed.append(process)
+                    self._processes.append(process)
+        except BaseException:
+            for pipe in pipes:
+                pipe.close()  # which those that were started take as their end
+            raise
+        self._supervisor = Supervisor(self._graph, self._context, pipes, placed, main_call.interrupt)
         self._supervisor.start()
         return self._supervisor
 
 
-def _run_here(units: list[Unit], pipe: Connection, supervisor: Supervisor) -> bool:
-    """Run the first process's units and wait for the end; return whether a second SIGINT came."""
+def _run_here(units: list[Unit], pipe: Connection, main_call: MainCall, supervisor: Supervisor) -> None:
+    """Run the first process's units, and wait for the end."""
     try:
-        try:
-            run_units(units, pipe)
-            supervisor.join()
-        except KeyboardInterrupt:
-            logger.info("Interrupted: the graph is being stopped. Interrupt once more to end it with force.")
-            supervisor.stop(Cause.INTERRUPTED)
-            supervisor.join()
-    except KeyboardInterrupt:
-        supervisor.abort()
+        thread = run_units(units, pipe, main_call)
         supervisor.join()
-        return True
-    return False
+    except BaseException:  # a signal handler of the program's own raised it
+        supervisor.stop(Cause.INTERRUPTED)
+        supervisor.join()
+        raise
+    thread.join(LEAVE_LIMIT_S)
 
 
-def _raise_outcome(supervisor: Supervisor) -> None:
+def _raise_outcome(supervisor: Supervisor, *, interrupted_twice: bool) -> None:
     if supervisor.error is not None:
         raise supervisor.error
     lifecycle = supervisor.lifecycle
     if lifecycle.cause is Cause.TERMINATED:
         raise SystemExit(SIGTERM_STATUS)
-    if lifecycle.failures and lifecycle.cause is Cause.INTERRUPTED:
-        logger.error("%s", RunFailed(failures=lifecycle.failures))
+    if lifecycle.cause is Cause.INTERRUPTED and (interrupted_twice or lifecycle.failures):
         raise SystemExit(SIGINT_STATUS)
     if lifecycle.failures:
         raise RunFailed(failures=lifecycle.failures)
 
 
-@contextlib.contextmanager
-def _sigterm_stops(supervisor: Supervisor) -> Iterator[None]:
-    """While the graph runs, SIGTERM ends it in good order. Only the main thread can take signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(_signum: int, _frame: FrameType | None) -> None:
-        supervisor.stop(Cause.TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _start_process(units: list[Unit], others: list[Connection]) -> tuple[Connection, BaseProcess]:
+    """Start a worker.
+
+    :raises GraphRunnerStartError: if the units cannot be handed to a process that is not forked.
+    """
     ours, theirs = multiprocessing.Pipe()
     # A forked child holds copies of our ends. It closes them, so that our death shows as the end of its pipe.
     inherited = [*others, ours] if multiprocessing.get_start_method() == "fork" else []
-    process = multiprocessing.Process(target=_work, args=(units, theirs, inherited), name=units[0].address)
-    process.start()
-    theirs.close()
+    process = multiprocessing.Process(target=_work, args=(units, theirs, inherited), name=_label(units))
+    try:
+        process.start()
+    except Exception as error:  # pickle's, which may be of any type; under fork nothing is pickled
+        ours.close()
+        raise GraphRunnerStartError(failures=[_unpicklable(units, error)]) from error
+    finally:
+        theirs.close()
     return ours, process
+
+
+def _unpicklable(units: list[Unit], error: Exception) -> str:
+    for unit in units:
+        try:
+            ForkingPickler.dumps(unit)
+        except Exception as reason:  # noqa: BLE001  whatever a user's class raises when it is pickled
+            return (
+                f"{unit.address} cannot be handed to a process of its own ({type(reason).__name__}: {reason}); "
+                "define its class, and those of what its settings hold, at the top of a module"
+            )
+    return f"the process of {_label(units)} could not be started ({type(error).__name__}: {error})"
+
+
+def _label(units: list[Unit]) -> str:
+    others = f" and {len(units) - 1} more" if len(units) > 1 else ""
+    return f"{units[0].address}{others}"
 
 
 def _work(units: list[Unit], pipe: Connection, inherited: list[Connection]) -> None:
     """The whole life of a worker process."""
     for other in inherited:
         other.close()
-    # A terminal sends SIGINT to every process; the supervisor's is the one that counts.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    run_units(units, pipe)
+    main_call = MainCall(units)
+    let_in(main_call)
+    run_units(units, pipe, main_call, owns_process=True).join()
 
 
 def _check_mains(processes: list[list[Unit]]) -> None:

@@ -7,8 +7,9 @@ workers over pipes, watches their processes, and carries out what :mod:`ezmsg.co
 import asyncio
 import contextlib
 import logging
+import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -16,19 +17,21 @@ from ezmsg.core.context import GraphContext
 from ezmsg.core.graph.crawl import ResolvedGraph
 from ezmsg.core.graph.metadata import graph_metadata
 from ezmsg.core.runtime.lifecycle import Cause, Instruction, Kill, Lifecycle, Phase, Tell
+from ezmsg.core.runtime.orders import STOP_LIMIT_S
 from ezmsg.core.runtime.words import Prepare
 
 logger = logging.getLogger("ezmsg")
 
-STOP_LIMIT_S = 10.0
-"""How long the workers have to stop, in seconds; whoever is still there is named and ended."""
-
-JOIN_LIMIT_S = 2.0
-"""How long a worker's process may take to leave after it said that it is done, in seconds."""
+LEAVE_LIMIT_S = 2.0
+"""How long a worker's process has at least to leave after it said that it is done, in seconds."""
 
 
 class Supervisor(threading.Thread):
-    """Carries a run from its start to its end. ``process`` is ``None`` for a worker in this very process."""
+    """Carries a run from its start to its end.
+
+    :param processes: those of the workers; ``None`` for a worker in this very process.
+    :param leave_behind: called when that one does not stop.
+    """
 
     def __init__(
         self,
@@ -36,23 +39,35 @@ class Supervisor(threading.Thread):
         context: GraphContext,
         pipes: Sequence[Connection],
         processes: Sequence[BaseProcess | None],
+        leave_behind: Callable[[], None],
     ) -> None:
         super().__init__(name="Supervisor", daemon=True)
-        self.lifecycle = Lifecycle(len(pipes))
+        self.lifecycle = Lifecycle([_name(process) for process in processes])
         self.error: Exception | None = None
-        self.running = threading.Event()
+        self.started = threading.Event()
         self._graph = graph
         self._context = context
         self._pipes = pipes
         self._processes = processes
+        self._leave_behind = leave_behind
         self._loop = asyncio.new_event_loop()
         self._ended = asyncio.Event()
-        self._stopping = False
+        self._left = [asyncio.Event() for _ in processes]
+        self._deadline_s: float | None = None
+        self._told = 0
 
     def run(self) -> None:
         """The thread's own; start it with :meth:`start`."""
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._supervise())
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._supervise())
+        except Exception as error:  # a fault of ours; who waits for the run's end must see it
+            logger.exception("The supervisor of the run failed")
+            self.error = self.error or error
+        finally:
+            for pipe in self._pipes:  # whoever still listens takes this as Stop
+                pipe.close()
+            self.started.set()
 
     def stop(self, cause: Cause) -> None:
         """Let the run end; safe from any thread."""
@@ -67,35 +82,44 @@ class Supervisor(threading.Thread):
     # --- its course -----------------------------------------------------------------------------------------
 
     async def _supervise(self) -> None:
+        self._watch_workers()
         try:
-            self._watch_workers()
             try:
-                async with self._context:
-                    await self._describe()
-                    for pipe in self._pipes:
-                        pipe.send(Prepare(self._context.graph_address))
-                    await self._ended.wait()
-            except Exception as error:  # no server, a refused edge, a collision: the caller of run() gets it
-                self.error = error
+                await self._begin()
+            except Exception as error:  # noqa: BLE001  no server, a refused edge, ...: run() raises it
+                if self.lifecycle.phase is Phase.PREPARING:
+                    self.error = error
                 self._begin_stop(Cause.FAILED)
-                await self._ended.wait()
-            await self._join()
+            await self._ended.wait()
+            await self._see_off()
         finally:
-            self.running.set()
             self._unwatch_workers()
+            await self._context.revert()
 
-    async def _describe(self) -> None:
+    async def _begin(self) -> None:
+        await self._context.__aenter__()
         await self._context.register_metadata(graph_metadata(self._graph))
         for from_topic, to_topic in self._graph.edges:
             await self._context.connect(from_topic, to_topic)
+        for pipe in self._pipes:
+            with contextlib.suppress(OSError):  # its death is reported by its sentinel
+                pipe.send(Prepare(self._context.graph_address))
 
-    async def _join(self) -> None:
-        for process in self._processes:
-            if process is not None:
-                await asyncio.to_thread(process.join, JOIN_LIMIT_S)
-                if process.is_alive():
-                    process.kill()
-                    await asyncio.to_thread(process.join, JOIN_LIMIT_S)
+    async def _see_off(self) -> None:
+        """Wait until every process has left, and end those that do not."""
+        assert self._deadline_s is not None
+        limit_s = max(self._deadline_s, self._loop.time() + LEAVE_LIMIT_S)
+        for worker, process in enumerate(self._processes):
+            if process is None:
+                continue
+            try:
+                async with asyncio.timeout_at(limit_s):
+                    await self._left[worker].wait()
+            except TimeoutError:
+                process.kill()
+                self.lifecycle.lingered(worker)
+                self._tell_failures()
+                await self._left[worker].wait()
 
     # --- what comes in --------------------------------------------------------------------------------------
 
@@ -124,10 +148,13 @@ class Supervisor(threading.Thread):
     def _on_death(self, worker: int, process: BaseProcess) -> None:
         self._loop.remove_reader(process.sentinel)
         self._read(worker)  # its last words come first
-        process.join(0)
-        self._carry_out(self.lifecycle.died(worker, f"(pid {process.pid}) {_how(process.exitcode)}"))
+        process.join(LEAVE_LIMIT_S)  # it is at its end, and what remains is to fetch its status
+        self._carry_out(self.lifecycle.died(worker, _how(process.exitcode)))
+        self._left[worker].set()
 
     def _begin_stop(self, cause: Cause) -> None:
+        if cause is Cause.INTERRUPTED and self.lifecycle.phase in (Phase.PREPARING, Phase.RUNNING):
+            logger.info("Interrupted: the graph is being stopped. Interrupt once more to end it with force.")
         self._carry_out(self.lifecycle.stop(cause))
 
     def _give_up(self) -> None:
@@ -138,6 +165,7 @@ class Supervisor(threading.Thread):
     # --- what goes out --------------------------------------------------------------------------------------
 
     def _carry_out(self, instructions: list[Instruction]) -> None:
+        self._tell_failures()
         for instruction in instructions:
             match instruction:
                 case Tell(worker=worker, order=order):
@@ -148,14 +176,13 @@ class Supervisor(threading.Thread):
         self._note_phase()
 
     def _note_phase(self) -> None:
-        match self.lifecycle.phase:
-            case Phase.RUNNING:
-                self.running.set()
-            case Phase.STOPPING if not self._stopping:
-                self._stopping = True
-                self._loop.call_later(STOP_LIMIT_S, self._give_up)
-            case Phase.ENDED:
-                self._ended.set()
+        if self.lifecycle.ran:
+            self.started.set()
+        if self.lifecycle.cause is not None and self._deadline_s is None:
+            self._deadline_s = self._loop.time() + STOP_LIMIT_S
+            self._loop.call_at(self._deadline_s, self._give_up)
+        if self.lifecycle.phase is Phase.ENDED:
+            self._ended.set()
 
     def _kill(self, worker: int) -> None:
         process = self._processes[worker]
@@ -163,9 +190,22 @@ class Supervisor(threading.Thread):
             process.kill()
         else:  # a thread cannot be ended from outside; it is left behind, and named
             self._carry_out(self.lifecycle.died(worker, "is left behind"))
+            self._leave_behind()
+
+    def _tell_failures(self) -> None:
+        """Log each failure when it is known: who called start() has no other way to hear of it."""
+        for failure in self.lifecycle.failures[self._told :]:
+            logger.error("%s", failure)
+        self._told = len(self.lifecycle.failures)
+
+
+def _name(process: BaseProcess | None) -> str:
+    return "this process" if process is None else f"the process of {process.name} (pid {process.pid})"
 
 
 def _how(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
+        with contextlib.suppress(ValueError):
+            return f"was ended by {signal.Signals(-exit_code).name}"
         return f"was ended by signal {-exit_code}"
     return f"left with exit status {exit_code}"

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from attrs import define, field
 
+from ezmsg.core.errors import EndpointClosed
 from ezmsg.core.graph.bindings import bound_stream, subscription_of
 from ezmsg.core.graph.streams import InputStream, Stream
 from ezmsg.core.graph.termination import Complete, NormalTermination
@@ -65,14 +66,22 @@ class RunningUnit:
         subscriber = self.subscribers[topic]
         remaining = list(functions)
         while remaining:
-            if subscriber.leaky:
-                await self._call_all(remaining, await subscriber.recv())
-            else:
-                async with subscriber.recv_zero_copy() as message:
-                    await self._call_all(remaining, message)
-                # Dropped here, not with the next message: a view must not outlive its lease by a whole wait.
-                del message
+            try:
+                await self._read_one(subscriber, remaining)
+            except (EndpointClosed, NormalTermination, asyncio.CancelledError):
+                raise
+            except Exception:  # whatever a user's class raises when it is unpickled; the next message may be good
+                if self.strict:
+                    raise
+                logger.exception("A message for %s could not be received, and is skipped", topic)
         subscriber.close()
+
+    async def _read_one(self, subscriber: Subscriber, functions: list[Function]) -> None:
+        if subscriber.leaky:
+            await self._call_all(functions, await subscriber.recv())
+            return
+        async with subscriber.recv_zero_copy() as message:
+            await self._call_all(functions, message)
 
     async def _call_all(self, functions: list[Function], message: Any) -> None:
         for function in tuple(functions):
@@ -91,16 +100,29 @@ class RunningUnit:
     async def _call(self, name: str, function: Function, *message: Any) -> None:
         result: Any = function(self.unit, *message)
         if inspect.isasyncgen(result):
-            async with aclosing(cast("AsyncGenerator[tuple[Any, Any], None]", result)) as yielded:
-                async for stream, obj in yielded:
-                    await self._publish(name, stream, obj)
+            async with aclosing(cast("AsyncGenerator[object, None]", result)) as items:
+                async for item in items:
+                    await self._publish(name, item)
+        elif inspect.isgenerator(result):
+            result.close()
+            self._tell_once(
+                name, "is a generator that is not asynchronous, and nothing of it runs. Write `async def`."
+            )
         elif inspect.isawaitable(result):
             await result
 
-    async def _publish(self, name: str, stream: Any, obj: Any) -> None:
-        publisher = self._publisher_of(stream)
+    async def _publish(self, name: str, item: object) -> None:
+        match item:
+            case (stream, obj):
+                publisher = self._publisher_of(stream)
+            case _:
+                stream, obj, publisher = item, None, None
         if publisher is None:
-            self._tell_unknown(name, stream)
+            self._tell_once(
+                name,
+                f"yields messages for {stream!r}, which is no OutputStream of the unit; they are dropped. "
+                "Yield (self.OUTPUT, message) with a stream of its own.",
+            )
             return
         await publisher.broadcast(obj)
         await asyncio.sleep(0)
@@ -109,16 +131,10 @@ class RunningUnit:
         own = bound_stream(self.unit, stream) if isinstance(stream, Stream) else None
         return None if own is None else self.publishers.get(own.address)
 
-    def _tell_unknown(self, name: str, stream: Any) -> None:
+    def _tell_once(self, name: str, what: str) -> None:
         if name not in self._told:
             self._told.add(name)
-            logger.error(
-                "%s:%s yields messages for %r, which is no OutputStream of the unit; they are dropped. "
-                "Yield (self.OUTPUT, message) with a stream of its own.",
-                self.unit.address,
-                name,
-                stream,
-            )
+            logger.error("%s:%s %s", self.unit.address, name, what)
 
     def _log_exception(self, name: str) -> None:
         logger.exception("Exception in Task: %s:%s", self.unit.address, name)

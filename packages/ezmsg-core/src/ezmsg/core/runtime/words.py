@@ -21,7 +21,7 @@ class Go:
 
 @frozen
 class Stop:
-    """End your tasks, shut your units down, close your endpoints; ``urgent`` means that a ``main`` may not linger."""
+    """End your tasks, shut your units down, close your endpoints; if it is ``urgent``, no ``main`` may linger."""
 
     urgent: bool = False
 

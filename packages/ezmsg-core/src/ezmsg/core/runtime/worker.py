@@ -107,8 +107,7 @@ class Worker:
             if self._stop_told.is_set():
                 raise
             self._fail_to_start(at, "it was cancelled")
-        # A user's initialize, or the graph server: the whole run ends, and says why.
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a user's initialize, or the graph server
             self._fail_to_start(at, f"{type(error).__name__}: {error}")
         else:
             self.say(Busy("its units", "running"))
@@ -209,7 +208,7 @@ class Worker:
         except SystemExit as error:
             logger.error("%s called sys.exit(); raise ezmsg.core.NormalTermination to end the program.", name)
             self.say(Failed(name, f"it called sys.exit({error.code!r})"))
-        except Exception as error:  # only under strict: elsewhere the task has dealt with it
+        except Exception as error:  # noqa: BLE001  only under strict: else the task has dealt with it
             self.say(Failed(name, f"{type(error).__name__}: {error}"))
 
     def _start_threads(self) -> None:
@@ -306,12 +305,14 @@ def _run_main(worker: Worker, main_call: MainCall) -> None:
     try:
         with main_call.interruptible():
             main_call.function()
-    except NormalTermination:
+    except (NormalTermination, KeyboardInterrupt):
         worker.say(Terminate(main_call.name))
-    except KeyboardInterrupt:
-        worker.say(Terminate(main_call.name))
-    # A user's function: without it the program makes no sense, as opposed to one task of many.
-    except (Exception, SystemExit) as error:
+    except SystemExit as error:  # what a toolkit's `sys.exit(app.exec())` raises: a way to end the program
+        if error.code in (None, 0):
+            worker.say(Terminate(main_call.name))
+        else:
+            worker.say(Failed(main_call.name, f"it called sys.exit({error.code!r})"))
+    except Exception as error:  # a user's function; the program ends, as it would without ezmsg
         logger.exception("Exception in main: %s", main_call.name)
         worker.say(Failed(main_call.name, f"{type(error).__name__}: {error}"))
     finally:

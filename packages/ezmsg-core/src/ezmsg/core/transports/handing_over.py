@@ -5,13 +5,12 @@ in the kernel, so a segment can still be taken after its publisher was killed, a
 first notice about it.
 """
 
-import contextlib
+import errno
 import hmac
 import os
 import socket
 import struct
 import uuid
-from collections.abc import Iterator
 
 from attrs import frozen
 
@@ -20,6 +19,10 @@ from ezmsg.core.transports.segments import Segment, SegmentForm
 
 _HEAD = struct.Struct("<16sIIQ")
 _PROOF_BYTES = 32
+_NOT_NOW = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS}
+
+UNFINISHED_LIMIT = 64
+"""How many may have connected without having sent a segment; with more, the oldest is closed."""
 
 
 @frozen
@@ -44,43 +47,77 @@ def hand_over(exchange_id: uuid.UUID, publisher_id: uuid.UUID, key: bytes, segme
     An exchange that is gone counts as having taken it: its link will tell.
     """
     head = _HEAD.pack(publisher_id.bytes, segment.number, segment.form.slots, segment.form.slot_bytes)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.setblocking(False)
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.setblocking(False)
             connection.connect("\0" + segment_name(exchange_id))
             socket.send_fds(connection, [head + _prove(key, head)], [segment.descriptor])
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+    except OSError as error:
+        return error.errno not in _NOT_NOW
     return True
 
 
-def take_all(listener: socket.socket) -> Iterator[HandedSegment]:
-    """Yield every segment that was handed over by now. The caller closes each descriptor."""
-    while True:
+class Inbox:
+    """Where publishers of this host hand segments over."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.listener = listener
+        self._unfinished: list[socket.socket] = []
+
+    def take_all(self) -> list[HandedSegment]:
+        """Return every segment that was handed over by now, without waiting. The caller closes each descriptor."""
+        connections, self._unfinished = [*self._unfinished, *self._accepted()], []
+        segments = []
+        for connection in connections:
+            try:
+                segment = _take(connection)
+            except BlockingIOError:  # connected, and has yet to send
+                self._unfinished.append(connection)
+                continue
+            connection.close()
+            if segment is not None:
+                segments.append(segment)
+        while len(self._unfinished) > UNFINISHED_LIMIT:
+            self._unfinished.pop(0).close()
+        return segments
+
+    def close(self) -> None:
+        """Take no more."""
+        for connection in [self.listener, *self._unfinished]:
+            connection.close()
+
+    def _accepted(self) -> list[socket.socket]:
+        accepted = []
         try:
-            connection, _ = listener.accept()
-        except (BlockingIOError, InterruptedError):
-            return
-        with connection:
-            segment = _take(connection) if same_user(connection) else None
-        if segment is not None:
-            yield segment
+            while True:
+                connection, _ = self.listener.accept()
+                connection.setblocking(False)
+                accepted.append(connection)
+        except OSError:  # nobody else waits, or there is no descriptor left; then it goes on waiting
+            return accepted
 
 
 def _take(connection: socket.socket) -> HandedSegment | None:
-    # A publisher sends right after it connects; this bounds what anybody else can make us wait.
-    connection.settimeout(0.2)
-    with contextlib.suppress(OSError):
-        data, descriptors, _, _ = socket.recv_fds(connection, _HEAD.size + _PROOF_BYTES, 1)
-        if len(descriptors) == 1 and len(data) == _HEAD.size + _PROOF_BYTES:
-            publisher, number, slots, slot_bytes = _HEAD.unpack_from(data)
-            form = SegmentForm(slots, slot_bytes)
-            head, proof = data[: _HEAD.size], data[_HEAD.size :]
-            return HandedSegment(uuid.UUID(bytes=publisher), number, form, descriptors[0], head, proof)
-        for descriptor in descriptors:
-            os.close(descriptor)
+    """Read what was sent.
+
+    :raises BlockingIOError: if that is nothing so far.
+    """
+    try:
+        if not same_user(connection):
+            return None
+        size = _HEAD.size + _PROOF_BYTES
+        data, descriptors, _, _ = socket.recv_fds(connection, size, 1, socket.MSG_CMSG_CLOEXEC)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return None
+    if len(descriptors) == 1 and len(data) == size:
+        publisher, number, slots, slot_bytes = _HEAD.unpack_from(data)
+        form = SegmentForm(slots, slot_bytes)
+        head, proof = data[: _HEAD.size], data[_HEAD.size :]
+        return HandedSegment(uuid.UUID(bytes=publisher), number, form, descriptors[0], head, proof)
+    for descriptor in descriptors:
+        os.close(descriptor)
     return None
 
 

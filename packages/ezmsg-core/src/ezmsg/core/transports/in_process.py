@@ -41,12 +41,13 @@ class LocalChannel(Channel):
 
     def __init__(self, publisher_id: UUID, topic: str, receivers: list[Receiver]) -> None:
         super().__init__(publisher_id, topic, receivers)
-        self.detach: Callable[[], None] | None = None
+        self.detach: Callable[[], object] | None = None
 
-    def close(self) -> None:
+    def leave(self) -> None:
         if self.detach is not None:
             self.detach()
             self.detach = None
+        self.over.set()
 
 
 class LocalSender(Sender):

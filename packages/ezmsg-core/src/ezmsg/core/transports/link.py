@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any, Protocol, cast
 
 from ezmsg.core.transports import records
+from ezmsg.core.transports.outbox import Outbox
 from ezmsg.core.transports.records import CONTROL, RELEASE, RecordReader
 from ezmsg.core.transports.sender import Sender
 from ezmsg.protocol.codec import body_from_wire, encode, unpack_map
@@ -27,6 +28,9 @@ logger = logging.getLogger("ezmsg")
 BURST_S = 0.00005
 """Notices that follow each other within this time, in seconds, are a burst and are written together."""
 
+UNPROVEN_BYTES = 2**20
+"""How much may wait to be read by a peer that has proved nothing; more than that, and the socket is closed."""
+
 RELEASE_DELAY_S = 0.001
 """How long a release may wait for a notice to ride on, in seconds."""
 
@@ -34,7 +38,7 @@ RELEASE_DELAY_S = 0.001
 class Hearing(Protocol):
     """A channel that was opened from this end."""
 
-    def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | bytearray) -> None:
+    def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | memoryview) -> None:
         """Take a NOTICE or DATA record: the message's number, where it lies, or the message itself."""
 
 
@@ -50,9 +54,11 @@ class Link(asyncio.BufferedProtocol):
     ) -> None:
         self.same_host = same_host
         self.peer: LinkHello | None = None
+        self.proven = False  # the other end holds the key of a channel
         self.heard: dict[int, Hearing] = {}
         self.fed: dict[int, Sender] = {}
         self.reader = RecordReader(self._receive)
+        self.get_buffer = self.reader.get_buffer  # type: ignore[assignment,method-assign]
         self.closed = asyncio.get_running_loop().create_future()
         self._on_control = on_control
         self._on_lost = on_lost
@@ -60,11 +66,12 @@ class Link(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
         self._numbers = 0
-        self._outbox: list[bytes | bytearray] = []
+        self._outbox = Outbox()
         self._written_s = 0.0
         self._turn_end_scheduled = False
         self._release_timer = False
-        self._writable = True
+        self._closing = False
+        self._broken = False
         self._drained: asyncio.Future[None] | None = None
 
     def next_number(self) -> int:
@@ -83,7 +90,8 @@ class Link(asyncio.BufferedProtocol):
     def control(self, message: object) -> None:
         """Send a message of the channel conversation."""
         body = encode(message)
-        self._outbox += (records.pack(records.CONTROL, 0, size=len(body)), body)
+        self._outbox.append(records.pack(records.CONTROL, 0, size=len(body)))
+        self._outbox.append(body)
         self._flush()
 
     def notice(self, channel: int, number: int, segment: int, slot: int, size: int) -> None:
@@ -91,9 +99,10 @@ class Link(asyncio.BufferedProtocol):
         self._outbox.append(records.pack(records.NOTICE, channel, number, segment, slot, size))
         self._write_soon()
 
-    def data(self, channel: int, number: int, token: int, body: bytes | bytearray) -> None:
+    def data(self, channel: int, number: int, token: int, body: bytes | memoryview) -> None:
         """Send a message itself. The body must not change afterwards."""
-        self._outbox += (records.pack(records.DATA, channel, number, 0, token, len(body)), body)
+        self._outbox.append(records.pack(records.DATA, channel, number, 0, token, len(body)))
+        self._outbox.append(body)
         self._write_soon()
 
     def release(self, channel: int, token: int, *, prompt: bool) -> None:
@@ -108,19 +117,21 @@ class Link(asyncio.BufferedProtocol):
     async def flushed(self) -> None:
         """Wait until the operating system has taken everything that was sent."""
         self._flush()
-        transport = self._transport
-        if transport is None or transport.get_write_buffer_size() == 0:
+        if self._outbox.empty or self.closed.done():
             return
-        transport.set_write_buffer_limits(high=0)
         if self._drained is None:
             self._drained = self._loop.create_future()
         await asyncio.shield(self._drained)
 
     def close(self) -> None:
         """Write what waits, then close the socket."""
+        self._closing = True
         self._flush()
+
+    def abort(self) -> None:
+        """Close the socket, whatever waits."""
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
 
     def _write_soon(self) -> None:
         if self._turn_end_scheduled:
@@ -143,46 +154,33 @@ class Link(asyncio.BufferedProtocol):
         self._flush()
 
     def _flush(self) -> None:
-        outbox = self._outbox
-        if not outbox or self._transport is None:
-            return
-        data: bytes | bytearray | memoryview = outbox[0] if len(outbox) == 1 else b"".join(outbox)
-        outbox.clear()
-        if not self._writable or self._transport.is_closing():
-            return
-        if self._transport.get_write_buffer_size() == 0:
-            data = self._send_now(data)
-        if data:
-            self._transport.write(data)
+        self._outbox.flush()
+        self._check_outbox()
 
-    def _send_now(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
-        """Give the socket what it takes at once; return the rest. It saves the transport's round."""
-        assert self._socket is not None
-        try:
-            sent = self._socket.send(data)
-        except (BlockingIOError, InterruptedError):
-            return data
-        except OSError:
-            # The other end is gone. What it wrote before is still to be read, so reading goes on to its end.
-            self._writable = False
-            return b""
-        return memoryview(data)[sent:] if sent < len(data) else b""
+    def _check_outbox(self) -> None:
+        """See whether somebody waits for an empty outbox, and whether a stranger lets it grow."""
+        if self._outbox.empty:
+            if self._drained is not None:
+                self._drained.set_result(None)
+                self._drained = None
+            if self._closing and self._transport is not None:
+                self._transport.close()
+        elif not self.proven and self._outbox.waiting > UNPROVEN_BYTES:
+            logger.warning("A link was closed: its peer proved nothing and does not read what it asks for.")
+            self.abort()
 
     # --- reading ------------------------------------------------------------------------------------------
-
-    def get_buffer(self, _size_hint: int) -> bytearray:
-        return cast(bytearray, self.reader.get_buffer())
 
     def buffer_updated(self, nbytes: int) -> None:
         try:
             self.reader.buffer_updated(nbytes)
         except (ValueError, EzmsgError) as error:
             logger.warning("A link of the data plane was closed, because its peer broke the rules: %s", error)
-            assert self._transport is not None
-            self._transport.abort()
+            self._broken = True
+            self.abort()
 
     def _receive(
-        self, kind: int, channel: int, message: int, segment: int, slot: int, size: int, body: bytes | bytearray
+        self, kind: int, channel: int, message: int, segment: int, slot: int, size: int, body: bytes | memoryview
     ) -> None:
         if kind == RELEASE:
             sender = self.fed.get(channel)
@@ -206,25 +204,29 @@ class Link(asyncio.BufferedProtocol):
         # A socket object of our own, to write without a detour and to read what is left after the peer's death.
         self._socket = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
         self._socket.setblocking(False)
-        self._flush()
+        self._outbox.open(self._transport, self._socket)
+        self._check_outbox()
 
     def pause_writing(self) -> None:
-        """The transport holds what it cannot write; windows bound how much that can become."""
+        """The socket is full; windows bound how much can wait."""
+        self._outbox.paused()
 
     def resume_writing(self) -> None:
-        if self._drained is not None:
-            self._drained.set_result(None)
-            self._drained = None
+        """The socket takes more."""
+        self._outbox.resumed()
+        self._check_outbox()
 
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._writable = False
+        self._outbox.broken = True
         self._read_rest()
         assert self._socket is not None
         self._socket.close()
-        self.resume_writing()
+        if self._drained is not None:
+            self._drained.set_result(None)
+            self._drained = None
         if not self.closed.done():
             self.closed.set_result(None)
         self._on_lost(self)
@@ -232,6 +234,8 @@ class Link(asyncio.BufferedProtocol):
     def _read_rest(self) -> None:
         """A failed write ends the transport, but not what the peer had written before."""
         assert self._socket is not None
+        if self._broken:  # the reader stopped in the middle, and would read the same again
+            return
         with contextlib.suppress(OSError, ValueError, EzmsgError):
             while size := self._socket.recv_into(self.reader.get_buffer()):
                 self.reader.buffer_updated(size)

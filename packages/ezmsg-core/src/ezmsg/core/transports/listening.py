@@ -33,8 +33,8 @@ async def listen_for_links(exchange_id: uuid.UUID, factory: Factory) -> tuple[as
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind("\0" + link_name(exchange_id))
         return await loop.create_unix_server(factory, sock=listener, backlog=512), f"unix:{link_name(exchange_id)}"
-    server = await loop.create_server(factory, LOOPBACK, 0, backlog=512)
-    return server, f"tcp:{host_id()}:{server.sockets[0].getsockname()[1]}"
+    server, port = await _serve(factory, LOOPBACK, 0)
+    return server, f"tcp:{host_id()}:{port}"
 
 
 async def listen_for_channels(factory: Factory, host: str, port: int | None) -> tuple[asyncio.Server, int]:
@@ -42,15 +42,36 @@ async def listen_for_channels(factory: Factory, host: str, port: int | None) -> 
 
     :raises OSError: if the address cannot be bound.
     """
-    loop = asyncio.get_running_loop()
     start = int(os.environ.get("EZMSG_PUBLISHER_PORT_START", DEFAULT_PORT_START))
     candidates = [*range(start, min(start + 4096, 0x10000)), 0] if port is None else [port]
     for candidate in candidates[:-1]:
         with contextlib.suppress(OSError):
-            server = await loop.create_server(factory, host, candidate, backlog=512)
-            return server, server.sockets[0].getsockname()[1]
-    server = await loop.create_server(factory, host, candidates[-1], backlog=512)
-    return server, server.sockets[0].getsockname()[1]
+            return await _serve(factory, host, candidate)
+    return await _serve(factory, host, candidates[-1])
+
+
+async def _serve(factory: Factory, host: str, port: int) -> tuple[asyncio.Server, int]:
+    """Listen at an address; return the port, too.
+
+    The socket is made to listen here: of two processes that bind one port at the same moment, the second fails
+    only in ``listen``, and uvloop's own ``create_server`` returns a dead server then instead of raising.
+
+    :raises OSError: if the address cannot be bound.
+    """
+    loop = asyncio.get_running_loop()
+    infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = infos[0]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # elsewhere it would let another take the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(512)
+        server = await loop.create_server(factory, sock=listener, backlog=512)
+    except BaseException:
+        listener.close()
+        raise
+    return server, listener.getsockname()[1]
 
 
 def listen_for_segments(exchange_id: uuid.UUID) -> socket.socket:

@@ -17,8 +17,11 @@ class Mailbox:
     def post(self, call: Callable[[Any], object], argument: Any) -> None:
         """Run ``call(argument)`` on the loop; safe from any thread.
 
-        :raises RuntimeError: if the loop is closed.
+        :raises RuntimeError: if the loop is closed; what it never ran is dropped.
         """
+        if self._loop.is_closed():
+            self._calls.clear()
+            raise RuntimeError("the event loop is closed")
         self._calls.append((call, argument))
         if not self._woken:
             # Set before the wake-up is sent: a poster that sees it may rely on a drain that is still to come.

@@ -14,6 +14,8 @@ straight to where it stays.
 import struct
 from collections.abc import Callable
 
+from ezmsg.core.messages.payload import unset_memory
+
 CONTROL, NOTICE, DATA, RELEASE = 1, 2, 3, 4
 
 RECORD = struct.Struct("<BxHIQIIQ")
@@ -27,7 +29,7 @@ RECORD_BYTES = RECORD.size
 _BUFFER_BYTES = 64 * 1024
 
 
-Receive = Callable[[int, int, int, int, int, int, bytes | bytearray], None]
+Receive = Callable[[int, int, int, int, int, int, bytes | memoryview], None]
 """What takes a record: kind, channel, message, segment, slot, size, and the body, empty where there is none."""
 
 
@@ -52,15 +54,14 @@ class RecordReader:
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._filled = 0
-        self._body: bytearray | None = None  # a large body, received in place
-        self._body_view = memoryview(b"")
+        self._body: memoryview | None = None  # a large body, received in place
         self._body_record: tuple[int, int, int, int, int, int] = (0, 0, 0, 0, 0, 0)
         self._body_filled = 0
 
-    def get_buffer(self) -> memoryview:
+    def get_buffer(self, _size_hint: int = -1) -> memoryview:
         """Return the memory that the next bytes are to be read into."""
         if self._body is not None:
-            return self._body_view[self._body_filled :]
+            return self._body[self._body_filled :]
         return self._view[self._filled :] if self._filled else self._view
 
     def buffer_updated(self, size: int) -> None:
@@ -74,7 +75,7 @@ class RecordReader:
             return
         self._body_filled += size
         if self._body_filled == len(self._body):
-            body, self._body, self._body_view = self._body, None, memoryview(b"")
+            body, self._body = self._body, None
             self._receive(*self._body_record, body)
 
     def _read_records(self) -> None:
@@ -105,8 +106,7 @@ class RecordReader:
             raise RecordError(f"a body of {size} bytes is larger than the {limit} bytes allowed here")
 
     def _begin_body(self, size: int, start: int) -> None:
-        self._body = bytearray(size)
-        self._body_view = memoryview(self._body)
+        self._body = unset_memory(size)
         self._body_filled = self._filled - start
         self._body[: self._body_filled] = self._view[start : self._filled]
         self._filled = 0

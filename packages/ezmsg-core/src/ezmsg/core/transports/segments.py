@@ -98,8 +98,8 @@ def map_name(name: str, form: SegmentForm) -> memoryview:
     """
     path = segment_folder() / Path(name).name  # never outside the folder, whatever the peer sent
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError as error:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would make us wait
+    except (OSError, ValueError) as error:
         raise SegmentRefused(reason=f"the segment cannot be opened ({error})") from error
     try:
         return _map(descriptor, form)
@@ -108,9 +108,12 @@ def map_name(name: str, form: SegmentForm) -> memoryview:
 
 
 def _map(descriptor: int, form: SegmentForm) -> memoryview:
-    if os.fstat(descriptor).st_size != form.size:
+    if form.size <= 0 or os.fstat(descriptor).st_size != form.size:
         raise SegmentRefused(reason=f"the segment does not have the {form.size} bytes announced")
-    return memoryview(mmap.mmap(descriptor, form.size, access=mmap.ACCESS_READ))
+    try:
+        return memoryview(mmap.mmap(descriptor, form.size, access=mmap.ACCESS_READ))
+    except OSError as error:
+        raise SegmentRefused(reason=f"the segment cannot be mapped ({error})") from error
 
 
 # --- segments with names --------------------------------------------------------------------------------------
@@ -134,7 +137,7 @@ def sweep() -> int:
     removed = 0
     for path in segment_folder().glob("*.segment"):
         owner = path.name.partition("-")[0]
-        if owner.isdigit() and not _is_alive(int(owner)):
+        if owner.isascii() and owner.isdigit() and not _is_alive(int(owner)):
             with contextlib.suppress(OSError):
                 path.unlink()
                 removed += 1
@@ -146,6 +149,6 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:
+    except (OSError, OverflowError):  # it belongs to somebody else, or is no process's number at all
         return True
     return True

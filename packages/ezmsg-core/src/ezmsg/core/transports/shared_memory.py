@@ -3,6 +3,7 @@
 A message larger than a slot makes a larger segment; the old one stays until its last message is released.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +11,16 @@ from typing import Any
 from ezmsg.core.messages.payload import Payload
 from ezmsg.core.pubsub.backpressure import Window
 from ezmsg.core.transports.link import Link
+from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.core.transports.segments import Segment, SegmentForm
-from ezmsg.core.transports.sender import Sender
 from ezmsg.protocol.messages.channels import ChannelEnded
 
 PAGE_BYTES = 4096
 DESCRIPTION_BYTES = 512
 """Room beside ``buf_size`` for a message's description."""
+
+RETRY_S = 0.01
+"""Seconds until a segment is offered again to a process that could not take it."""
 
 
 class Slots:
@@ -61,7 +65,7 @@ def _pages(size: int) -> int:
     return -(-size // PAGE_BYTES) * PAGE_BYTES
 
 
-class SharedMemorySender(Sender):
+class SharedMemorySender(LinkSender):
     """Sends notices. ``hand_over`` gives the other process a segment, before its first notice."""
 
     kind = "SHM"
@@ -74,12 +78,13 @@ class SharedMemorySender(Sender):
         hand_over: Callable[[Segment], bool],
         retry: Callable[..., Any],
     ) -> None:
-        super().__init__(window)
-        self.link = link
-        self.number = number
+        super().__init__(window, link, number)
         self._hand_over = hand_over
         self._retry = retry
         self._handed_over = -1
+        self._all_handed_over = asyncio.Event()
+        self._all_handed_over.set()
+        self._by_name = False
         self._waiting: deque[tuple[int, int, Segment, int]] = deque()
 
     def send(self, number: int, token: int, segment: Segment, size: int) -> None:
@@ -91,27 +96,34 @@ class SharedMemorySender(Sender):
         self.link.notice(self.number, number, segment.number, token, size)
 
     async def end(self, next_message: int) -> int:
+        """Wait until every notice is on its way, which is enough: it can still be read when we are gone."""
+        await self._all_handed_over.wait()
+        if self._by_name:  # a name goes with its publisher, so the other end must have mapped what it names
+            return await super().end(next_message)
         self.link.control(ChannelEnded(self.number, next_message))
         await self.link.flushed()
-        return len(self._waiting)
+        return 0
 
     def _give(self, segment: Segment) -> bool:
         if self._hand_over(segment):
             self._handed_over = segment.number
+            self._by_name = self._by_name or segment.path is not None
             return True
         return False
 
     def _wait(self, number: int, token: int, segment: Segment, size: int) -> None:
         """The other process takes no segment at this moment; its notices wait, in order, and nobody else does."""
         if not self._waiting:
-            self._retry(0.01, self._send_waiting)
+            self._all_handed_over.clear()
+            self._retry(RETRY_S, self._send_waiting)
         self._waiting.append((number, token, segment, size))
 
     def _send_waiting(self) -> None:
         while self._waiting:
             number, token, segment, size = self._waiting[0]
             if segment.number != self._handed_over and not self._give(segment):
-                self._retry(0.01, self._send_waiting)
+                self._retry(RETRY_S, self._send_waiting)
                 return
             self._waiting.popleft()
             self.link.notice(self.number, number, segment.number, token, size)
+        self._all_handed_over.set()

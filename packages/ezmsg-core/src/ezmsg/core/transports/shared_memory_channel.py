@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from ezmsg.core.errors import SegmentRefused
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.pubsub.channel import Channel, Lease, Receiver
 from ezmsg.core.transports.link import Link
@@ -67,7 +68,7 @@ class SharedMemoryChannel(Channel):
         """Take a segment that was handed over; it is used from its first notice on."""
         self._segments[number] = (memory, form)
 
-    def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | bytearray) -> None:
+    def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | memoryview) -> None:
         """Take a notice."""
         if segment != self._current:
             self._use(segment)
@@ -84,13 +85,14 @@ class SharedMemoryChannel(Channel):
             self._unsent = 0
         self._link.release(self._number, token, prompt=prompt)
 
-    def close(self) -> None:
-        self._link.heard.pop(self._number, None)
+    def leave(self) -> None:
         self._link.control(CloseChannel(self._number))
 
     def _use(self, number: int) -> None:
         if number not in self._segments:
             self._receive_segments()  # it was handed over before its notice was written
+        if number not in self._segments:
+            raise SegmentRefused(reason=f"{self.topic} uses a segment that was never handed over")
         self._memory, form = self._segments.pop(number)
         self._slot_bytes = form.slot_bytes
         self._current = number

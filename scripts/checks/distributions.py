@@ -1,0 +1,205 @@
+"""Prove that every distribution works with only what it declares: ``hatch run distributions``.
+
+Wheels and source distributions of all are built and looked into, installed into empty environments, and used there.
+Needs the standard library, and a package index for what the distributions depend on.
+"""
+
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from archives import Builder, Distribution, all_distributions, check_sdist, check_wheel, wheel_files
+from environments import CheckFailed, Environment, require
+
+REPORT = Path(__file__).parents[2] / "docs" / "examples" / "snapshot_report" / "report.py"
+DEMO = ("demo", "--speed", "max", "--seconds", "20", "--json")
+DEMO_SAMPLES = 7200
+DEMO_BEATS = range(38, 43)
+END_S = 5.0
+"""How long a server may take to end."""
+
+_TAKE_SNAPSHOT = """
+import asyncio, sys
+from pathlib import Path
+from ezmsg.control import Session, acquire, release
+from ezmsg.protocol import encode
+
+async def main(address, path):
+    connection = await acquire(address)
+    async with Session(connection) as session:
+        await session.connect("SOURCE/OUT", "SINK/IN")
+        Path(path).write_bytes(encode(await session.snapshot()))
+    await release(connection)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+_ABSENT = """
+import importlib.util, sys
+found = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
+sys.exit(f"{found} can be imported" if found else 0)
+"""
+
+
+def main() -> int:
+    """Run every proof, one after the other, and return 0 if all hold."""
+    with tempfile.TemporaryDirectory(prefix="ezmsg-distributions-") as folder:
+        try:
+            number = prove(Path(folder))
+        except CheckFailed as error:
+            print(f"FAILED  {error}", file=sys.stderr)
+            return 1
+    print(f"distributions: {number} proofs hold")
+    return 0
+
+
+def prove(folder: Path) -> int:
+    """Run every proof in an empty folder, and return how many there were."""
+    distributions = all_distributions()
+    wheels, sdists = build(folder / "build", distributions)
+    from_wheels = Proofs(folder / "from-wheels", wheels)
+    from_sdists = Proofs(folder / "from-sdists", sdists)
+    steps: list[tuple[str, Callable[[], None]]] = [
+        *((f"{one.name}: the wheel", partial(check_wheel, one, wheels[one.name])) for one in distributions),
+        *((f"{one.name}: the sdist", partial(check_sdist, one, sdists[one.name])) for one in distributions),
+        ("the source distributions become the same wheels", partial(check_rebuilt, folder, wheels, sdists)),
+        ("ezmsg-graphserver alone serves, ezmsg-control alone reads a snapshot", from_wheels.serve_and_read),
+        ("ezmsg-protocol alone turns the bytes of a snapshot into a report", from_wheels.report),
+        ("ezmsg-core alone runs the demo's graph", from_wheels.run_demo),
+        ("with ezmsg-control[cli] it is `ezmsg demo`", from_wheels.run_command),
+        ("ezmsg-tui alone has its command", from_wheels.run_tui),
+        ("all from source distributions work", from_sdists.run_all),
+    ]
+    for title, step in steps:
+        began = time.monotonic()
+        step()
+        print(f"ok  {title}  ({time.monotonic() - began:.1f} s)", flush=True)
+    return len(steps)
+
+
+def build(folder: Path, distributions: Iterable[Distribution]) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Build a wheel and a source distribution of each; return both by the distribution's name."""
+    distributions = list(distributions)
+    archives = folder / "archives"
+    archives.mkdir(parents=True)
+    builder = Builder(folder / "environment", distributions)
+    wheels = {one.name: builder.build(one.folder, "wheel", archives) for one in distributions}
+    sdists = {one.name: builder.build(one.folder, "sdist", archives) for one in distributions}
+    print(f"ok  {len(wheels)} wheels and {len(sdists)} source distributions are built", flush=True)
+    return wheels, sdists
+
+
+def check_rebuilt(folder: Path, wheels: dict[str, Path], sdists: dict[str, Path]) -> None:
+    """Build wheels out of the source distributions: they must be the wheels that there are, byte for byte."""
+    builder = Builder(folder / "rebuild", all_distributions())
+    for name, sdist in sdists.items():
+        into = folder / "rebuilt" / name
+        into.mkdir(parents=True)
+        again = builder.rebuild(sdist, into)
+        require(wheel_files(again) == wheel_files(wheels[name]), f"{sdist.name} gives another {again.name}")
+
+
+class Proofs:
+    """What must work in environments filled from one kind of archives."""
+
+    def __init__(self, folder: Path, archives: dict[str, Path]) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._archives = archives
+        self._snapshot = folder / "one.snapshot"
+        # Siblings come from here, whatever an index has under their names; a constraint by itself adds nothing.
+        self._constraints = folder / "constraints.txt"
+        lines = [f"{name} @ {path.resolve().as_uri()}\n" for name, path in archives.items()]
+        self._constraints.write_text("".join(lines), encoding="utf-8")
+
+    def serve_and_read(self) -> None:
+        server = self._environment("ezmsg-graphserver", brings={"ezmsg-protocol"}, never={"numpy"})
+        control = self._environment("ezmsg-control", brings={"ezmsg-protocol"}, never={"numpy", "cyclopts", "rich"})
+        server.python("-c", _ABSENT, "numpy", "ezmsg.core", "ezmsg.control")
+        control.python("-c", _ABSENT, "numpy", "ezmsg.core", "ezmsg.graphserver")
+        server.run("ezmsg-graphserver", "--help")
+        with server.running("-m", "ezmsg.graphserver", "--address", "127.0.0.1:0") as process:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            require("ready at 127.0.0.1:" in line, f"the server's first line is {line!r}")
+            control.python("-c", _TAKE_SNAPSHOT, line.split()[-1], str(self._snapshot))
+            process.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            status = process.wait()
+            took = time.monotonic() - began
+            require(status == 0, f"the server ended with {status}:\n{process.stderr.read()}")
+            require(took < END_S, f"the server took {took:.1f} s to end")
+
+    def report(self) -> None:
+        environment = self._environment("ezmsg-protocol", brings=set(), never={"numpy"})
+        environment.python("-c", _ABSENT, "numpy", "ezmsg.core", "ezmsg.graphserver", "ezmsg.control")
+        report = environment.python(str(REPORT), str(self._snapshot))
+        require("1 session, 0 units, 1 edge" in report, f"the report begins wrongly:\n{report}")
+        require("SOURCE/OUT -> SINK/IN" in report, f"the report lacks its edge:\n{report}")
+
+    def run_demo(self) -> None:
+        siblings = {"ezmsg-protocol", "ezmsg-graphserver", "ezmsg-control"}
+        core = self._environment("ezmsg-core", brings=siblings, never={"cyclopts", "rich", "textual"})
+        check_demo(core.python("-m", "ezmsg.core", *DEMO))
+
+    def run_command(self) -> None:
+        core = Environment(self._folder / "ezmsg-core")
+        core.install([self._ours("ezmsg-control[cli]")], self._constraints)
+        verbs = core.run("ezmsg", "--help")
+        require("demo" in verbs, f"`ezmsg --help` does not know the demo:\n{verbs}")
+        check_demo(core.run("ezmsg", *DEMO))
+
+    def run_tui(self) -> None:
+        siblings = {"ezmsg-protocol", "ezmsg-control"}
+        self._check_tui(self._environment("ezmsg-tui", brings=siblings, never={"numpy"}))
+
+    def run_all(self) -> None:
+        environment = self._environment(
+            "ezmsg-tui", "ezmsg-core", "ezmsg-control[cli]", brings=set(self._archives), never=set()
+        )
+        environment.run("ezmsg-graphserver", "--help")
+        check_demo(environment.run("ezmsg", *DEMO))
+        self._check_tui(environment)
+
+    def _environment(self, *requirements: str, brings: set[str], never: set[str]) -> Environment:
+        """Install into an empty environment; exactly these siblings must come with it, and from our archives."""
+        ours = [self._ours(one) for one in requirements]
+        environment = Environment.make(self._folder / requirements[0], ours, self._constraints)
+        installed = environment.installed()
+        siblings = {name: origin for name, origin in installed.items() if name.startswith("ezmsg")}
+        expected = {requirements[0], *brings}
+        require(set(siblings) == expected, f"{requirements[0]} came with {sorted(siblings)}")
+        foreign = [name for name, origin in siblings.items() if origin != self._archives[name].resolve().as_uri()]
+        require(not foreign, f"these are not the ones that were built: {foreign}")
+        unwanted = never & set(installed)
+        require(not unwanted, f"{requirements[0]} brought {sorted(unwanted)}")
+        return environment
+
+    def _ours(self, requirement: str) -> str:
+        """Say where a distribution is, too: pip takes no extra for one that only a constraint places."""
+        return f"{requirement} @ {self._archives[requirement.partition('[')[0]].resolve().as_uri()}"
+
+    def _check_tui(self, environment: Environment) -> None:
+        version = environment.run("ezmsg-tui", "--version")
+        require(version.startswith("ezmsg-tui "), f"`ezmsg-tui --version` says {version!r}")
+        said = environment.run("ezmsg-tui")
+        require(said == environment.python("-m", "ezmsg.tui"), f"`ezmsg-tui` says {said!r}")
+
+
+def check_demo(output: str) -> None:
+    """Read the demo's JSON lines: about forty beats in twenty seconds, and no sample lost."""
+    *beats, last = [json.loads(line) for line in output.splitlines()]
+    summary = last["summary"]
+    require(len(beats) == summary["beats"], f"{len(beats)} beats were shown, and the summary is {summary}")
+    require(summary["beats"] in DEMO_BEATS, f"the demo found {summary['beats']} beats")
+    samples = (summary["samples_in"], summary["samples_out"])
+    require(samples == (DEMO_SAMPLES, DEMO_SAMPLES), f"samples in and out are {samples}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

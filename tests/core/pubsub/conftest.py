@@ -1,0 +1,286 @@
+"""A graph server, a program's two ends in it, and a look at what a test leaves behind."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import ezmsg.core as ez
+from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.core.pubsub import exchange as exchanges
+
+HANG = 30.0
+"""Seconds; only there to end a test that would hang."""
+
+LEAVING = 10.0
+"""Seconds that something already ended gets to be gone."""
+
+PUBLISHER_OPTIONS: dict[str, dict[str, Any]] = {
+    "local": {},
+    "threads": {},
+    "shm": {"allow_local": False},
+    "tcp": {"force_tcp": True},
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
+    """Every test runs on asyncio's own loop, and on uvloop where that is installed."""
+    factories: dict[str, Any] = {"asyncio": asyncio.new_event_loop}
+    try:
+        import uvloop
+    except ImportError:
+        return factories
+    return {**factories, "uvloop": uvloop.new_event_loop}
+
+
+# --- what is left behind --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warmed_up() -> None:
+    """The first uvloop of a process makes two pipes that stay."""
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        uvloop.new_event_loop().close()
+    gc.collect()
+    gc.freeze()  # what is there before the tests need not be looked at after each of them
+
+
+def _descriptors() -> dict[str, str]:
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found[entry.name] = str(entry.readlink())
+        except OSError:  # the descriptor by which this folder is read
+            continue
+    return found
+
+
+def _left() -> dict[str, Any]:
+    return {
+        "descriptors": set(_descriptors().items()),
+        "threads": {thread.name for thread in threading.enumerate()},
+        "children": {child.pid for child in psutil.Process().children()},
+        "exchanges": set(exchanges._exchanges),
+    }
+
+
+class _Unexpected(logging.Handler):
+    """What event loops complain about: nobody else would see it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.seen: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(self.format(record))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Fail a test that leaves descriptors, threads, processes, exchanges or named segments, or whose loop erred."""
+    for name in (
+        "EZMSG_TOKEN",
+        "EZMSG_TOKEN_FILE",
+        "EZMSG_GRAPHSERVER_ADDR",
+        "EZMSG_FORCE_TCP",
+        "EZMSG_ALLOW_LOCAL",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("EZMSG_RUNTIME_DIR", str(folder))
+    complaints = _Unexpected()
+    logging.getLogger("asyncio").addHandler(complaints)
+    gc.collect()
+    before = _left()
+    yield
+    deadline = time.monotonic() + LEAVING
+    while True:
+        gc.collect()
+        new = {kind: found - before[kind] for kind, found in _left().items()}
+        if not any(new.values()) or time.monotonic() > deadline:
+            break
+        time.sleep(0.005)  # a thread that ended is a moment from being gone
+    logging.getLogger("asyncio").removeHandler(complaints)
+    assert not any(new.values()), f"left behind: {new}"
+    assert not list(folder.glob("segments/*")), "named segments were left behind"
+    assert not complaints.seen, complaints.seen
+
+
+@pytest.fixture
+async def _no_tasks_are_left() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    if new := asyncio.all_tasks() - before - {asyncio.current_task()}:
+        _, left = await asyncio.wait(new, timeout=LEAVING)
+        assert not left
+
+
+# --- a world to test in -----------------------------------------------------------------------------------------
+
+
+class Elsewhere:
+    """An event loop in a thread of its own."""
+
+    def __init__(self, new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+        self.loop = new_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="elsewhere")
+        self.thread.start()
+
+    async def run(self, work: Awaitable[Any]) -> Any:
+        async def wrapped() -> Any:
+            return await work
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(wrapped(), self.loop))
+
+    async def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        await asyncio.to_thread(self.thread.join, HANG)
+        self.loop.close()
+
+
+async def _here(work: Awaitable[Any]) -> Any:
+    return await work
+
+
+class Held:
+    """A message lent by ``recv_zero_copy``."""
+
+    def __init__(self, message: Any, release: Callable[[], Awaitable[None]]) -> None:
+        self.message = message
+        self.release = release
+
+
+class Ear:
+    """A subscriber, wherever it lives."""
+
+    def __init__(self, subscriber: ez.Subscriber, run: Callable[[Awaitable[Any]], Awaitable[Any]]) -> None:
+        self.subscriber = subscriber
+        self.run = run
+
+    async def recv(self) -> Any:
+        async with asyncio.timeout(HANG):
+            return await self.run(self.subscriber.recv())
+
+    async def take(self, count: int) -> list[Any]:
+        return [await self.recv() for _ in range(count)]
+
+    async def hold(self) -> Held:
+        loan = self.subscriber.recv_zero_copy()
+        async with asyncio.timeout(HANG):
+            message = await self.run(loan.__aenter__())
+
+        async def release() -> None:
+            await self.run(loan.__aexit__(None, None, None))
+
+        return Held(message, release)
+
+    async def close(self) -> None:
+        async def close() -> None:
+            self.subscriber.close()
+            await self.subscriber.wait_closed()
+
+        await self.run(close())
+
+    @property
+    def waiting(self) -> int:
+        return len(self.subscriber._queue)
+
+
+class World:
+    """A graph server, and programs that meet over one transport."""
+
+    def __init__(self, server: ez.GraphServer, transport: str) -> None:
+        self.server = server
+        self.address = server.address
+        self.transport = transport
+        self.context = ez.GraphContext(self.address)
+        self._elsewhere: Elsewhere | None = None
+        self._run: Callable[[Awaitable[Any]], Awaitable[Any]] = _here
+        self._other_context = self.context
+
+    @property
+    def crosses_processes(self) -> bool:
+        return self.transport in ("shm", "tcp")
+
+    async def open(self) -> None:
+        await self.context.__aenter__()
+        if self.transport == "threads":
+            self._elsewhere = Elsewhere(type(asyncio.get_running_loop()))
+            self._run = self._elsewhere.run
+            self._other_context = ez.GraphContext(self.address)
+            await self._run(self._other_context.__aenter__())
+
+    async def close(self) -> None:
+        if self._elsewhere is not None:
+            await self._run(self._other_context.revert())
+            await self._elsewhere.close()
+        await self.context.revert()
+
+    async def publisher(self, topic: str = "OUT", **options: Any) -> ez.Publisher:
+        return await self.context.publisher(topic, **{**PUBLISHER_OPTIONS[self.transport], **options})
+
+    async def subscriber(self, topic: str = "OUT", **options: Any) -> Ear:
+        return Ear(await self._run(self._other_context.subscriber(topic, **options)), self._run)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until something is so that nobody tells us about."""
+        async with asyncio.timeout(HANG):
+            while not condition():  # noqa: ASYNC110  there is no event for it
+                await asyncio.sleep(0.001)
+
+    async def turns(self) -> None:
+        """Let everything happen that was already under way, by asking the server something."""
+        await self.context.snapshot()
+
+    async def is_blocked(self, task: "asyncio.Task[Any]") -> bool:
+        await self.turns()
+        return not task.done()
+
+
+@pytest.fixture
+def server(_nothing_is_left: None) -> Iterator[ez.GraphServer]:
+    server = ez.GraphServer()
+    server.start(("127.0.0.1", 0))
+    yield server
+    server.stop()
+    assert not server.is_alive()
+
+
+@pytest.fixture
+async def world(server: ez.GraphServer, transport: str, _no_tasks_are_left: None) -> AsyncIterator[World]:
+    world = World(server, transport)
+    await world.open()
+    yield world
+    async with asyncio.timeout(HANG):
+        await world.close()
+
+
+@pytest.fixture(params=["local", "threads", "shm", "tcp"] if PASSES_DESCRIPTORS else ["shm", "tcp"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """Every way in which a message can cross; inside a process it is the same on every system."""
+    return str(request.param)
+
+
+@pytest.fixture
+def bounded() -> Callable[[], Any]:
+    """``async with bounded():`` ends what would hang."""
+    return lambda: asyncio.timeout(HANG)
+
+
+@pytest.fixture
+def portable_environment(tmp_path: Path) -> dict[str, str]:
+    """For a process that is to take the paths of other systems."""
+    return {**os.environ, "EZMSG_PORTABLE": "1", "PYTHONFAULTHANDLER": "1"}

@@ -1,0 +1,76 @@
+"""What `import ezmsg.core as ez` offers: every name is there, and is loaded only when it is used."""
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+import ezmsg.core as ez
+
+# Names of the public package that belong to a later part of this one.
+LATER = {"SyncContext", "SyncPublisher", "SyncSubscriber", "sync", "init", "run_command", "run_system", "System"}
+
+PUBLIC = {
+    *("Collection", "Complete", "Component", "Flag", "GraphContext", "GraphRunner", "GraphRunnerStartError"),
+    *("GraphServer", "InputRelay", "InputStream", "InputTopic", "Message", "NetworkDefinition"),
+    *("NormalTermination", "OutputRelay", "OutputStream", "OutputTopic", "Publisher", "Settings", "State"),
+    *("Subscriber", "Topic", "Unit", "logger", "main", "process", "publisher", "run", "subscriber", "task"),
+    *("thread", "timeit"),
+}
+
+
+@pytest.mark.parametrize("name", ez.__all__)
+def test_a_name_resolves_and_stays(name):
+    value = getattr(ez, name)
+    assert value is getattr(ez, name)
+    assert name in dir(ez)
+
+
+def test_the_names_of_the_public_package_are_there():
+    assert set(ez.__all__) >= PUBLIC
+    assert not LATER & set(ez.__all__)
+
+
+def test_all_is_sorted_and_without_doubles():
+    assert len(set(ez.__all__)) == len(ez.__all__)
+    assert set(ez._HOMES) | {"logger"} == set(ez.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        _ = ez.Nothing
+    assert not hasattr(ez, "__wrapped__")
+    with pytest.raises(ImportError, match="Nothing"):
+        from ezmsg.core import Nothing  # noqa: F401
+
+
+def test_all_can_be_imported_at_once():
+    names: dict[str, object] = {}
+    exec("from ezmsg.core import *", names)
+    assert set(ez.__all__) <= set(names)
+
+
+def test_classes_can_be_pickled_by_name():
+    for name in ("Unit", "GraphContext", "Settings", "Complete", "CyclicException"):
+        assert pickle.loads(pickle.dumps(getattr(ez, name))) is getattr(ez, name)
+
+
+@pytest.mark.parametrize(
+    "unwanted", ["ezmsg.graphserver", "ezmsg.core.runtime", "ezmsg.core.transports", "asyncio"]
+)
+def test_a_program_pays_only_for_what_it_uses(unwanted):
+    script = (
+        f"import sys, ezmsg.core as ez; ez.Settings; sys.exit(any(n.startswith({unwanted!r}) for n in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("level", "shown"), [("ERROR", False), ("info", True), ("nonsense", True)])
+def test_the_loggers_level_comes_from_the_environment(level, shown):
+    script = "import ezmsg.core as ez; ez.logger.info('a word')"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={"EZMSG_LOGLEVEL": level}, capture_output=True, text=True, check=True
+    )
+    assert ("a word" in done.stderr) == shown
+    assert done.stdout == ""

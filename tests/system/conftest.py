@@ -1,0 +1,161 @@
+"""Programs as their users start them: in processes of their own, watched from outside, and nothing left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import pytest
+
+HANG = 30.0
+PROGRAMS = Path(__file__).parent / "programs"
+MARK = "EZMSG_TEST_PROGRAM"
+
+
+class Program:
+    """A process and all that descend from it, with what they write."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], folder: Path, *, stdin: int | None) -> None:
+        self.mark = uuid4().hex
+        self.folder = folder
+        self.out: list[str] = []
+        self.err: list[str] = []
+        self._changed = threading.Condition()
+        self.process = subprocess.Popen(
+            command,
+            env={**environment, MARK: self.mark},
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._readers = [
+            threading.Thread(target=self._read, args=(self.process.stdout, self.out)),
+            threading.Thread(target=self._read, args=(self.process.stderr, self.err)),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def errors(self) -> str:
+        return "".join(self.err)
+
+    def says(self, beginning: str, times: int = 1) -> list[str]:
+        """Wait for lines of standard output that begin like this, and return the words of the last."""
+        with self._changed:
+            lines: list[str] = []
+
+            def there() -> bool:
+                lines[:] = [line for line in self.out if line.startswith(beginning)]
+                return len(lines) >= times or self._ended()
+
+            assert self._changed.wait_for(there, HANG), f"no {beginning!r} came\n{self.story()}"
+            assert len(lines) >= times, f"it ended without {beginning!r}\n{self.story()}"
+            return lines[times - 1].split()
+
+    def signal(self, number: signal.Signals, *, group: bool = False) -> None:
+        """Send a signal to the program, or, as a terminal does, to all its processes."""
+        if group:
+            os.killpg(self.pid, number)
+        else:
+            self.process.send_signal(number)
+
+    def ends(self) -> int:
+        """Wait for the end, see that nothing is left, and return the exit status as a shell has it."""
+        try:
+            status = self.process.wait(HANG)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"it does not end\n{self.story()}")
+        self.leaves_nothing()
+        for reader in self._readers:
+            reader.join(HANG)
+        return status if status >= 0 else 128 - status
+
+    def leaves_nothing(self) -> None:
+        """See that no process of the program is there any more; its sockets and segments went with them."""
+        others = self.processes()
+        _, alive = psutil.wait_procs(others, HANG)
+        assert not alive, f"{alive} are still there\n{self.story()}"
+        assert not list(self.folder.rglob("*.segment"))
+
+    def processes(self) -> list[psutil.Process]:
+        """All its processes that live."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == self.mark:
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
+    def kill(self) -> None:
+        for process in self.processes():
+            process.kill()
+        self.process.kill()
+        self.process.wait(HANG)
+        for reader in self._readers:
+            reader.join(HANG)
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+
+    def story(self) -> str:
+        return f"--- status {self.process.poll()}, output:\n{''.join(self.out)}--- errors:\n{self.errors}"
+
+    def _ended(self) -> bool:
+        return not self._readers[0].is_alive() or (self.process.poll() is not None and not self.processes())
+
+    def _read(self, stream: object, lines: list[str]) -> None:
+        for line in stream:  # type: ignore[attr-defined]
+            with self._changed:
+                lines.append(line)
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+
+Start = Callable[..., Program]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A user's environment in which no graph server of the developer's machine is seen."""
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o700)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("EZMSG_")}
+    paths = os.pathsep.join(filter(None, (str(PROGRAMS), os.environ.get("PYTHONPATH"))))
+    return {**kept, "EZMSG_RUNTIME_DIR": str(folder), "PYTHONPATH": paths, "PYTHONWARNINGS": "error"}
+
+
+@pytest.fixture
+def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
+    """Start a program: its source, its arguments, and what its environment has besides."""
+    programs: list[Program] = []
+
+    def start_one(source: str, *arguments: str, stdin: int | None = subprocess.DEVNULL, **more: str) -> Program:
+        path = tmp_path / f"program_{len(programs)}.py"
+        path.write_text("from run_units import *\n" + textwrap.dedent(source), encoding="utf-8")
+        command = [sys.executable, str(path), *arguments]
+        programs.append(Program(command, {**environment, **more}, tmp_path / "run", stdin=stdin))
+        return programs[-1]
+
+    def start_module(*command: str, stdin: int | None = subprocess.DEVNULL, **more: str) -> Program:
+        programs.append(Program(list(command), {**environment, **more}, tmp_path / "run", stdin=stdin))
+        return programs[-1]
+
+    start_one.command = start_module  # type: ignore[attr-defined]
+    yield start_one
+    for program in programs:
+        program.kill()

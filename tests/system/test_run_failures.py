@@ -1,0 +1,478 @@
+"""What goes wrong in a run: it ends, says what and where, with exit status 1, and leaves nothing behind."""
+
+import os
+import signal
+
+import pytest
+
+IN_EITHER_PROCESS = pytest.mark.parametrize("listed", ["", "bad,"])
+
+
+@pytest.mark.parametrize(("listed", "method"), [("", "fork"), ("bad,", "fork"), ("bad,", "spawn")])
+def test_an_exception_in_initialize_ends_everything_before_it_began(start, listed, method):
+    program = start(
+        f"""
+        class Bad(ez.Unit):
+            async def initialize(self):
+                raise OSError("no amplifier")
+
+            async def shutdown(self):
+                say("shutdown", self.address)
+
+        if __name__ == "__main__":
+            start_as("{method}")
+            bad = Bad()
+            try:
+                ez.run(A=bad, HERE=Here(), PAIR=Pair(), process_components=({listed}))
+            except RuntimeError as error:
+                say(type(error).__name__, error)
+                raise
+        """
+    )
+    assert program.ends() == 1
+    assert any("A: it could not be started: OSError: no amplifier" in line for line in program.out)
+    assert not any(line.startswith(("running", "shutdown A")) for line in program.out)
+    assert "Traceback" in program.errors
+
+
+@pytest.mark.parametrize(
+    ("listed", "body", "reason"),
+    [
+        ("", "sys.exit(3)", "SystemExit: 3"),
+        ("bad,", "sys.exit(3)", "SystemExit: 3"),
+        ("bad,", "raise asyncio.CancelledError", "it was cancelled"),
+        ("", "raise ez.NormalTermination", "NormalTermination"),
+    ],
+)
+def test_an_unusual_exception_in_initialize_is_one(start, listed, body, reason):
+    program = start(
+        f"""
+        class Bad(ez.Unit):
+            async def initialize(self):
+                {body}
+
+        bad = Bad()
+        ez.run(A=bad, B=Here(), process_components=({listed}))
+        """
+    )
+    assert program.ends() == 1
+    assert f"A: it could not be started: {reason}" in program.errors
+
+
+def test_what_is_checked_of_settings_and_state_names_the_unit(start):
+    program = start(
+        """
+        class State(ez.State):
+            value: int
+
+        class Bad(ez.Unit):
+            STATE = State
+
+        bad = Bad()
+        ez.run(A=bad, B=Here(), process_components=(bad,))
+        """
+    )
+    assert program.ends() == 1
+    assert "A: STATE.value was not initialized" in program.errors
+
+
+def test_a_failure_does_not_wait_for_an_initialize_that_is_slow(start):
+    program = start(
+        """
+        class Bad(ez.Unit):
+            async def initialize(self):
+                raise OSError("no amplifier")
+
+        class Slow(ez.Unit):
+            async def initialize(self):
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    say("cancelled")
+
+        bad, slow = Bad(), Slow()
+        ez.run(BAD=bad, SLOW=slow, HERE=Here(), process_components=(bad, slow))
+        """
+    )
+    assert program.ends() == 1
+    assert "BAD: it could not be started" in program.errors
+    assert "did not stop in time" not in program.errors
+
+
+@pytest.mark.parametrize("strict", ["", "1"])
+@IN_EITHER_PROCESS
+def test_an_exception_in_a_task_is_logged_and_others_go_on_unless_strict(start, listed, strict):
+    program = start(
+        f"""
+        class Bad(ez.Unit):
+            INPUT = ez.InputStream(int)
+
+            @ez.subscriber(INPUT)
+            async def take(self, number):
+                if number == 3:
+                    raise OSError("a bad moment")
+                if number == 9:
+                    say("went on")
+                    raise ez.NormalTermination
+
+            @ez.task
+            async def other(self):
+                raise KeyError("another")
+
+        counter, bad = Counter(count=10), Bad()
+        ez.run(
+            COUNTER=counter, A=bad, connections=((counter.OUTPUT, bad.INPUT),), process_components=({listed})
+        )
+        """,
+        EZMSG_STRICT_SHUTDOWN=strict,
+    )
+    assert program.ends() == (1 if strict else 0)
+    assert ("went on\n" in program.out) == (not strict)
+    assert "Exception in Task: A:other" in program.errors
+    if strict:
+        assert "RunFailed" in program.errors
+        assert "A:other: KeyError" in program.errors
+    else:
+        assert "Exception in Task: A:take" in program.errors
+
+
+def test_a_message_that_cannot_be_unpickled_is_skipped(start):
+    program = start(
+        """
+        class Poison:
+            def __reduce__(self):
+                return (int, ("not a number",))
+
+        class Source(ez.Unit):
+            OUTPUT = ez.OutputStream(object)
+
+            @ez.publisher(OUTPUT)
+            async def send(self):
+                for message in (1, Poison(), 2):
+                    yield self.OUTPUT, message
+
+        class Sink(ez.Unit):
+            INPUT = ez.InputStream(object)
+
+            @ez.subscriber(INPUT)
+            async def take(self, message):
+                say("took", message)
+                if message == 2:
+                    raise ez.NormalTermination
+
+        source, sink = Source(), Sink()
+        ez.run(
+            SOURCE=source, SINK=sink, connections=((source.OUTPUT, sink.INPUT),), process_components=(sink,)
+        )
+        """
+    )
+    assert program.ends() == 0
+    assert program.out == ["took 1\n", "took 2\n"]
+    assert "A message for SINK/INPUT could not be received" in program.errors
+
+
+def test_a_message_that_cannot_be_pickled_is_named(start):
+    program = start(
+        """
+        class Source(ez.Unit):
+            OUTPUT = ez.OutputStream(object)
+
+            @ez.publisher(OUTPUT)
+            async def send(self):
+                yield self.OUTPUT, lambda: None
+
+        source, sink = Source(), Printer(count=1)
+        ez.run(
+            SOURCE=source, SINK=sink, connections=((source.OUTPUT, sink.INPUT),), process_components=(sink,)
+        )
+        """,
+        EZMSG_STRICT_SHUTDOWN="1",
+    )
+    assert program.ends() == 1
+    assert "A message of type function on SOURCE/OUTPUT cannot be encoded" in program.errors
+
+
+@IN_EITHER_PROCESS
+def test_an_exception_in_shutdown_is_told_and_the_others_are_shut_down(start, listed):
+    program = start(
+        f"""
+        class Bad(ez.Unit):
+            async def shutdown(self):
+                raise OSError("it hangs on")
+
+        bad = Bad()
+        ez.run(
+            A=bad, PRINTER=Printer(count=1), LAST=Counter(count=1, ends_run=True),
+            process_components=({listed})
+        )
+        """
+    )
+    assert program.ends() == 1
+    assert "A: its shutdown raised OSError: it hangs on" in program.errors
+    assert program.says("shutdown PRINTER")
+
+
+@IN_EITHER_PROCESS
+def test_an_exception_in_main_ends_the_run(start, listed):
+    program = start(
+        f"""
+        class Bad(ez.Unit):
+            @ez.main
+            def show(self):
+                raise OSError("no display")
+
+            async def shutdown(self):
+                say("shutdown", self.address)
+
+        bad = Bad()
+        ez.run(A=bad, HERE=Here(), process_components=({listed}))
+        """
+    )
+    assert program.ends() == 1
+    assert "A:show: OSError: no display" in program.errors
+    assert program.says("shutdown A")
+    assert program.says("shutdown HERE")
+
+
+@pytest.mark.parametrize("code", [0, 3])
+@IN_EITHER_PROCESS
+def test_a_main_that_ends_like_a_toolkits_ends_the_run(start, listed, code):
+    program = start(
+        f"""
+        class Window(ez.Unit):
+            @ez.main
+            def show(self):
+                sys.exit({code})
+
+        bad = Window()
+        ez.run(A=bad, HERE=Here(), process_components=({listed}))
+        """
+    )
+    assert program.ends() == (1 if code else 0)
+    assert ("it called sys.exit(3)" in program.errors) == bool(code)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("sys.exit(3)", "A:die: it called sys.exit(3)"),
+        ("os._exit(3)", "the process of A (pid {pid}) left with exit status 3"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "the process of A (pid {pid}) was ended by SIGKILL"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", "the process of A (pid {pid}) was ended by SIGTERM"),
+        ("asyncio.ensure_future(leave())", "the units' event loop: SystemExit: 3"),
+    ],
+)
+def test_a_worker_that_dies_ends_the_run_and_is_named(start, how, reason):
+    program = start(
+        f"""
+        async def leave():
+            sys.exit(3)
+
+        class Bad(ez.Unit):
+            @ez.task
+            async def die(self):
+                say("dying", os.getpid())
+                {how}
+                await asyncio.Event().wait()
+
+        bad = Bad()
+        ez.run(A=bad, HERE=Here(), PAIR=Pair(), process_components=(bad,))
+        """
+    )
+    assert program.ends() == 1
+    reason = reason.format(pid=program.says("dying")[1])
+    assert (
+        program.errors.rstrip()
+        .splitlines()[-1]
+        .startswith(f"ezmsg.core.errors.RunFailed: EZ-6201  The graph was stopped, because {reason}")
+    )
+    assert program.says("shutdown HERE")
+    assert program.says("shutdown PAIR/TICKER")
+
+
+@pytest.mark.parametrize("how", ["sys.exit(3)", "asyncio.ensure_future(leave())"])
+def test_an_exit_in_the_programs_own_process_ends_the_run_too(start, how):
+    program = start(
+        f"""
+        async def leave():
+            sys.exit(3)
+
+        class Bad(ez.Unit):
+            @ez.task
+            async def die(self):
+                {how}
+
+        ez.run(A=Bad(), HERE=Here(), PAIR=Pair())
+        """
+    )
+    assert program.ends() == 1
+    assert program.says("shutdown HERE")
+    assert program.says("shutdown PAIR/TICKER")
+
+
+@pytest.mark.parametrize(("method", "victim"), [("fork", "PAIR/TICKER"), ("spawn", "PAIR/LISTENER")])
+def test_a_worker_killed_while_it_runs_ends_the_run(start, method, victim):
+    program = start(
+        f"""
+        class Named(Listener):
+            @ez.task
+            async def tell(self):
+                say("running", self.address, os.getpid())
+
+        class Both(Pair):
+            LISTENER = Named()
+
+        if __name__ == "__main__":
+            start_as("{method}")
+            ez.run(PAIR=Both(), HERE=Here())
+        """
+    )
+    pid = int(program.says(f"running {victim}")[2])
+    program.says("got PAIR/LISTENER 3")
+    program.says("running HERE")
+    os.kill(pid, signal.SIGKILL)
+    assert program.ends() == 1
+    assert f"because the process of {victim} (pid {pid}) was ended by SIGKILL" in program.errors
+    assert program.says("shutdown HERE")
+
+
+@pytest.mark.parametrize(("listed", "who"), [("blocker,", "the process of BLOCKER"), ("last,", "this process")])
+def test_a_unit_that_never_gives_a_turn_is_named_and_ended_or_left_behind(start, listed, who, tmp_path):
+    go = tmp_path / "go"
+    program = start(
+        f"""
+        class Last(ez.Unit):
+            @ez.task
+            async def wait(self):
+                while not os.path.exists(sys.argv[1]):
+                    await asyncio.sleep(0.01)
+                raise ez.NormalTermination
+
+        limit_stopping(1.5)
+        blocker, last = Blocker(), Last()
+        ez.run(BLOCKER=blocker, LAST=last, PAIR=Pair(), process_components=({listed}))
+        """,
+        str(go),
+    )
+    program.says("blocking BLOCKER")
+    go.touch()
+    assert program.ends() == 1
+    failure = program.errors.rstrip().splitlines()[-1]
+    assert f"because {who}" in failure
+    assert "BLOCKER:block: it keeps the event loop busy" in failure
+
+
+def test_a_unit_that_cannot_be_cancelled_is_named(start):
+    program = start(
+        """
+        class Stubborn(ez.Unit):
+            @ez.task
+            async def stay(self):
+                while True:
+                    try:
+                        await asyncio.Event().wait()
+                    except asyncio.CancelledError:
+                        say("no")
+
+        limit_stopping(1.0)
+        stubborn = Stubborn()
+        ez.run(A=stubborn, LAST=Counter(count=1, ends_run=True), process_components=(stubborn,))
+        """
+    )
+    assert program.ends() == 1
+    assert "did not stop in time; the last that was heard of it is A:stay: being cancelled" in program.errors
+
+
+def test_a_worker_whose_threads_keep_it_is_ended_and_named(start):
+    program = start(
+        """
+        class Keeper(ez.Unit):
+            async def initialize(self):
+                threading.Thread(target=threading.Event().wait, daemon=False).start()
+
+        from ezmsg.core.runtime import supervisor
+
+        supervisor.LEAVE_LIMIT_S = 0.5
+        limit_stopping(0.5)
+        keeper = Keeper()
+        ez.run(A=keeper, LAST=Counter(count=1, ends_run=True), process_components=(keeper,))
+        """
+    )
+    assert program.ends() == 1
+    assert "was done and did not leave" in program.errors
+
+
+# --- before anything runs ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("auto_start", ["None", "False"])
+def test_a_server_that_is_not_there_is_named(start, auto_start):
+    program = start(
+        f"""
+        try:
+            ez.run(HERE=Here(), PAIR=Pair(), graph_address=("127.0.0.1", 1), auto_start={auto_start})
+        except ez.GraphRunnerStartError:
+            raise AssertionError
+        except OSError as error:
+            say(type(error).__name__)
+            raise
+        """
+    )
+    assert program.ends() == 1
+    assert program.out == ["ServerUnreachable\n"]
+    assert "No graph server answers at 127.0.0.1:1" in program.errors
+
+
+def test_an_address_that_is_none_is_refused_before_a_process_starts(start):
+    program = start('ez.run(HERE=Here(), PAIR=Pair(), graph_address="nonsense")')
+    assert program.ends() == 1
+    assert "InvalidAddress" in program.errors
+
+
+def test_a_cycle_is_refused_before_anything_runs(start):
+    program = start(
+        """
+        pair = Pair()
+        try:
+            ez.run(PAIR=pair, HERE=Here(), connections=(("PAIR/LISTENER/INPUT", "PAIR/TICKER/OUTPUT"),))
+        except ez.CyclicException as error:
+            say("cycle")
+            raise
+        """
+    )
+    assert program.ends() == 1
+    assert program.out == ["cycle\n"]
+    assert "PAIR/LISTENER/INPUT -> PAIR/TICKER/OUTPUT" in program.errors
+
+
+def test_units_that_cannot_be_pickled_are_named_and_nobody_is_left_waiting(start):
+    program = start(
+        """
+        if __name__ == "__main__":
+            start_as("spawn")
+
+            class Local(ez.Settings):
+                pass
+
+            pair, counter = Pair(), Counter(count=1)
+            counter.SETTINGS.__dict__["extra"] = lambda: None
+            ez.run(PAIR=pair, HERE=Here(), BAD=counter, process_components=(counter,))
+        """
+    )
+    assert program.ends() == 1
+    last = program.errors.rstrip().splitlines()[-1]
+    assert "BAD cannot be handed to a process of its own" in last
+    assert "at the top of a module" in last
+    assert not any(line.startswith("running") for line in program.out)
+
+
+def test_a_program_without_a_main_guard_under_spawn_is_told_and_ends(start):
+    program = start(
+        """
+        if multiprocessing.get_start_method(allow_none=True) is None:
+            start_as("spawn")
+        ez.run(PAIR=Pair(), HERE=Here())
+        """
+    )
+    assert program.ends() == 1
+    assert "freeze_support" in program.errors or "bootstrapping phase" in program.errors
