@@ -342,6 +342,12 @@ async def test_no_server_is_started_if_the_variable_is_set(nowhere, monkeypatch)
     assert servers() == []
 
 
+async def test_an_empty_variable_is_as_none(default_is_nowhere, monkeypatch):
+    monkeypatch.setenv("EZMSG_GRAPHSERVER_ADDR", "")
+    async with ez.GraphContext() as context:
+        assert context.server_spawned
+
+
 async def test_none_is_started_if_that_is_forbidden(default_is_nowhere):
     with pytest.raises(ServerUnreachable):
         await ez.GraphContext(auto_start=False).__aenter__()

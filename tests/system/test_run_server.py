@@ -71,11 +71,10 @@ async def test_a_run_is_in_the_snapshot_while_it_lasts_and_not_afterwards(start,
     assert all(session.metadata is None for session in snapshot.sessions.values())
 
 
-@pytest.mark.parametrize("whole", [False, True], ids=["program", "all processes"])
-async def test_a_run_that_is_killed_leaves_nothing_in_the_graph(start, server, whole):
+async def test_a_run_that_is_killed_leaves_nothing_in_the_graph(start, server):
     program = start(THREE_PROCESSES.format(address=tuple(server.address)))
     await asyncio.to_thread(flows, program)
-    program.signal(signal.SIGKILL, group=whole)
+    program.signal(signal.SIGKILL)
     await asyncio.to_thread(program.ends)
     snapshot = await look_until(server.address, lambda s: len(s.sessions) == 1 and not s.processes)
     assert not any(snapshot.graph.values())
@@ -200,28 +199,6 @@ def test_the_variables_address_is_used_and_no_server_is_started(start, server):
     assert program.ends() == 0
     assert "Started GraphServer" not in program.errors
     assert asyncio.run(look(server.address)).sessions
-
-
-def test_the_variables_address_without_a_server_is_an_error(start):
-    program = start("ez.run(PAIR=Pair(), HERE=Here())", EZMSG_GRAPHSERVER_ADDR="127.0.0.1:1")
-    assert program.ends() == 1
-    assert "No graph server answers at 127.0.0.1:1" in program.errors
-
-
-def test_an_empty_variable_is_as_none(start):
-    program = start("ez.run(LAST=Counter(count=1, ends_run=True))", EZMSG_GRAPHSERVER_ADDR="")
-    assert program.ends() == 0
-
-
-def test_a_server_is_started_at_an_explicit_address_if_that_is_asked_for(start):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program = start(
-        f'ez.run(LAST=Counter(count=1, ends_run=True), graph_address=("127.0.0.1", {port}), auto_start=True)'
-    )
-    assert program.ends() == 0
-    assert f"Started GraphServer at 127.0.0.1:{port}" in program.errors
 
 
 async def test_a_service_pauses_and_resumes_a_run(start, server):

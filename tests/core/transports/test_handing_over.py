@@ -47,6 +47,7 @@ def segment(_no_descriptor_is_left: None) -> Iterator[Segment]:
     segment = Segment(7, FORM)
     yield segment
     segment.close()
+    segment.memory.release()
 
 
 def connected() -> socket.socket:

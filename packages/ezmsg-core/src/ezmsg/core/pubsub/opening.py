@@ -159,7 +159,7 @@ class Opener:
                     memory = map_descriptor(segment.descriptor, segment.form)
                     channel.add_segment(segment.number, memory, segment.form)
             except (OSError, errors.SegmentRefused) as error:
-                logger.warning("A segment that was handed over could not be mapped: %s", error)
+                logger.warning("A segment that was handed over could not be mapped: %s", str(error))
             finally:
                 os.close(segment.descriptor)
 

@@ -64,7 +64,7 @@ class Routes:
             # One list, shared with the channel: whoever joins or leaves later is heard of by it at once.
             channel = await self._open_channel(source, route.receivers)
         except (EzmsgError, OSError) as error:
-            logger.warning("%s cannot be heard here: %s", source.topic, error)
+            logger.warning("%s cannot be heard here: %s", source.topic, str(error) or type(error).__name__)
             self._forget(route)
             raise
         route.channel = channel

@@ -184,7 +184,8 @@ def _run_here(units: list[Unit], pipe: Connection, main_call: MainCall, supervis
         supervisor.stop(Cause.INTERRUPTED)
         supervisor.join()
         raise
-    thread.join(LEAVE_LIMIT_S)
+    if not supervisor.left_behind:
+        thread.join(LEAVE_LIMIT_S)
 
 
 def _raise_outcome(supervisor: Supervisor, *, interrupted_twice: bool) -> None:

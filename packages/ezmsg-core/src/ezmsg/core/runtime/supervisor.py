@@ -45,6 +45,7 @@ class Supervisor(threading.Thread):
         self.lifecycle = Lifecycle([_name(process) for process in processes])
         self.error: Exception | None = None
         self.started = threading.Event()
+        self.left_behind = False
         self._graph = graph
         self._context = context
         self._pipes = pipes
@@ -190,6 +191,7 @@ class Supervisor(threading.Thread):
             process.kill()
         else:  # a thread cannot be ended from outside; it is left behind, and named
             self._carry_out(self.lifecycle.died(worker, "is left behind"))
+            self.left_behind = True
             self._leave_behind()
 
     def _tell_failures(self) -> None:

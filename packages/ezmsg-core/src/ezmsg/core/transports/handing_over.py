@@ -106,11 +106,13 @@ def _take(connection: socket.socket) -> HandedSegment | None:
         if not same_user(connection):
             return None
         size = _HEAD.size + _PROOF_BYTES
-        data, descriptors, _, _ = socket.recv_fds(connection, size, 1, socket.MSG_CMSG_CLOEXEC)
+        data, descriptors, _, _ = socket.recv_fds(connection, size, 1)
     except BlockingIOError:
         raise
     except OSError:
         return None
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
     if len(descriptors) == 1 and len(data) == size:
         publisher, number, slots, slot_bytes = _HEAD.unpack_from(data)
         form = SegmentForm(slots, slot_bytes)

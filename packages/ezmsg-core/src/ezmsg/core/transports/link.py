@@ -175,7 +175,8 @@ class Link(asyncio.BufferedProtocol):
         try:
             self.reader.buffer_updated(nbytes)
         except (ValueError, EzmsgError) as error:
-            logger.warning("A link of the data plane was closed, because its peer broke the rules: %s", error)
+            reason = str(error)  # a handler that keeps the error would keep all that its traceback leads to
+            logger.warning("A link of the data plane was closed, because its peer broke the rules: %s", reason)
             self._broken = True
             self.abort()
 

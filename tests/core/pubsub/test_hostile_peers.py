@@ -1,0 +1,514 @@
+"""Strangers, and peers that hold a key and break the rules: they get nothing, and nobody else is harmed."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+
+from ezmsg.control.client import ControlConnection
+from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.core.transports import records
+from ezmsg.core.transports.handing_over import hand_over
+from ezmsg.core.transports.listening import host_id, link_name
+from ezmsg.core.transports.segments import Segment, SegmentForm
+from ezmsg.protocol import auth
+from ezmsg.protocol.codec import body_from_wire, encode, unpack_map
+from ezmsg.protocol.messages import CHANNELS
+from ezmsg.protocol.messages.channels import (
+    ChannelChallenge,
+    ChannelEnded,
+    ChannelOpened,
+    ChannelProof,
+    ChannelRefused,
+    CloseChannel,
+    LinkHello,
+    OpenChannel,
+    SegmentNamed,
+)
+from ezmsg.protocol.messages.endpoints import Contact, DeclarePublisher, Withdraw
+
+pytestmark = pytest.mark.parametrize("transport", ["shm", "tcp"], indirect=True)
+
+
+class Peer:
+    """The other end of a link or a TCP channel, made of bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.exchange_id = uuid4()
+
+    @classmethod
+    async def to(cls, contact: Contact, transport: str) -> "Peer":
+        """Connect to an exchange as its peers do."""
+        if transport == "tcp":
+            return cls(*await asyncio.open_connection(contact.tcp_host, contact.tcp_port))
+        assert contact.link is not None
+        kind, _, rest = contact.link.partition(":")
+        if kind == "tcp":
+            return cls(*await asyncio.open_connection("127.0.0.1", int(rest.partition(":")[2])))
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.connect("\0" + rest)
+        return cls(*await asyncio.open_unix_connection(sock=connection))
+
+    def record(self, *fields: int, body: bytes = b"") -> None:
+        self.writer.write(records.pack(*fields) + body)
+
+    def control(self, message: object) -> None:
+        body = encode(message)
+        self.record(records.CONTROL, 0, 0, 0, 0, len(body), body=body)
+
+    def hello(self, exchange_id: UUID | None = None) -> None:
+        self.control(LinkHello(exchange_id or self.exchange_id, os.getpid()))
+
+    async def next(self) -> tuple[int, int, int, int, Any]:
+        """Kind, channel, message, slot and body of the next record."""
+        async with asyncio.timeout(30):
+            head = await self.reader.readexactly(records.RECORD_BYTES)
+            kind, _, channel, message, _, slot, size = records.RECORD.unpack(head)
+            body: Any = b""
+            if kind in (records.CONTROL, records.DATA):
+                body = await self.reader.readexactly(size)
+            if kind == records.CONTROL:
+                body = body_from_wire(unpack_map(body), CHANNELS)
+            return kind, channel, message, slot, body
+
+    async def answer(self, kind: type) -> Any:
+        """The next message of a class; hellos are passed over, anything else is wrong."""
+        while True:
+            _, _, _, _, body = await self.next()
+            if isinstance(body, kind):
+                return body
+            assert isinstance(body, LinkHello)
+
+    async def closed(self) -> bytes:
+        """What still came before the other end closed."""
+        came = bytearray()
+        async with asyncio.timeout(30):
+            try:
+                while chunk := await self.reader.read(65536):
+                    came += chunk
+            except ConnectionError:
+                pass
+        return bytes(came)
+
+    async def close(self) -> None:
+        self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
+
+
+class Victims:
+    """A publisher and a subscriber that must not notice anything."""
+
+    def __init__(self, world: Any, publisher: Any, ear: Any) -> None:
+        self.world, self.publisher, self.ear = world, publisher, ear
+        self.number = 0
+        self.peers: list[Peer] = []
+        self.clients: list[Peer] = []
+
+    @property
+    def contact(self) -> Contact:
+        contact: Contact = self.publisher._exchange._contact
+        return contact
+
+    async def stranger(self) -> Peer:
+        peer = await Peer.to(self.contact, self.world.transport)
+        self.peers.append(peer)
+        return peer
+
+    async def client(self, number: int = 1) -> tuple[Peer, ChannelOpened]:
+        """A peer that holds a channel's key."""
+        peer = await self.stranger()
+        peer.hello()
+        self.clients.append(peer)
+        return peer, await self.open(peer, number)
+
+    async def open(self, peer: Peer, number: int) -> Any:
+        client_id, nonce = uuid4(), os.urandom(32)
+        key = auth.channel_key(self.publisher.secret, self.publisher.id.bytes + client_id.bytes)
+        peer.control(OpenChannel(number, self.publisher.id, client_id, nonce))
+        challenge = await peer.answer(ChannelChallenge)
+        assert auth.same(challenge.proof, auth.server_proof(key, nonce, challenge.nonce))
+        peer.control(ChannelProof(number, auth.client_proof(key, nonce, challenge.nonce)))
+        return await peer.answer(ChannelOpened)
+
+    async def go_on(self, count: int = 40) -> None:
+        """Exchange more messages than there are buffers."""
+        for _ in range(count):
+            async with asyncio.timeout(30):
+                await self.publisher.broadcast(np.full(100, self.number))
+            assert (await self.ear.recv() == self.number).all()
+            self.number += 1
+
+
+@pytest.fixture
+async def victims(world: Any) -> AsyncIterator[Victims]:
+    victims = Victims(world, await world.publisher(num_buffers=4), await world.subscriber())
+    await victims.go_on()
+    yield victims
+    for peer in victims.clients:  # they may hold what the others wait for
+        peer.writer.transport.abort()
+    await victims.go_on()
+    for peer in victims.peers:
+        await peer.close()
+    await victims.go_on()
+
+
+# --- strangers --------------------------------------------------------------------------------------------------
+
+
+def _control(body: bytes) -> bytes:
+    return records.pack(records.CONTROL, 0, size=len(body)) + body
+
+
+BROKEN = {
+    "text": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "random": bytes((7 * index * index + 13) % 256 for index in range(4096)),
+    "unknown kind": records.pack(9, 1),
+    "huge control": records.pack(records.CONTROL, 0, size=2**63),
+    "control beyond the limit": records.pack(records.CONTROL, 0, size=64 * 1024 + 1),
+    "huge data": records.pack(records.DATA, 1, size=2**40),
+    "data before a proof": records.pack(records.DATA, 1, size=8) + bytes(8),
+    "no map": _control(b"\x93\x01\x02\x03"),
+    "no msgpack": _control(b"\xc1" * 50),
+    "deep": _control(b"\x91" * 60_000),
+    "unknown tag": _control(encode(Withdraw(uuid4()))),
+    "wrong fields": _control(b"\x82\xa4type\xaclink.hello\xa3pid\xa1x"),
+    "empty": _control(b""),
+}
+
+
+@pytest.mark.parametrize("stream", BROKEN.values(), ids=BROKEN.keys())
+@pytest.mark.parametrize("greets", [True, False])
+async def test_what_is_no_conversation_ends_it(victims: Victims, stream: bytes, greets: bool) -> None:
+    stranger = await victims.stranger()
+    if greets:
+        stranger.hello()
+    stranger.writer.write(stream)
+    came = await stranger.closed()
+    assert len(came) < 1000
+
+
+async def test_a_stranger_that_says_nothing_or_half_a_word_is_in_nobodys_way(victims: Victims) -> None:
+    for said in (b"", records.pack(records.CONTROL, 0, size=100)[:20], records.pack(records.CONTROL, 0, size=100)):
+        stranger = await victims.stranger()
+        stranger.writer.write(said)
+    await victims.go_on()
+    for stranger in victims.peers:
+        stranger.writer.transport.abort()
+
+
+async def test_without_the_key_there_is_nothing_to_hear(victims: Victims) -> None:
+    stranger = await victims.stranger()
+    stranger.hello()
+    nonce = os.urandom(32)
+    for number, publisher_id in enumerate([uuid4(), victims.publisher.id], 1):
+        stranger.control(OpenChannel(number, publisher_id, uuid4(), nonce))
+    refused = await stranger.answer(ChannelRefused)
+    assert refused.number == 1
+    challenge = await stranger.answer(ChannelChallenge)
+    for proof in (challenge.proof, auth.client_proof(b"", nonce, challenge.nonce), b""):
+        stranger.control(ChannelProof(2, proof))
+        assert (await stranger.answer(ChannelRefused)).number == 2
+    stranger.control(ChannelProof(77, b""))
+    assert (await stranger.answer(ChannelRefused)).number == 77
+    await victims.go_on()
+    stranger.writer.transport.write_eof()
+    assert await stranger.closed() == b""
+
+
+async def test_who_does_not_say_who_it_is_is_refused(victims: Victims) -> None:
+    stranger = await victims.stranger()
+    stranger.control(OpenChannel(1, victims.publisher.id, uuid4(), os.urandom(32)))
+    assert "who" in (await stranger.answer(ChannelRefused)).reason
+
+
+async def test_nobody_is_believed_who_it_is_without_a_proof(victims: Victims) -> None:
+    """Else whoever wants to reach the real one would be led to the stranger."""
+    stranger = await victims.stranger()
+    exchange = victims.publisher._exchange
+    await victims.ear.close()  # the link that there is may go
+    for link in list(exchange._links._ours):
+        link.close()
+    await victims.world.until(lambda: not exchange._links._to)
+    stranger.hello(exchange.id)
+    assert isinstance((await stranger.next())[4], LinkHello)
+    victims.ear = await victims.world.subscriber()
+    await victims.go_on()
+
+
+@pytest.mark.parametrize("record", ["open", "notice"])
+async def test_who_asks_much_and_reads_nothing_is_cut_off(victims: Victims, record: str) -> None:
+    stranger = await victims.stranger()
+    stranger.hello()
+    if record == "open":
+        body = encode(OpenChannel(1, uuid4(), uuid4(), bytes(32)))
+        question = records.pack(records.CONTROL, 0, size=len(body)) + body
+    else:
+        question = records.pack(records.NOTICE, 1)
+    stranger.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    going_on = asyncio.create_task(victims.go_on(10))
+
+    async def ask() -> None:
+        async with asyncio.timeout(30):
+            while True:
+                stranger.writer.write(question * 1000)
+                await stranger.writer.drain()
+
+    with pytest.raises(ConnectionError):
+        await ask()
+    await going_on
+
+
+async def test_too_many_questions_at_a_time_are_refused(victims: Victims) -> None:
+    stranger = await victims.stranger()
+    stranger.hello()
+    for number in range(1, 1100):
+        stranger.control(OpenChannel(number, victims.publisher.id, uuid4(), bytes(32)))
+    refused = [await stranger.answer(ChannelChallenge | ChannelRefused) for _ in range(1, 1100)]  # type: ignore[arg-type]
+    assert 0 < sum(isinstance(answer, ChannelRefused) for answer in refused) < 100
+    for number in range(1, 1100):
+        stranger.control(CloseChannel(number))
+    await victims.go_on()
+    assert not any(victims.publisher._exchange._admission._asking.values())
+
+
+# --- peers that hold a key ----------------------------------------------------------------------------------------
+
+
+async def test_a_peer_lets_go_only_of_what_it_holds_and_once(victims: Victims) -> None:
+    peer, _ = await victims.client()
+    blocked = asyncio.create_task(victims.go_on(20))
+    held = []
+    while len(held) < 4:
+        kind, channel, _, slot, _ = await peer.next()
+        if kind != records.CONTROL:
+            held.append(slot)
+            assert channel == 1
+    assert sorted(held) == [0, 1, 2, 3]
+    for slot in (4, 77, 2**32 - 1):
+        peer.record(records.RELEASE, 1, 0, 0, slot)
+    for channel in (0, 2, 2**32 - 1):
+        peer.record(records.RELEASE, channel, 0, 0, held[0])
+    peer.control(OpenChannel(9, uuid4(), uuid4(), b""))
+    while not isinstance((await peer.next())[4], ChannelRefused):  # so all of that has been read
+        pass
+    assert not blocked.done()
+    assert victims.publisher.window.busy == 4
+    for slot in held:
+        for _ in range(3):
+            peer.record(records.RELEASE, 1, 0, 0, slot)
+    while not blocked.done():
+        kind, _, _, slot, _ = await peer.next()
+        if kind != records.CONTROL:
+            peer.record(records.RELEASE, 1, 0, 0, slot)
+    await blocked
+    window = victims.publisher.window
+    assert len(set(window._free)) == len(window._free)
+
+
+async def test_a_channel_has_one_number_and_a_number_one_channel(victims: Victims) -> None:
+    peer, _ = await victims.client(number=5)
+    for number in (5, -1, 2**32):
+        peer.control(OpenChannel(number, victims.publisher.id, uuid4(), bytes(32)))
+        assert "cannot be channel" in (await peer.answer(ChannelRefused)).reason
+    peer.control(OpenChannel(6, victims.publisher.id, uuid4(), bytes(32)))
+    peer.control(OpenChannel(6, victims.publisher.id, uuid4(), bytes(32)))
+    assert (await peer.answer(ChannelChallenge)).number == 6
+    assert "cannot be channel" in (await peer.answer(ChannelRefused)).reason
+    peer.writer.transport.abort()
+    await victims.go_on()
+
+
+async def test_a_peer_that_holds_everything_and_goes_frees_the_publisher(victims: Victims) -> None:
+    peer, _ = await victims.client()
+    blocked = asyncio.create_task(victims.go_on(20))
+    await victims.world.until(lambda: victims.publisher.window.busy == 4 and victims.publisher.window._waiters)
+    peer.writer.transport.abort()
+    async with asyncio.timeout(30):
+        await blocked
+
+
+async def test_a_peer_may_close_and_hold_on(victims: Victims) -> None:
+    peer, _ = await victims.client()
+    await victims.go_on(3)
+    peer.control(CloseChannel(1))
+    held = []
+    while True:
+        kind, _, _, slot, body = await peer.next()
+        if isinstance(body, ChannelEnded):
+            break
+        if kind != records.CONTROL:
+            held.append(slot)
+    assert len(held) == 3
+    assert body.next_message == victims.publisher.next_message
+    await victims.go_on()
+    await victims.world.until(lambda: victims.publisher.window.busy == 3)
+    for slot in held:
+        peer.record(records.RELEASE, 1, 0, 0, slot)
+    await victims.world.until(lambda: victims.publisher.window.busy == 0)
+
+
+# --- publishers that break the rules ------------------------------------------------------------------------------
+
+
+class RogueExchange:
+    """A process that says to the graph server that it has a publisher."""
+
+    def __init__(self, transport: str) -> None:
+        self.id, self.publisher_id, self.secret = uuid4(), uuid4(), os.urandom(32)
+        self.transport = transport
+        self.peer: Peer | None = None
+        self.came: asyncio.Queue[Peer] = asyncio.Queue()
+
+    async def declare(self, address: Any, topic: str) -> "asyncio.Task[Any]":
+        def arrived(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.came.put_nowait(Peer(reader, writer))
+
+        port = 1
+        if self.transport == "shm" and PASSES_DESCRIPTORS:
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            listener.bind("\0" + link_name(self.id))
+            self.server = await asyncio.start_unix_server(arrived, sock=listener)
+            link = f"unix:{link_name(self.id)}"
+        else:
+            self.server = await asyncio.start_server(arrived, "127.0.0.1", 0)
+            port = self.server.sockets[0].getsockname()[1]
+            link = f"tcp:{host_id()}:{port}"
+        self.connection = await ControlConnection.open(address)
+        contact = Contact(self.id, link, "127.0.0.1", port)
+        forced = self.transport == "tcp"
+        question = DeclarePublisher(self.publisher_id, topic, contact, self.secret, force_tcp=forced)
+        return asyncio.create_task(self.connection.request(question, timeout=30))
+
+    async def accept(self, *, honest: bool = True) -> tuple[Peer, int, bytes]:
+        """Let the subscriber's process open its channel; return the peer, the channel's number and key."""
+        async with asyncio.timeout(30):
+            peer = await self.came.get()
+        self.peer = peer
+        hello = await peer.answer(LinkHello)
+        self.subscriber_exchange = hello.exchange_id
+        peer.hello(self.id)
+        question = await peer.answer(OpenChannel)
+        key = auth.channel_key(self.secret, self.publisher_id.bytes + question.client_id.bytes)
+        nonce = os.urandom(32)
+        proof = auth.server_proof(key if honest else os.urandom(32), question.nonce, nonce)
+        peer.control(ChannelChallenge(question.number, nonce, proof, 4))
+        if honest:
+            answer = await peer.answer(ChannelProof)
+            assert auth.same(answer.proof, auth.client_proof(key, question.nonce, nonce))
+            peer.control(ChannelOpened(question.number, 0))
+        return peer, question.number, key
+
+    async def close(self) -> None:
+        if self.peer is None:  # it was never used
+            return
+        await self.peer.close()
+        self.server.close()
+        await self.server.wait_closed()
+        await self.connection.close()
+
+
+@pytest.fixture
+async def rogue(victims: Victims) -> AsyncIterator[RogueExchange]:
+    rogue = RogueExchange(victims.world.transport)
+    yield rogue
+    await rogue.close()
+
+
+async def test_a_publisher_without_the_key_is_not_heard(
+    victims: Victims, rogue: RogueExchange, caplog: pytest.LogCaptureFixture
+) -> None:
+    declaring = await rogue.declare(victims.world.address, "OUT")
+    peer, number, _ = await rogue.accept(honest=False)
+    peer.record(records.NOTICE, number, 0, 0, 0, 64)
+    assert (await declaring).unconfirmed
+    assert "does not hold the channel's key" in caplog.text
+    await victims.go_on()
+    assert victims.ear.waiting == 0
+
+
+async def test_a_publisher_that_points_outside_its_memory_is_cut_off(
+    victims: Victims, rogue: RogueExchange
+) -> None:
+    declaring = await rogue.declare(victims.world.address, "OUT")
+    peer, number, key = await rogue.accept()
+    await declaring
+    if rogue.transport == "tcp":
+        peer.record(records.DATA, number, 0, 0, 0, 2**40)
+    else:
+        give_segment(rogue, peer, number, key, Segment(0, SegmentForm(2, 4096)))
+        peer.record(records.NOTICE, number, 0, 0, 1, 4097)
+    await peer.closed()
+    await victims.go_on()
+    assert victims.ear.waiting == 0
+
+
+def give_segment(rogue: RogueExchange, peer: Peer, number: int, key: bytes, segment: Segment) -> None:
+    if PASSES_DESCRIPTORS:
+        assert hand_over(rogue.subscriber_exchange, rogue.publisher_id, key, segment)
+        segment.close()
+    else:
+        assert segment.path is not None
+        form = segment.form
+        peer.control(SegmentNamed(number, segment.number, segment.path.name, form.slot_bytes, form.slots))
+        rogue.segment = segment  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("slot", [2, 2**32 - 1])
+async def test_a_slot_that_there_is_not(victims: Victims, rogue: RogueExchange, slot: int) -> None:
+    if rogue.transport == "tcp":
+        pytest.skip("no slots")
+    declaring = await rogue.declare(victims.world.address, "OUT")
+    peer, number, key = await rogue.accept()
+    await declaring
+    give_segment(rogue, peer, number, key, Segment(0, SegmentForm(2, 4096)))
+    peer.record(records.NOTICE, number, 0, 0, slot, 64)
+    await peer.closed()
+
+
+async def test_a_segment_that_was_never_given(victims: Victims, rogue: RogueExchange) -> None:
+    if rogue.transport == "tcp":
+        pytest.skip("no segments")
+    declaring = await rogue.declare(victims.world.address, "OUT")
+    peer, number, _ = await rogue.accept()
+    await declaring
+    peer.record(records.NOTICE, number, 0, 5, 0, 64)
+    await peer.closed()
+
+
+async def test_a_segment_with_another_key_is_not_mapped(victims: Victims, rogue: RogueExchange) -> None:
+    if rogue.transport == "tcp" or not PASSES_DESCRIPTORS:
+        pytest.skip("nobody else can hand over")
+    declaring = await rogue.declare(victims.world.address, "OUT")
+    peer, number, _ = await rogue.accept()
+    await declaring
+    give_segment(rogue, peer, number, os.urandom(32), Segment(0, SegmentForm(2, 4096)))
+    peer.record(records.NOTICE, number, 0, 0, 0, 64)
+    await peer.closed()
+
+
+async def test_nonsense_in_a_message_is_its_readers_error_and_nobody_elses(
+    victims: Victims, rogue: RogueExchange
+) -> None:
+    declaring = await rogue.declare(victims.world.address, "OUT")
+    peer, number, key = await rogue.accept()
+    await declaring
+    if rogue.transport == "tcp":
+        peer.record(records.DATA, number, 0, 0, 3, 64, body=b"\xff" * 64)
+    else:
+        segment = Segment(0, SegmentForm(4, 4096))
+        segment.memory[:] = b"\xff" * (4 * 4096)
+        give_segment(rogue, peer, number, key, segment)
+        peer.record(records.NOTICE, number, 0, 0, 3, 64)
+    with pytest.raises(Exception, match=r".*"):
+        await victims.ear.recv()
+    kind, channel, _, slot, _ = await peer.next()
+    assert (kind, channel, slot) == (records.RELEASE, number, 3)
+    await victims.go_on()

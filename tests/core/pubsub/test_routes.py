@@ -1,0 +1,180 @@
+"""Routes that come and go while their channels open and drain: one channel for each publisher, never two."""
+
+import asyncio
+import logging
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from ezmsg.core.errors import ChannelRefused
+from ezmsg.core.pubsub.channel import Channel, Lease, Receiver
+from ezmsg.core.pubsub.routes import Routes
+from ezmsg.protocol.messages.endpoints import Contact, Source
+
+
+class Listener:
+    def put(self, lease: Lease) -> None: ...
+
+
+class World:
+    """Opens channels when told to, and remembers what became of them."""
+
+    def __init__(self) -> None:
+        self.routes = Routes(self.open, self.close, self.drain)
+        self.gates: list[asyncio.Future[None]] = []
+        self.drains: list[asyncio.Future[None]] = []
+        self.opened: list[Channel] = []
+        self.closed: list[Channel] = []
+
+    async def open(self, source: Source, receivers: list[Receiver]) -> Channel:
+        gate = asyncio.get_running_loop().create_future()
+        self.gates.append(gate)
+        await gate
+        channel = Channel(source.publisher_id, source.topic, receivers)
+        self.opened.append(channel)
+        return channel
+
+    def close(self, channel: Channel) -> None:
+        self.closed.append(channel)
+
+    async def drain(self, channel: Channel) -> None:
+        gate = asyncio.get_running_loop().create_future()
+        self.drains.append(gate)
+        await gate
+        self.closed.append(channel)
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def source(publisher_id: UUID | None = None) -> Source:
+    return Source(publisher_id or uuid4(), "T", Contact(uuid4(), None, "127.0.0.1", 1), b"key")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_those_who_come_while_a_channel_opens_share_it(world: World) -> None:
+    a, b, here = Listener(), Listener(), source()
+    adding = [asyncio.ensure_future(world.routes.add(here, listener)) for listener in (a, b, a)]
+    await turns()
+    assert len(world.gates) == 1
+    world.gates[0].set_result(None)
+    channels = await asyncio.gather(*adding)
+    assert channels == [world.opened[0]] * 3
+    assert world.opened[0].receivers == [a, b]
+
+
+async def test_who_leaves_while_it_opens_is_not_fed(world: World) -> None:
+    a, b, here = Listener(), Listener(), source()
+    adding = [asyncio.ensure_future(world.routes.add(here, listener)) for listener in (a, b)]
+    await turns()
+    assert world.routes.remove(here.publisher_id, [a]) == []
+    world.gates[0].set_result(None)
+    await asyncio.gather(*adding)
+    assert world.opened[0].receivers == [b]
+    assert world.closed == []
+
+
+async def test_a_channel_that_nobody_wants_any_more_when_it_opens_is_closed(world: World) -> None:
+    a, here = Listener(), source()
+    adding = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    world.routes.remove(here.publisher_id, [a])
+    world.gates[0].set_result(None)
+    await adding
+    assert world.closed == world.opened
+    assert not world.routes._routes
+
+
+async def test_who_comes_back_while_it_opens_gets_it(world: World) -> None:
+    a, here = Listener(), source()
+    first = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    world.routes.remove(here.publisher_id, [a])
+    second = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    world.gates[0].set_result(None)
+    assert await first is await second
+    assert world.opened[0].receivers == [a]
+    assert world.closed == []
+
+
+async def test_a_new_channel_waits_for_the_end_of_the_old_one(world: World) -> None:
+    a, here = Listener(), source()
+    adding = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    world.gates[0].set_result(None)
+    await adding
+    (draining,) = world.routes.remove(here.publisher_id, [a])
+    await turns()
+    assert world.opened[0].receivers == [a]  # what is under way still comes
+    again = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    assert len(world.gates) == 1
+    world.drains[0].set_result(None)
+    await draining
+    await turns()
+    world.gates[1].set_result(None)
+    assert await again is world.opened[1]
+    assert world.closed == [world.opened[0]]
+
+
+async def test_one_of_several_is_dropped_at_once(world: World) -> None:
+    a, b, here = Listener(), Listener(), source()
+    adding = [asyncio.ensure_future(world.routes.add(here, listener)) for listener in (a, b)]
+    await turns()
+    world.gates[0].set_result(None)
+    await asyncio.gather(*adding)
+    assert world.routes.remove(here.publisher_id, [a]) == []
+    assert world.opened[0].receivers == [b]
+    world.routes.drop_receiver(b)
+    assert world.closed == world.opened
+
+
+async def test_all_who_lose_a_publisher_together_hear_its_last(world: World) -> None:
+    a, b, here = Listener(), Listener(), source()
+    adding = [asyncio.ensure_future(world.routes.add(here, listener)) for listener in (a, b)]
+    await turns()
+    world.gates[0].set_result(None)
+    await asyncio.gather(*adding)
+    (draining,) = world.routes.remove(here.publisher_id, [a, b])
+    await turns()
+    assert world.opened[0].receivers == [a, b]
+    world.drains[0].set_result(None)
+    await draining
+
+
+@pytest.mark.parametrize("error", [ChannelRefused(topic="T", reason="no"), OSError("gone"), TimeoutError()])
+async def test_a_channel_that_does_not_open_may_be_tried_again(
+    world: World, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    a, here = Listener(), source()
+    adding = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    with caplog.at_level(logging.WARNING):
+        world.gates[0].set_exception(error)
+        with pytest.raises(type(error)):
+            await adding
+    assert "T cannot be heard here" in caplog.text
+    again = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    world.gates[1].set_result(None)
+    assert (await again).receivers == [a]
+
+
+async def test_a_publisher_that_ended_is_forgotten(world: World) -> None:
+    a, here = Listener(), source()
+    adding: Any = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    world.gates[0].set_result(None)
+    world.routes.ended(await adding)
+    assert world.routes.remove(here.publisher_id, [a]) == []
+    world.routes.drop_receiver(a)
+    assert world.closed == []
+    assert world.routes.remove(uuid4(), [a]) == []
