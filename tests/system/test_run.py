@@ -320,7 +320,8 @@ def test_normal_termination_in_a_thread_ends_the_run(start):
     assert program.ends() == 0
 
 
-def test_a_main_that_goes_on_after_everything_is_interrupted_before_its_unit_is_shut_down(start):
+def test_a_main_that_goes_on_after_everything_is_interrupted_before_its_unit_is_shut_down(start, tmp_path):
+    go = tmp_path / "go"
     program = start(
         """
         from ezmsg.core.runtime import worker
@@ -341,9 +342,12 @@ def test_a_main_that_goes_on_after_everything_is_interrupted_before_its_unit_is_
                 say("shutdown")
 
         window = Window()
-        ez.run(COUNTER=Counter(count=1, ends_run=True), WINDOW=window, process_components=(window,))
-        """
+        ez.run(LAST=Last(), WINDOW=window, process_components=(window,))
+        """,
+        str(go),
     )
+    program.says("main")
+    go.touch()
     assert program.ends() == 0
     assert program.out == ["main\n", "main over\n", "shutdown\n"]
     assert "WINDOW:show goes on after everything else" in program.errors

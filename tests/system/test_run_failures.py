@@ -338,13 +338,6 @@ def test_a_unit_that_never_gives_a_turn_is_named_and_ended_or_left_behind(start,
     go = tmp_path / "go"
     program = start(
         f"""
-        class Last(ez.Unit):
-            @ez.task
-            async def wait(self):
-                while not os.path.exists(sys.argv[1]):
-                    await asyncio.sleep(0.01)
-                raise ez.NormalTermination
-
         limit_stopping(1.5)
         blocker, last = Blocker(), Last()
         ez.run(BLOCKER=blocker, LAST=last, PAIR=Pair(), process_components=({listed}))
@@ -359,7 +352,8 @@ def test_a_unit_that_never_gives_a_turn_is_named_and_ended_or_left_behind(start,
     assert "BLOCKER:block: it keeps the event loop busy" in failure
 
 
-def test_a_unit_that_cannot_be_cancelled_is_named(start):
+def test_a_unit_that_cannot_be_cancelled_is_named(start, tmp_path):
+    go = tmp_path / "go"
     program = start(
         """
         class Stubborn(ez.Unit):
@@ -367,15 +361,19 @@ def test_a_unit_that_cannot_be_cancelled_is_named(start):
             async def stay(self):
                 while True:
                     try:
+                        say("staying")
                         await asyncio.Event().wait()
                     except asyncio.CancelledError:
                         say("no")
 
         limit_stopping(1.0)
         stubborn = Stubborn()
-        ez.run(A=stubborn, LAST=Counter(count=1, ends_run=True), process_components=(stubborn,))
-        """
+        ez.run(A=stubborn, LAST=Last(), process_components=(stubborn,))
+        """,
+        str(go),
     )
+    program.says("staying")
+    go.touch()
     assert program.ends() == 1
     assert "did not stop in time; the last that was heard of it is A:stay: being cancelled" in program.errors
 

@@ -365,6 +365,7 @@ class RogueExchange:
         self.id, self.publisher_id, self.secret = uuid4(), uuid4(), os.urandom(32)
         self.transport = transport
         self.peer: Peer | None = None
+        self.segment: Segment | None = None
         self.came: asyncio.Queue[Peer] = asyncio.Queue()
 
     async def declare(self, address: Any, topic: str) -> "asyncio.Task[Any]":
@@ -413,6 +414,8 @@ class RogueExchange:
         self.server.close()
         await self.server.wait_closed()
         await self.connection.close()
+        if self.segment is not None:
+            self.segment.close()
 
 
 @pytest.fixture
@@ -458,7 +461,7 @@ def give_segment(rogue: RogueExchange, peer: Peer, number: int, key: bytes, segm
         assert segment.path is not None
         form = segment.form
         peer.control(SegmentNamed(number, segment.number, segment.path.name, form.slot_bytes, form.slots))
-        rogue.segment = segment  # type: ignore[attr-defined]
+        rogue.segment = segment
 
 
 @pytest.mark.parametrize("slot", [2, 2**32 - 1])

@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import ezmsg.core as ez
@@ -135,6 +136,16 @@ class Blocker(ez.Unit):
             time.sleep(0.2)  # noqa: ASYNC251  that is what it is for
 
 
+class Last(ez.Unit):
+    """Ends the run when the file that the program was told of is there."""
+
+    @ez.task
+    async def wait(self) -> None:
+        while not Path(sys.argv[1]).exists():
+            await asyncio.sleep(0.01)
+        raise ez.NormalTermination
+
+
 def limit_stopping(seconds: float) -> None:
     """Let the time for stopping be short."""
     from ezmsg.core.runtime import orders, supervisor
@@ -147,6 +158,7 @@ __all__ = [
     "CountSettings",
     "Counter",
     "Here",
+    "Last",
     "Listener",
     "Output",
     "Pair",

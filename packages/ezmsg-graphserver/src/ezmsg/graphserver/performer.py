@@ -56,9 +56,12 @@ class Performer:
                 pass  # no notice and no stream leads to a server in this revision
 
     def leave(self, link: Link) -> None:
-        """Take a client out of the graph, if it was let in."""
+        """Take a client out of the graph, if it was let in.
+
+        Not once the server ends: everybody leaves then, and nobody shall take down a route because of it.
+        """
         self._followers.discard(link)
-        if self._links.pop(link.peer, None) is not None:
+        if self._links.pop(link.peer, None) is not None and not self._closed:
             self._perform(self._graph.peer_left(link.peer, _now()))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What waits to be written to one socket: the socket takes as much as it can at once, the rest when it can again.
+"""What waits to be written to one socket: it takes what it can at once, and the rest when it can take more.
 
 Bodies are written from where they are, never joined or queued a second time; the transport is only asked to tell when
 the socket takes more, by being given a small piece.
