@@ -84,6 +84,17 @@ async def test_tokens_that_differ(scripted: Any, held: bytes, shown: bytes) -> N
         await ControlConnection.open(scripted.address, token=shown)
 
 
+async def test_a_server_without_a_token_is_no_friend_unless_somebody_says_so(
+    scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EZMSG_INSECURE")
+    with pytest.raises(AuthenticationFailed, match=r"--insecure.*EZMSG_INSECURE=1"):
+        await ControlConnection.open(scripted.address)
+    await (await ControlConnection.open(scripted.address, token=b"")).close()
+    monkeypatch.setenv("EZMSG_INSECURE", "1")
+    await (await ControlConnection.open(scripted.address)).close()
+
+
 async def test_tokens_that_agree(scripted: Any) -> None:
     scripted.token = b"secret"
     connection = await ControlConnection.open(scripted.address, token=b"secret")

@@ -40,12 +40,30 @@ def test_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
         find_address()
 
 
+@pytest.fixture(autouse=True)
+def _no_insecure_server_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EZMSG_INSECURE")
+
+
+def test_a_server_that_lets_everybody_in_is_accepted_if_it_is_ours_or_somebody_said_so(
+    announced: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced.write_text(Announcement(HERE, "", 1, 0.0).to_json(), encoding="utf-8")
+    assert find_token(HERE) == b""
+    announced.unlink()
+    assert find_token(HERE) is None
+    monkeypatch.setenv("EZMSG_INSECURE", "1")
+    assert find_token(HERE) == b""
+    monkeypatch.setenv("EZMSG_INSECURE", "0")
+    assert find_token(HERE) is None
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 @pytest.mark.usefixtures("announced")
 def test_the_announcement_is_for_this_machine_only(host: str) -> None:
     assert find_token(Address(host, HERE.port)) == b"from the file"
-    assert find_token(Address("192.0.2.1", HERE.port)) == b""
-    assert find_token(Address(host, HERE.port + 1)) == b""
+    assert find_token(Address("192.0.2.1", HERE.port)) is None
+    assert find_token(Address(host, HERE.port + 1)) is None
 
 
 @pytest.mark.usefixtures("announced")
@@ -79,16 +97,16 @@ def test_a_token_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_is_announced(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert find_token(HERE) == b""
+    assert find_token(HERE) is None
     folder.rmdir()
-    assert find_token(HERE) == b""
+    assert find_token(HERE) is None
     assert not caplog.records
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
 def test_a_file_open_to_others_is_ignored(announced: Path, mode: int, caplog: pytest.LogCaptureFixture) -> None:
     announced.chmod(mode)
-    assert find_token(HERE) == b""
+    assert find_token(HERE) is None
     assert "0600" in caplog.text
 
 
@@ -104,28 +122,28 @@ def test_a_file_of_somebody_else_is_ignored(
         return os.stat_result(fields)
 
     monkeypatch.setattr(os, "fstat", fstat)
-    assert find_token(HERE) == b""
+    assert find_token(HERE) is None
     assert f"user {stranger}" in caplog.text
 
 
 def test_a_link_is_not_followed(announced: Path, caplog: pytest.LogCaptureFixture) -> None:
     announced.rename(announced.with_name("elsewhere"))
     announced.symlink_to("elsewhere")
-    assert find_token(HERE) == b""
+    assert find_token(HERE) is None
     assert "ignored" in caplog.text
 
 
 def test_what_is_no_plain_file_is_ignored(announced: Path, caplog: pytest.LogCaptureFixture) -> None:
     announced.unlink()
     os.mkfifo(announced, 0o600)
-    assert find_token(HERE) == b""
+    assert find_token(HERE) is None
     assert "plain file" in caplog.text
 
 
 @pytest.mark.usefixtures("announced")
 def test_a_folder_that_others_can_write_to_is_ignored(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder.chmod(0o777)
-    assert find_token(HERE) == b""
+    assert find_token(HERE) is None
     assert "other users can write to it" in caplog.text
 
 
@@ -134,12 +152,12 @@ def test_a_file_that_is_no_announcement_is_ignored(
     announced: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     announced.write_text(content, encoding="utf-8")
-    assert find_token(HERE) == b""
+    assert find_token(HERE) is None
     assert "ignored" in caplog.text
 
 
 async def test_the_token_of_a_running_server_is_found(server: Any) -> None:
-    assert len(find_token(server.address)) == 64
+    assert len(find_token(server.address) or b"") == 64
     connection = await ControlConnection.open(server.address)
     await connection.close()
 

@@ -1,6 +1,7 @@
 """What an operator asks of a real server: persistent edges, the graph, pause, sync, the end."""
 
 import asyncio
+import math
 import signal
 import subprocess
 import sys
@@ -10,8 +11,16 @@ from uuid import uuid4
 import pytest
 
 from ezmsg.control import ControlConnection, GraphService, Session, acquire, release, sharing
+from ezmsg.control.errors import InvalidTimeout
 from ezmsg.protocol.addresses import Address
-from ezmsg.protocol.errors import ConnectionLost, CyclicException, DeadlineExceeded, InvalidTopic, ServerUnreachable
+from ezmsg.protocol.errors import (
+    ConnectionLost,
+    CyclicException,
+    DeadlineExceeded,
+    InvalidMessage,
+    InvalidTopic,
+    ServerUnreachable,
+)
 from ezmsg.protocol.messages.endpoints import (
     AwaitReleases,
     Contact,
@@ -108,6 +117,17 @@ async def test_sync_takes_its_time_but_no_more_than_it_is_given(server: Any) -> 
     patient = asyncio.create_task(service.sync())
     go_on.set()
     await patient
+    await connection.close()
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf, -0.1])
+async def test_sync_refuses_a_time_that_is_none(server: Any, seconds: float) -> None:
+    with pytest.raises(InvalidTimeout):
+        await GraphService(server.address).sync(timeout=seconds)
+    connection = await ControlConnection.open(server.address)
+    await publish(connection)
+    with pytest.raises(InvalidMessage):
+        await connection.request(SyncAll(seconds))
     await connection.close()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import weakref
 from typing import Any
 from uuid import uuid4
@@ -150,5 +151,30 @@ def test_connections_of_dead_loops_are_swept(server: Any) -> None:
 
 async def forget_not(address: Address) -> None:
     connection = await acquire(address)
+    assert len(sharing._all) == 1
+    await release(connection)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # the loop is forgotten on purpose
+def test_two_threads_may_sweep_the_same_dead_loop(server: Any) -> None:
+    asyncio.run(forget(server.address))
+    (dead,) = sharing._all
+    sharing._forget(dead)
+    sharing._forget(dead)  # the other thread was first
+
+
+async def forget(address: Address) -> None:
+    await acquire(address)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:unclosed:ResourceWarning")
+async def test_a_forked_child_shares_nothing(scripted: Any) -> None:
+    connection = await acquire(scripted.address)
+    child = os.fork()
+    if child == 0:
+        os._exit(len(sharing._all))
+    _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
     assert len(sharing._all) == 1
     await release(connection)

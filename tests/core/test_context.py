@@ -440,6 +440,19 @@ def test_contexts_in_two_threads(server):
     assert arrived == list(range(100))
 
 
+async def test_endpoints_that_were_closed_are_forgotten(server):
+    async with asyncio.timeout(HANG), ez.GraphContext(server.address) as context:
+        for _ in range(5):
+            for client in (await context.publisher("A"), await context.subscriber("A")):
+                client.close()
+                await client.wait_closed()
+        kept = await context.subscriber("A")
+        assert context._clients == {kept}
+        context._clients.discard(kept)
+        kept.close()
+        await kept.wait_closed()
+
+
 # --- errors ------------------------------------------------------------------------------------------------------
 
 

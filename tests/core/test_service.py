@@ -7,7 +7,7 @@ import pytest
 
 import ezmsg.core as ez
 from ezmsg.protocol.addresses import Address
-from ezmsg.protocol.errors import ServerUnreachable
+from ezmsg.protocol.errors import AuthenticationFailed, ServerUnreachable
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +60,23 @@ async def test_ensure_starts_one_only_where_it_may(free_address):
     await service.shutdown()
     await asyncio.to_thread(server.stop)
     assert not server.is_alive()
+
+
+async def test_a_stranger_on_the_default_port_does_not_stop_a_program(monkeypatch, tmp_path, caplog):
+    stranger = ez.GraphServer(token="not ours", insecure=False)
+    stranger.start(("127.0.0.1", 0))
+    for file in (tmp_path / "run").iterdir():
+        file.unlink()  # it is another user's, so its announcement is none for us
+    monkeypatch.setattr("ezmsg.control.discovery.DEFAULT_PORT", stranger.address.port)
+    service = ez.GraphService()
+    with pytest.raises(AuthenticationFailed):
+        await service.ensure(auto_start=False)
+    with pytest.raises(AuthenticationFailed):
+        await ez.GraphService(stranger.address).ensure(auto_start=True)
+    server = await service.ensure()
+    assert service.address == server.address != stranger.address
+    assert str(stranger.address) in caplog.text
+    assert "Authentication failed" in caplog.text
+    await service.connect("A", "B")
+    await asyncio.to_thread(server.stop)
+    await asyncio.to_thread(stranger.stop)

@@ -127,7 +127,7 @@ def test_who_does_not_confirm_is_named_after_a_second(graph: Graph) -> None:
     answer(graph, TWO, DeclareSubscriber(SUBSCRIBER, "B"))
     ask(graph, THREE, Connect("A", "B"))
     assert graph.next_deadline() == NOW.monotonic + 1.0
-    reply, warning = graph.tick(Moment(NOW.monotonic + 1.0, 0.0))
+    reply, warning, _ = graph.tick(Moment(NOW.monotonic + 1.0, 0.0))
     assert reply == Reply(THREE, 5, EdgeChanged(True, ["two/2 B"]))
     assert isinstance(warning, effects.Warn)
     assert "A -> B" in warning.text

@@ -112,6 +112,8 @@ class GraphMachine(RuleBasedStateMachine):
                     self.open_calls.append(effect)
                     if isinstance(effect.body, ApplyRoutes):
                         self.apply(effect.peer, effect.body)
+                case effects.Uncall():
+                    self.open_calls = [call for call in self.open_calls if call.call_id != effect.call_id]
                 case effects.Reply() | effects.Fail():
                     assert (effect.peer, effect.request_id) in self.open_requests, "answered twice, or never asked"
                     self.open_requests.remove((effect.peer, effect.request_id))

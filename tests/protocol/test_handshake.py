@@ -22,7 +22,9 @@ TOKENS = st.binary(max_size=8)
 REVISIONS = st.builds(Revision, st.integers(0, 2), st.integers(0, 2))
 
 
-def client(token: bytes = b"token", nonce: bytes = b"c" * auth.NONCE_SIZE, **options: Any) -> ClientHandshake:
+def client(
+    token: bytes | None = b"token", nonce: bytes = b"c" * auth.NONCE_SIZE, **options: Any
+) -> ClientHandshake:
     return ClientHandshake(token, nonce, CLIENT_ID, **options)
 
 
@@ -56,6 +58,14 @@ def test_a_client_refuses_a_server_with_another_token(ours: bytes, theirs: bytes
     with pytest.raises(AuthenticationFailed) as refused:
         a.receive(b.receive(a.start()))
     assert ("this client has none" in refused.value.reason) == (not ours)
+    assert not a.done
+
+
+@pytest.mark.parametrize(("held", "said"), [(b"", "--insecure"), (b"token", "this client has none")])
+def test_a_client_without_a_token_refuses_every_server(held: bytes, said: str) -> None:
+    a = client(None)
+    with pytest.raises(AuthenticationFailed, match=said):
+        a.receive(server(held).receive(a.start()))
     assert not a.done
 
 

@@ -13,6 +13,9 @@ import pytest
 
 import ezmsg.core as ez
 from ezmsg.core.errors import EndpointClosed, InvalidOption, UnencodableMessage
+from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.core.pubsub import admission
+from ezmsg.core.transports.handing_over import hand_over
 
 COUNT = 300
 
@@ -255,6 +258,33 @@ async def test_a_burst_of_growing_messages_waits_for_its_reader(world: Any) -> N
     publisher, ear = await world.publisher(num_buffers=8, buf_size=64), await world.subscriber()
     sizes = [64 * 4**step for step in range(8)]
     await spread(world, publisher, [np.full(size, size % 251, np.uint8) for size in sizes])
+    for size in sizes:
+        heard = await ear.recv()
+        assert heard.shape == (size,)
+        assert (heard == size % 251).all()
+
+
+@pytest.mark.skipif(not PASSES_DESCRIPTORS, reason="segments with names are not handed over")
+@pytest.mark.parametrize("transport", ["shm"], indirect=True)
+async def test_messages_wait_in_order_while_their_segment_cannot_be_taken(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = 0
+
+    def reluctantly(*arguments: Any) -> bool:
+        nonlocal attempts
+        attempts += 1
+        return attempts % 3 == 0 and hand_over(*arguments)
+
+    monkeypatch.setattr(admission, "hand_over", reluctantly)
+    publisher, ear = await world.publisher(num_buffers=8, buf_size=64), await world.subscriber()
+    sizes = [64 * 4**step for step in range(8)]
+    await spread(world, publisher, [np.full(size, size % 251, np.uint8) for size in sizes])
+    publisher.close()
+    async with asyncio.timeout(30):
+        await publisher.wait_closed()
+    assert publisher.undelivered == 0
+    assert attempts > 3
     for size in sizes:
         heard = await ear.recv()
         assert heard.shape == (size,)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ezmsg.core.errors import ChannelRefused
+from ezmsg.core.pubsub import routes
 from ezmsg.core.pubsub.channel import Channel, Lease, Receiver
 from ezmsg.core.pubsub.routes import Routes
 from ezmsg.protocol.messages.endpoints import Contact, Source
@@ -150,22 +151,68 @@ async def test_all_who_lose_a_publisher_together_hear_its_last(world: World) -> 
     await draining
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "RETRY_FIRST_S", 0.0)
+
+
 @pytest.mark.parametrize("error", [ChannelRefused(topic="T", reason="no"), OSError("gone"), TimeoutError()])
-async def test_a_channel_that_does_not_open_may_be_tried_again(
-    world: World, error: Exception, caplog: pytest.LogCaptureFixture
+async def test_a_channel_that_does_not_open_is_tried_again(
+    world: World, error: Exception, impatient: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     a, here = Listener(), source()
     adding = asyncio.ensure_future(world.routes.add(here, a))
+    for attempt in range(3):
+        await turns()
+        with caplog.at_level(logging.WARNING):
+            world.gates[attempt].set_exception(error)
     await turns()
-    with caplog.at_level(logging.WARNING):
-        world.gates[0].set_exception(error)
-        with pytest.raises(type(error)):
-            await adding
     assert "T cannot be heard here" in caplog.text
-    again = asyncio.ensure_future(world.routes.add(here, a))
+    assert not adding.done()
+    world.gates[3].set_result(None)
+    assert await adding is world.opened[0]
+    assert world.opened[0].receivers == [a]
+
+
+async def test_a_channel_that_nobody_wants_any_more_is_not_tried_again(world: World, impatient: None) -> None:
+    a, here = Listener(), source()
+    adding = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    world.routes.remove(here.publisher_id, [a])
+    world.gates[0].set_exception(OSError("gone"))
+    assert await adding is None
+    assert len(world.gates) == 1
+    assert not world.routes._routes
+
+
+async def test_a_channel_that_breaks_off_is_opened_again(world: World, impatient: None) -> None:
+    a, here = Listener(), source()
+    adding = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    world.gates[0].set_result(None)
+    await adding
+    world.routes.lost(world.opened[0])
     await turns()
     world.gates[1].set_result(None)
-    assert (await again).receivers == [a]
+    await turns()
+    assert world.opened[1].receivers == [a]
+    world.routes.lost(world.opened[0])  # which is no news
+    await turns()
+    assert len(world.gates) == 2
+
+
+async def test_closing_ends_what_is_being_opened_and_drained(world: World) -> None:
+    a, here, there = Listener(), source(), source()
+    adding = [asyncio.ensure_future(world.routes.add(each, a)) for each in (here, there)]
+    await turns()
+    world.gates[0].set_result(None)
+    await turns()
+    (draining,) = world.routes.remove(here.publisher_id, [a])
+    await turns()
+    async with asyncio.timeout(30):
+        await world.routes.close()
+        await asyncio.wait([*adding, draining])
+    assert adding[1].cancelled()
 
 
 async def test_a_publisher_that_ended_is_forgotten(world: World) -> None:
@@ -173,7 +220,8 @@ async def test_a_publisher_that_ended_is_forgotten(world: World) -> None:
     adding: Any = asyncio.ensure_future(world.routes.add(here, a))
     await turns()
     world.gates[0].set_result(None)
-    world.routes.ended(await adding)
+    await adding
+    world.routes.ended(world.opened[0])
     assert world.routes.remove(here.publisher_id, [a]) == []
     world.routes.drop_receiver(a)
     assert world.closed == []

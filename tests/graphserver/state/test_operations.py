@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ezmsg.graphserver.effects import Call, Effect, PeerId, Reply, Warn
+from ezmsg.graphserver.effects import Call, Effect, PeerId, Reply, Uncall, Warn
 from ezmsg.graphserver.state.operations import Operations, Question
 from ezmsg.protocol.errors import InternalError
 
@@ -51,7 +51,9 @@ def test_the_deadline_ends_it_and_names_the_silent(operations: Operations) -> No
     first, second = calls(begin(operations))
     operations.answered(TWO, second, None)
     assert operations.expire(4.9) == []
-    assert operations.expire(5.0)[0] == Reply(ASKER, 7, ("host/1 A",))
+    reply, _, uncall = operations.expire(5.0)
+    assert reply == Reply(ASKER, 7, ("host/1 A",))
+    assert uncall == Uncall(ONE, first)
     assert operations.answered(ONE, first, None) == [], "too late"
     assert len(operations) == 0
 
@@ -64,16 +66,16 @@ def test_who_leaves_needs_not_confirm(operations: Operations) -> None:
 
 def test_the_asker_who_leaves_is_not_answered(operations: Operations) -> None:
     first, second = calls(begin(operations))
-    assert operations.drop_peer(ASKER) == []
+    assert operations.drop_peer(ASKER) == [Uncall(ONE, first), Uncall(TWO, second)]
     assert operations.answered(ONE, first, None) == []
     assert operations.answered(TWO, second, None) == []
     assert operations.expire(99.0) == []
 
 
 def test_a_cancelled_request_is_not_answered(operations: Operations) -> None:
-    first, _ = calls(begin(operations))
-    assert operations.cancel(ASKER, 7)
-    assert not operations.cancel(ASKER, 7)
+    first, second = calls(begin(operations))
+    assert operations.cancel(ASKER, 7) == [Uncall(ONE, first), Uncall(TWO, second)]
+    assert operations.cancel(ASKER, 7) == []
     assert operations.answered(ONE, first, None) == []
     assert operations.next_deadline() is None
 

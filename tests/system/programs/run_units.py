@@ -9,7 +9,6 @@ import threading
 import time
 import warnings
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import ezmsg.core as ez
@@ -141,7 +140,7 @@ class Last(ez.Unit):
 
     @ez.task
     async def wait(self) -> None:
-        while not Path(sys.argv[1]).exists():
+        while not os.path.exists(sys.argv[1]):  # noqa: ASYNC110, ASYNC240, PTH110  a file is what others can make
             await asyncio.sleep(0.01)
         raise ez.NormalTermination
 

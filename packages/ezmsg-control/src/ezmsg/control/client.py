@@ -63,8 +63,10 @@ class ControlConnection:
     ) -> "ControlConnection":
         """Connect and shake hands; without a token, look for one as :func:`find_token` does.
 
+        :param token: the empty one accepts a server that runs with ``--insecure``; if none is found, such a server
+            is refused.
         :raises ServerUnreachable: if nothing listens there, or what does is no graph server.
-        :raises AuthenticationFailed: if the two sides do not hold the same token.
+        :raises AuthenticationFailed: if the two sides do not hold the same token, or there is none to hold.
         :raises VersionMismatch: if they share no protocol revision.
         :raises DeadlineExceeded: if it takes longer than ``timeout`` seconds.
         """

@@ -19,7 +19,7 @@ from ezmsg.protocol.addresses import (
     AddressType,
     parse_address,
 )
-from ezmsg.protocol.announcement import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Announcement
+from ezmsg.protocol.announcement import INSECURE_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Announcement
 from ezmsg.protocol.errors import EzmsgError, UnreadableToken
 
 logger = logging.getLogger(__name__)
@@ -37,11 +37,12 @@ def find_address(address: AddressType | str | None = None) -> Address:
     return parse_address(address)
 
 
-def find_token(address: Address) -> bytes:
+def find_token(address: Address) -> bytes | None:
     """Return the token for the server at ``address``: the UTF-8 bytes of a text without white space round it.
 
     Looked for in this order: ``EZMSG_TOKEN``, the file that ``EZMSG_TOKEN_FILE`` names, and, if the address is
-    on this machine, the server's announcement. An empty token means that there is none.
+    on this machine, the server's announcement. ``None`` means that there is none. The empty token stands for a
+    server that lets everybody in: one of this user that announced itself so, or any if ``EZMSG_INSECURE`` is 1.
 
     :raises UnreadableToken: if the file that ``EZMSG_TOKEN_FILE`` names cannot be read or is empty, or a token is
         no text.
@@ -51,7 +52,9 @@ def find_token(address: Address) -> bytes:
     if path := os.environ.get(TOKEN_FILE_VARIABLE):
         return _read_token(path)
     announced = read_announcement(address.port) if address.is_loopback else None
-    return b"" if announced is None else _encoded(announced.token, announcement.announcement_name(address.port))
+    if announced is not None:
+        return _encoded(announced.token, announcement.announcement_name(address.port))
+    return b"" if os.environ.get(INSECURE_VARIABLE) == "1" else None
 
 
 def _read_token(path: str) -> bytes:

@@ -4,7 +4,8 @@
 
     EzmsgError
     └── ControlError               4xxx  using the control plane
-        └── StreamOverrun
+        ├── StreamOverrun
+        └── InvalidTimeout               also a ValueError
 """
 
 from typing import ClassVar
@@ -31,3 +32,15 @@ class StreamOverrun(ControlError, RuntimeError):
             f"The stream {self.stream} was read too slowly: {self.limit} items wait, and more came. "
             "Follow it again after the last sequence number that was read, and do slow work elsewhere."
         )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class InvalidTimeout(ControlError, ValueError):
+    """An operation was given a time that cannot be waited for."""
+
+    code: ClassVar[str] = "EZ-4002"
+    operation: str
+    seconds: float
+
+    def sentence(self) -> str:
+        return f"{self.operation} cannot wait {self.seconds} s. Give it a finite time from 0 on, or None to wait."

@@ -1,12 +1,14 @@
 """What an operator asks of a graph server: persistent edges, the whole graph, pause and resume, the end."""
 
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ezmsg.control.client import DEFAULT_TIMEOUT, ControlConnection
 from ezmsg.control.discovery import find_address
 from ezmsg.control.edges import change_edge, connect_request, disconnect_request
+from ezmsg.control.errors import InvalidTimeout
 from ezmsg.control.operations import shut_down, take_dag
 from ezmsg.control.sharing import acquire, release
 from ezmsg.protocol.addresses import Address, AddressType, parse_address
@@ -81,7 +83,10 @@ class GraphService:
 
         :raises DeadlineExceeded: if that takes longer than ``timeout`` seconds; without one it may take any
             time, because a slow subscriber is no fault.
+        :raises InvalidTimeout: if ``timeout`` is negative or not finite.
         """
+        if timeout is not None and not 0 <= timeout < math.inf:
+            raise InvalidTimeout(operation="sync", seconds=timeout)
         limit = None if timeout is None else timeout + _GRACE
         answered = await self._ask_all(SyncAll(timeout), limit)
         if answered.unconfirmed and timeout is not None:

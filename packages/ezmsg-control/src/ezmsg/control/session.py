@@ -23,6 +23,9 @@ from ezmsg.protocol.model.snapshot import GraphSnapshot
 
 logger = logging.getLogger(__name__)
 
+FAREWELL_TIMEOUT_S = 1.0
+"""How long a session that ends waits to hear that the server knows, in seconds."""
+
 
 class Session:
     """One session on a connection; ``id`` names it at the server and in snapshots."""
@@ -57,7 +60,7 @@ class Session:
             return
         self._open = False
         try:
-            await self._connection.request(CloseSession(self.id))
+            await self._connection.request(CloseSession(self.id), timeout=FAREWELL_TIMEOUT_S)
         except ConnectionLost:
             pass
         except EzmsgError as error:

@@ -5,6 +5,8 @@ release, while the next one to acquire gets a fresh one.
 """
 
 import asyncio
+import contextlib
+import os
 
 from attrs import define, field
 
@@ -38,6 +40,9 @@ class _Shared:
 _all: list[_Shared] = []
 """A handful at most. Several threads may be here at once, each with entries of its own loop only."""
 
+if hasattr(os, "register_at_fork"):  # a forked child has the sockets, but not the threads and loops that read them
+    os.register_at_fork(after_in_child=_all.clear)
+
 
 async def acquire(address: Address, token: bytes | None = None) -> ControlConnection:
     """Return the running loop's connection to a server, and open it if there is none.
@@ -67,7 +72,7 @@ def _find(loop: asyncio.AbstractEventLoop, address: Address, token: bytes | None
         if shared.loop is loop and (shared.address, shared.token) == (address, token) and shared.usable:
             return shared
         if shared.loop.is_closed():  # its users forgot to release
-            _all.remove(shared)
+            _forget(shared)
     opening = loop.create_task(ControlConnection.open(address, token=token))
     shared = _Shared(loop, address, token, opening)
     _all.append(shared)
@@ -78,9 +83,14 @@ async def _leave(shared: _Shared) -> None:
     shared.users -= 1
     if shared.users:
         return
-    _all.remove(shared)
+    _forget(shared)
     if not shared.opening.done():
         shared.opening.cancel()
         await asyncio.wait([shared.opening])
     if shared.connection is not None:
         await shared.connection.close()
+
+
+def _forget(shared: _Shared) -> None:
+    with contextlib.suppress(ValueError):  # another thread found the same dead loop, or we are a forked child
+        _all.remove(shared)

@@ -77,14 +77,14 @@ class GraphContext:
         """Make a publisher of ``topic``; see :meth:`Publisher.create` for the options."""
         await self._ensure_server()
         publisher = await Publisher.create(topic, self.graph_address, **kwargs)
-        self._clients.add(publisher)
+        self._keep(publisher)
         return publisher
 
     async def subscriber(self, topic: str, **kwargs: Any) -> Subscriber:
         """Make a subscriber of ``topic``; see :meth:`Subscriber.create` for the options."""
         await self._ensure_server()
         subscriber = await Subscriber.create(topic, self.graph_address, **kwargs)
-        self._clients.add(subscriber)
+        self._keep(subscriber)
         return subscriber
 
     # --- the session --------------------------------------------------------------------------------------
@@ -160,10 +160,21 @@ class GraphContext:
             if self._server is None:
                 self._server = await self._service.ensure(self._auto_start)
 
+    def _keep(self, client: Publisher | Subscriber) -> None:
+        """Remember to close an endpoint, and forget those that were closed meanwhile."""
+        self._clients -= {other for other in self._clients if _has_left(other)}
+        self._clients.add(client)
+
     def _required(self, operation: str) -> Session:
         if self._session is None:
             raise SessionRequired(operation=operation)
         return self._session
+
+
+def _has_left(client: Publisher | Subscriber) -> bool:
+    """Whether an endpoint is closed and nothing of it is under way, so that nobody must wait for it."""
+    leaving = client._closing if isinstance(client, Publisher) else client._withdrawal
+    return leaving is not None and leaving.done()
 
 
 async def _stop(server: GraphServer) -> None:

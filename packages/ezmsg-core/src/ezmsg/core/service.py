@@ -11,7 +11,7 @@ from ezmsg.control.discovery import find_address
 from ezmsg.control.service import GraphService as ControlService
 from ezmsg.graphserver.embedded import GraphServer
 from ezmsg.protocol.addresses import ADDRESS_VARIABLE, AddressType
-from ezmsg.protocol.errors import ServerUnreachable
+from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, ServerUnreachable, VersionMismatch
 
 logger = logging.getLogger("ezmsg")
 
@@ -36,9 +36,13 @@ class GraphService(ControlService):
     async def ensure(self, auto_start: bool | None = None) -> GraphServer | None:
         """Return ``None`` if a server answers, else start one and return it; its starter stops it.
 
+        A server on the default port that refuses us is somebody else's, and as good as none.
+
         :param auto_start: whether one may be started; ``None`` means only if no address was given, by argument
             or by ``EZMSG_GRAPHSERVER_ADDR``.
         :raises ServerUnreachable: if none answers and none may be started.
+        :raises AuthenticationFailed: or another :class:`LinkError`, if the server at an address that was given
+            refuses us.
         """
         try:
             connection = await sharing.acquire(find_address(self.address))
@@ -46,5 +50,14 @@ class GraphService(ControlService):
             if auto_start is False or (auto_start is None and self._explicit):
                 raise
             return self.create_server()
+        except (AuthenticationFailed, VersionMismatch, DeadlineExceeded) as error:
+            if auto_start is False or self._explicit:
+                raise
+            refusing = self.address
+            server = self.create_server()
+            logger.warning(
+                "Started a graph server at %s. The one at %s was of no use: %s", server.address, refusing, error
+            )
+            return server
         await sharing.release(connection)
         return None

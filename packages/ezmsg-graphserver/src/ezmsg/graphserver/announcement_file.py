@@ -50,9 +50,10 @@ class AnnouncementFile:
 
 def _prepared(folder: Path) -> Path:
     """Make the folder if need be, and refuse one that is not ours alone."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=FOLDER_MODE)
+    for made in (*reversed(folder.parents), folder):  # not parents=True, as that heeds the umask and no mode
+        if not made.exists():
+            with contextlib.suppress(FileExistsError):
+                made.mkdir(mode=FOLDER_MODE)
     status = folder.lstat()
     check_folder(folder, status.st_mode, status.st_uid, _uid())
     return folder

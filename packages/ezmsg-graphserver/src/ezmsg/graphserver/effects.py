@@ -46,6 +46,14 @@ class Call:
 
 
 @frozen
+class Uncall:
+    """Tell a peer that the answer to a call is no longer wanted."""
+
+    peer: PeerId
+    call_id: int
+
+
+@frozen
 class Follow:
     """Begin to send a peer the items of a cursor, as answers to its request."""
 
@@ -80,4 +88,4 @@ class StopServer:
     """End the server when everything before this was sent."""
 
 
-Effect = Reply | Fail | Call | Follow | Unfollow | Feed | Warn | StopServer
+Effect = Reply | Fail | Call | Uncall | Follow | Unfollow | Feed | Warn | StopServer

@@ -42,9 +42,7 @@ class Graph:
 
     def request_cancelled(self, peer: PeerId, request_id: int) -> list[Effect]:
         """A peer no longer wants the answer or the stream of its request. What was changed stays changed."""
-        if self.state.operations.cancel(peer, request_id):
-            return []
-        return [Unfollow(peer, request_id)]
+        return self.state.operations.cancel(peer, request_id) or [Unfollow(peer, request_id)]
 
     def reply_received(self, peer: PeerId, call_id: int, answer: Any, now: Moment) -> list[Effect]:
         """A peer has answered a call, with a body or with an error."""

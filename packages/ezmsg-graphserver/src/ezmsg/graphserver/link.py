@@ -26,6 +26,9 @@ FAREWELL_TIMEOUT_S = 1.0
 OUTBOX_LIMIT = FRAME_LIMIT + 1024 * 1024
 """How many unread bytes a client may leave: one largest frame, and some."""
 
+CALLS_LIMIT = 10_000
+"""How many questions a client may leave unanswered, as nothing waits for some of the answers."""
+
 _ITEMS_PER_WRITE = 64
 
 _SILENCE_OPTIONS = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 25_000))
@@ -59,7 +62,8 @@ class Link(asyncio.Protocol):
         self.address = "?"
         self.opened = False
         self.connection = protocol.Connection(handshake)
-        self.calls: dict[int, int] = {}  # from the connection's request ids to the graph's call ids
+        self._calls: dict[int, int] = {}  # from the connection's request ids to the graph's call ids
+        self._asked: dict[int, int] = {}  # and back
         self._handshake = handshake
         self._owner = owner
         self._loop = asyncio.get_running_loop()
@@ -129,7 +133,26 @@ class Link(asyncio.Protocol):
         :raises FrameTooLarge: if the question is larger than a frame may be.
         """
         if not self.connection.closed:
-            self.calls[self.connection.request(body)] = call_id
+            if len(self._calls) >= CALLS_LIMIT:
+                self.close(ServerOverloaded(reason=f"the client left {CALLS_LIMIT} questions unanswered"))
+                return
+            request_id = self.connection.request(body)
+            self._calls[request_id] = call_id
+            self._asked[call_id] = request_id
+
+    def uncall(self, call_id: int) -> None:
+        """Tell the client that an answer is no longer wanted, and expect it no more."""
+        request_id = self._asked.get(call_id)
+        if request_id is not None and not self.connection.closed:
+            self.take_call(request_id)
+            self.connection.cancel(request_id)
+
+    def take_call(self, request_id: int) -> int | None:
+        """Return the id of the call that was answered, once, or ``None`` if it is expected no more."""
+        call_id = self._calls.pop(request_id, None)
+        if call_id is not None:
+            del self._asked[call_id]
+        return call_id
 
     def follow(self, request_id: int, cursor: Cursor) -> None:
         """Begin to send what a cursor finds."""

@@ -82,7 +82,7 @@ class Performer:
             return [effects.Fail(link.peer, request_id, InternalError(reason=reason))]
 
     def _answered(self, link: Link, request_id: int, answer: object) -> None:
-        call_id = link.calls.pop(request_id, None)
+        call_id = link.take_call(request_id)
         if call_id is not None:
             self._perform(self._graph.reply_received(link.peer, call_id, answer, _now()))
 
@@ -124,6 +124,8 @@ class Performer:
                 link.follow(request_id, cursor)
             case effects.Unfollow(request_id=request_id):
                 link.unfollow(request_id)
+            case effects.Uncall(call_id=call_id):
+                link.uncall(call_id)
             case effects.Call(call_id=call_id, body=body):
                 try:
                     link.call(call_id, body)

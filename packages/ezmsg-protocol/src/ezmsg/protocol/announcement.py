@@ -28,6 +28,9 @@ TOKEN_VARIABLE = "EZMSG_TOKEN"
 TOKEN_FILE_VARIABLE = "EZMSG_TOKEN_FILE"
 """The environment variable that names a file with the shared token; white space round it does not count."""
 
+INSECURE_VARIABLE = "EZMSG_INSECURE"
+"""The environment variable by which, set to 1, a client without a token accepts a server that lets everybody in."""
+
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 

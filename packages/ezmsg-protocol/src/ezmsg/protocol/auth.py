@@ -1,7 +1,7 @@
 """Proofs that a peer holds a secret, without showing it: HMAC-SHA256 over both sides' nonces.
 
 The roles in the text that is signed keep a proof of one side from being played back as the other's. An empty
-token is a token like any other: it is what an insecure server and a client without a token share.
+token is a token like any other: it is what an insecure server and a client that accepts such a server share.
 """
 
 import hmac

@@ -13,11 +13,15 @@ from ezmsg.protocol.revisions import CURRENT, PACKAGE_VERSION, Revision, negotia
 
 
 class ClientHandshake:
-    """``Hello`` -> wait for ``Challenge`` -> ``Proof`` -> wait for ``Welcome``."""
+    """``Hello`` -> wait for ``Challenge`` -> ``Proof`` -> wait for ``Welcome``.
+
+    :param token: what both sides must hold. The empty one accepts a server that lets everybody in; ``None``, for a
+        client that has none, refuses such a server too, because anybody may have started it.
+    """
 
     def __init__(
         self,
-        token: bytes,
+        token: bytes | None,
         nonce: bytes,
         client_id: UUID,
         pid: int | None = None,
@@ -58,12 +62,18 @@ class ClientHandshake:
         ours = self._hello.revision
         self.revision = _agree(ours, challenge.revision, challenge.package)
         _check_nonce(challenge.nonce)
-        expected = auth.server_proof(self._token, self._hello.nonce, challenge.nonce)
+        token = self._token or b""
+        expected = auth.server_proof(token, self._hello.nonce, challenge.nonce)
         if not auth.same(expected, challenge.proof):
             held = "another token than this client" if self._token else "a token, and this client has none"
             raise AuthenticationFailed(reason=f"the graph server holds {held}")
+        if self._token is None:
+            raise AuthenticationFailed(
+                reason="the graph server runs with --insecure, so anybody may have started it; "
+                "EZMSG_INSECURE=1 accepts it all the same"
+            )
         self._challenge = challenge
-        return Proof(auth.client_proof(self._token, self._hello.nonce, challenge.nonce))
+        return Proof(auth.client_proof(token, self._hello.nonce, challenge.nonce))
 
 
 class ServerHandshake:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from uuid import UUID
@@ -35,6 +36,9 @@ logger = logging.getLogger("ezmsg")
 ASKING_LIMIT = 1024
 """How many channels of one link may be between question and proof."""
 
+WARN_AGAIN_S = 10.0
+"""Seconds between two warnings about strangers."""
+
 
 @frozen
 class _Asking:
@@ -60,6 +64,8 @@ class Admission:
         self._publishers = publishers
         self._asking: dict[Link, dict[int, _Asking]] = {}
         self._admitted: dict[Link, dict[int, _Admitted]] = {}
+        self._strangers = 0
+        self._warned_s = -WARN_AGAIN_S
 
     def lost(self, link: Link) -> None:
         """A link is gone: nobody at its end holds anything any more."""
@@ -89,7 +95,9 @@ class Admission:
         asking = self._asking.get(link, {}).pop(message.number, None)
         if asking is None or not auth.same(asking.expected_proof, message.proof):
             link.control(ChannelRefused(message.number, "the proof is wrong"))
-            logger.warning("Somebody without the key of its channel asked for messages, and was refused.")
+            if not link.proven:
+                link.close()
+            self._warn_of_stranger()
             return False
         link.proven = True
         publisher = asking.publisher
@@ -127,8 +135,17 @@ class Admission:
         """A publisher is closed."""
         for link, channels in self._admitted.items():
             for number in [n for n, admitted in channels.items() if admitted.publisher is publisher]:
-                del channels[number]
+                channels.pop(number).sender.abandon()  # nobody shall wait for a release that means nothing now
                 link.stop_feeding(number)
+
+    def _warn_of_stranger(self) -> None:
+        self._strangers += 1
+        if time.monotonic() - self._warned_s >= WARN_AGAIN_S:
+            self._warned_s = time.monotonic()
+            logger.warning(
+                "Somebody without the key of its channel asked for messages, and was refused (%d so far).",
+                self._strangers,
+            )
 
     def _objection(self, link: Link, message: OpenChannel) -> str:
         asking = self._asking[link]

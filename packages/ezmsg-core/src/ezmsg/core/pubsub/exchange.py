@@ -19,7 +19,7 @@ from ezmsg.core.platform import PASSES_DESCRIPTORS
 from ezmsg.core.pubsub.admission import Admission
 from ezmsg.core.pubsub.channel import Channel, Receiver
 from ezmsg.core.pubsub.links import Links
-from ezmsg.core.pubsub.opening import Opener
+from ezmsg.core.pubsub.opening import OPEN_TIMEOUT_S, Opener
 from ezmsg.core.pubsub.roles import Feeding, Hearing
 from ezmsg.core.pubsub.routes import Routes
 from ezmsg.core.transports.handing_over import Inbox
@@ -46,6 +46,12 @@ from ezmsg.protocol.messages.endpoints import (
 from ezmsg.protocol.messages.sessions import Done
 
 logger = logging.getLogger("ezmsg")
+
+FAREWELL_TIMEOUT_S = 1.0
+"""How long an endpoint that leaves waits to hear that the server knows, in seconds."""
+
+ACCEPT_AGAIN_S = 1.0
+"""How long segments wait to be accepted when file descriptors have run out, in seconds."""
 
 _exchanges: dict[UUID, "Exchange"] = {}
 """The exchanges of this process, by which a publisher is known to be in it."""
@@ -123,6 +129,7 @@ class Exchange:
         if self._segments is not None:
             self._loop.remove_reader(self._segments.listener)
             self._segments.close()
+        await self._routes.close()
         await self._links.close()
         await sharing.release(self._connection)
 
@@ -134,7 +141,7 @@ class Exchange:
             sweep()
         self._opener = Opener(self._links, connection.client_id, self._segments)
         if self._segments is not None:
-            self._loop.add_reader(self._segments.listener, self._opener.receive_segments)
+            self._loop.add_reader(self._segments.listener, self._on_segments, self._segments)
         connection.answer(ApplyRoutes, self._apply_routes)
         connection.answer(PausePublishing, self._pause)
         connection.answer(ResumePublishing, self._resume)
@@ -206,7 +213,7 @@ class Exchange:
 
     async def _tell_withdrawn(self, endpoint_id: UUID) -> None:
         try:
-            await self._connection.request(Withdraw(endpoint_id))
+            await self._connection.request(Withdraw(endpoint_id), timeout=FAREWELL_TIMEOUT_S)
         except EzmsgError as error:
             logger.debug("The graph server was not told that %s left: %s", endpoint_id, error)
 
@@ -276,7 +283,7 @@ class Exchange:
 
         def attach() -> None:
             publisher = home.publishers.get(source.publisher_id)
-            if publisher is not None:
+            if publisher is not None and not attached.done():
                 sender = LocalSender(publisher.window, channel, home.mailbox, self.mailbox)
                 channel.detach = lambda: _run_on(home, self, lambda: publisher.detach(sender))
                 publisher.attach(sender)
@@ -284,8 +291,19 @@ class Exchange:
 
         if not _run_on(home, self, attach):
             raise ConnectionResetError("the publisher's event loop is closed")
-        await attached
+        async with asyncio.timeout(OPEN_TIMEOUT_S):  # that loop may be there, and not be running
+            await attached
         return channel
+
+    def _on_segments(self, inbox: Inbox) -> None:
+        self._opener.receive_segments()
+        if inbox.starved:  # no descriptor is left to accept with; who waits would wake us for ever
+            self._loop.remove_reader(inbox.listener)
+            self._loop.call_later(ACCEPT_AGAIN_S, self._read_segments_again, inbox)
+
+    def _read_segments_again(self, inbox: Inbox) -> None:
+        if inbox.listener.fileno() >= 0:
+            self._loop.add_reader(inbox.listener, self._on_segments, inbox)
 
     def _on_control(self, link: Link, message: Any) -> None:
         match message:
@@ -315,7 +333,7 @@ class Exchange:
         for channel in self._opener.lost(link):
             if channel.receivers:
                 logger.warning("%s", PeerLost(topic=channel.topic, last_seq=channel.next_message - 1))
-            self._routes.ended(channel)
+            self._routes.lost(channel)
 
 
 def _run_on(target: Exchange, here: Exchange, call: Callable[[], object]) -> bool:

@@ -14,6 +14,9 @@ from ezmsg.protocol.messages.endpoints import Contact
 
 CLOSE_TIMEOUT_S = 1.0
 
+UNPROVEN_LIMIT = 200
+"""How many sockets may be open whose peers have proved nothing yet."""
+
 
 class Links:
     """Listens, connects, and finds the link to a process that there already is."""
@@ -110,6 +113,7 @@ class Links:
 
     def _new(self, *, same_host: bool) -> Link:
         link = Link(self._on_control, self._lost, same_host=same_host)
+        link.refused = sum(not known.proven for known in self._all) >= UNPROVEN_LIMIT
         self._all.add(link)
         return link
 
@@ -134,4 +138,4 @@ class Links:
             if stuck:  # a peer that does not read
                 for link in links:
                     link.abort()
-                await asyncio.wait(stuck)
+                await asyncio.wait(stuck, timeout=CLOSE_TIMEOUT_S)

@@ -58,9 +58,14 @@ class Opener:
         """
         async with asyncio.timeout(OPEN_TIMEOUT_S):
             link = None if source.force_tcp else await self._links.to(source.contact)
-            if link is None:
-                link = await self._links.connect_tcp(source.contact)
-            return await self._converse(link, source, receivers)
+            if link is not None:
+                return await self._converse(link, source, receivers)
+            link = await self._links.connect_tcp(source.contact)
+            try:
+                return await self._converse(link, source, receivers)
+            except BaseException:
+                link.abort()  # a connection of one channel ends with it
+                raise
 
     async def _converse(self, link: Link, source: Source, receivers: list[Receiver]) -> Channel:
         number = link.next_number()

@@ -7,6 +7,7 @@ channel is still being opened.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 from attrs import define, field
@@ -17,13 +18,18 @@ from ezmsg.protocol.messages.endpoints import Source
 
 logger = logging.getLogger("ezmsg")
 
+RETRY_FIRST_S = 0.2
+RETRY_LONGEST_S = 5.0
+"""Seconds between two tries to open a channel: the first, and the longest."""
+
 
 @define(eq=False)
 class _Route:
     """One publisher, the subscribers that hear it, and the opening of its channel."""
 
+    source: Source
     receivers: list[Receiver] = field(factory=list)
-    opening: asyncio.Task[Channel] | None = None
+    opening: asyncio.Task[Channel | None] | None = None
     channel: Channel | None = None
 
 
@@ -42,31 +48,39 @@ class Routes:
         self._routes: dict[UUID, _Route] = {}
         self._draining: dict[UUID, asyncio.Task[None]] = {}
 
-    def add(self, source: Source, receiver: Receiver) -> Awaitable[Channel]:
+    def add(self, source: Source, receiver: Receiver) -> Awaitable[Channel | None]:
         """Let a subscriber hear a publisher; what is returned ends when the publisher feeds it.
 
-        It raises an :class:`EzmsgError` if the publisher refuses us, an ``OSError`` if it cannot be reached.
+        A publisher that cannot be reached is tried again and again, until nobody here is to hear it any more.
         """
         route = self._routes.get(source.publisher_id)
         if route is None:
-            route = self._routes[source.publisher_id] = _Route()
-            route.opening = asyncio.ensure_future(self._open(source, route))
+            route = self._routes[source.publisher_id] = _Route(source)
+            route.opening = asyncio.ensure_future(self._open(route))
         if receiver not in route.receivers:
             route.receivers.append(receiver)
         assert route.opening is not None
         return asyncio.shield(route.opening)
 
-    async def _open(self, source: Source, route: _Route) -> Channel:
-        draining = self._draining.get(source.publisher_id)
+    async def _open(self, route: _Route, delay_s: float = 0.0) -> Channel | None:
+        """Open the route's channel; ``None`` if the route was taken back before that was possible."""
+        draining = self._draining.get(route.source.publisher_id)
         if draining is not None:  # the old channel's messages come before the new one's, and none comes twice
             await asyncio.wait([draining])
-        try:
-            # One list, shared with the channel: whoever joins or leaves later is heard of by it at once.
-            channel = await self._open_channel(source, route.receivers)
-        except (EzmsgError, OSError) as error:
-            logger.warning("%s cannot be heard here: %s", source.topic, str(error) or type(error).__name__)
-            self._forget(route)
-            raise
+        while True:
+            await asyncio.sleep(delay_s)
+            if not route.receivers:
+                self._forget(route)
+                return None
+            try:
+                # One list, shared with the channel: whoever joins or leaves later is heard of by it at once.
+                channel = await self._open_channel(route.source, route.receivers)
+                break
+            except (EzmsgError, OSError) as error:
+                if route.receivers and delay_s < RETRY_LONGEST_S:  # the last of these is the last word about it
+                    why = str(error) or type(error).__name__
+                    logger.warning("%s cannot be heard here yet, and is tried again: %s", route.source.topic, why)
+                delay_s = min(2 * delay_s or RETRY_FIRST_S, RETRY_LONGEST_S)
         route.channel = channel
         if not route.receivers:  # taken back while the channel was being opened
             self._forget(route)
@@ -107,9 +121,28 @@ class Routes:
 
     def ended(self, channel: Channel) -> None:
         """A publisher is gone, and its channel with it."""
-        for route in list(self._routes.values()):
-            if route.channel is channel:
-                self._forget(route)
+        route = self._route_of(channel)
+        if route is not None:
+            self._forget(route)
+
+    def lost(self, channel: Channel) -> None:
+        """A channel broke off. Its publisher may be alive all the same, so another one is tried."""
+        route = self._route_of(channel)
+        if route is not None:
+            route.channel = None
+            route.opening = asyncio.ensure_future(self._open(route, RETRY_FIRST_S))
+
+    async def close(self) -> None:
+        """Open and drain no more."""
+        openings = [route.opening for route in self._routes.values() if route.opening is not None]
+        tasks: list[asyncio.Task[Any]] = [*openings, *self._draining.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _route_of(self, channel: Channel) -> _Route | None:
+        return next((route for route in self._routes.values() if route.channel is channel), None)
 
     def _forget(self, route: _Route) -> None:
         for publisher_id, known in list(self._routes.items()):

@@ -16,6 +16,7 @@ def run(
     root_name: str | None = None,
     connections: Iterable[tuple[Stream | str, Stream | str]] | None = None,
     process_components: Collection[Component] | None = None,
+    backend_process: type[object] | None = None,
     graph_address: AddressType | None = None,
     force_single_process: bool = False,
     profiler_log_name: str | None = None,
@@ -30,6 +31,7 @@ def run(
     :param root_name: what stands before every component's address.
     :param connections: pairs of streams, or topics, beside those of collections.
     :param process_components: the components that get a process of their own.
+    :param backend_process: has no effect: how a process runs its units is no longer a class. A warning says so.
     :param graph_address: where the graph server is.
     :param force_single_process: run everything in this process.
     :param profiler_log_name: name of the profiler's log file.
@@ -45,6 +47,7 @@ def run(
         root_name,
         connections,
         process_components,
+        backend_process,
         graph_address,
         force_single_process,
         profiler_log_name,

@@ -40,6 +40,7 @@ class GraphRunner:
         root_name: str | None = None,
         connections: Connections | None = None,
         process_components: Collection[Component] | None = None,
+        backend_process: type[object] | None = None,
         graph_address: AddressType | None = None,
         force_single_process: bool = False,
         profiler_log_name: str | None = None,
@@ -56,6 +57,8 @@ class GraphRunner:
             named, root_name, connections, process_components, force_single_process
         )
         _check_mains(self._graph.processes)
+        if backend_process is not None:
+            logger.warning("backend_process=%s has no effect: this release has one way to run units.", backend_process)
         if profiler_log_name is not None:
             os.environ["EZMSG_PROFILER"] = profiler_log_name
         self._context = GraphContext(graph_address, auto_start)

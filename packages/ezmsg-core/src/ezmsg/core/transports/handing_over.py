@@ -62,6 +62,7 @@ class Inbox:
 
     def __init__(self, listener: socket.socket) -> None:
         self.listener = listener
+        self.starved = False  # nothing could be accepted for want of file descriptors
         self._unfinished: list[socket.socket] = []
 
     def take_all(self) -> list[HandedSegment]:
@@ -88,12 +89,14 @@ class Inbox:
 
     def _accepted(self) -> list[socket.socket]:
         accepted = []
+        self.starved = False
         try:
             while True:
                 connection, _ = self.listener.accept()
                 connection.setblocking(False)
                 accepted.append(connection)
-        except OSError:  # nobody else waits, or there is no descriptor left; then it goes on waiting
+        except OSError as error:  # nobody else waits, or there is no descriptor left; then it goes on waiting
+            self.starved = error.errno in (errno.EMFILE, errno.ENFILE)
             return accepted
 
 

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any, Protocol, cast
 
 from ezmsg.core.transports import records
+from ezmsg.core.transports.listening import same_user
 from ezmsg.core.transports.outbox import Outbox
 from ezmsg.core.transports.records import CONTROL, RELEASE, RecordReader
 from ezmsg.core.transports.sender import Sender
@@ -30,6 +31,9 @@ BURST_S = 0.00005
 
 UNPROVEN_BYTES = 2**20
 """How much may wait to be read by a peer that has proved nothing; more than that, and the socket is closed."""
+
+PROOF_TIMEOUT_S = 10.0
+"""How long a peer may take to prove that it holds the key of a channel, in seconds."""
 
 RELEASE_DELAY_S = 0.001
 """How long a release may wait for a notice to ride on, in seconds."""
@@ -54,6 +58,7 @@ class Link(asyncio.BufferedProtocol):
     ) -> None:
         self.same_host = same_host
         self.peer: LinkHello | None = None
+        self.refused = False  # there are too many already; to be set before the connection is made
         self.proven = False  # the other end holds the key of a channel
         self.heard: dict[int, Hearing] = {}
         self.fed: dict[int, Sender] = {}
@@ -129,7 +134,8 @@ class Link(asyncio.BufferedProtocol):
         self._flush()
 
     def abort(self) -> None:
-        """Close the socket, whatever waits."""
+        """Close the socket, whatever waits, and read no more of it."""
+        self._broken = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -166,7 +172,7 @@ class Link(asyncio.BufferedProtocol):
             if self._closing and self._transport is not None:
                 self._transport.close()
         elif not self.proven and self._outbox.waiting > UNPROVEN_BYTES:
-            logger.warning("A link was closed: its peer proved nothing and does not read what it asks for.")
+            logger.debug("A link was closed: its peer proved nothing and does not read what it asks for.")
             self.abort()
 
     # --- reading ------------------------------------------------------------------------------------------
@@ -176,8 +182,9 @@ class Link(asyncio.BufferedProtocol):
             self.reader.buffer_updated(nbytes)
         except (ValueError, EzmsgError) as error:
             reason = str(error)  # a handler that keeps the error would keep all that its traceback leads to
-            logger.warning("A link of the data plane was closed, because its peer broke the rules: %s", reason)
-            self._broken = True
+            # A stranger may break the rules as often as it likes; only a peer of ours is worth a warning.
+            level = logging.WARNING if self.proven else logging.DEBUG
+            logger.log(level, "A link of the data plane was closed, because its peer broke the rules: %s", reason)
             self.abort()
 
     def _receive(
@@ -202,11 +209,25 @@ class Link(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        # A socket object of our own, to write without a detour and to read what is left after the peer's death.
-        self._socket = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+        try:
+            # A socket object of our own, to write without a detour and to read what is left after the peer's death.
+            self._socket = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+        except OSError as error:
+            logger.warning("A link of the data plane was closed at once: %s", error)
+            self.abort()
+            return
         self._socket.setblocking(False)
+        if self.refused or (self._socket.family == socket.AF_UNIX and not same_user(self._socket)):
+            self.abort()
+            return
+        self._loop.call_later(PROOF_TIMEOUT_S, self._check_proven)
         self._outbox.open(self._transport, self._socket)
         self._check_outbox()
+
+    def _check_proven(self) -> None:
+        if not self.proven and not self.closed.done():
+            logger.debug("A link was closed: its peer proved nothing within %g s.", PROOF_TIMEOUT_S)
+            self.abort()
 
     def pause_writing(self) -> None:
         """The socket is full; windows bound how much can wait."""
@@ -222,9 +243,10 @@ class Link(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._outbox.broken = True
-        self._read_rest()
-        assert self._socket is not None
-        self._socket.close()
+        if self._socket is not None:
+            if self.proven and not self._broken and not self._closing:
+                self._read_rest(self._socket)
+            self._socket.close()
         if self._drained is not None:
             self._drained.set_result(None)
             self._drained = None
@@ -232,11 +254,8 @@ class Link(asyncio.BufferedProtocol):
             self.closed.set_result(None)
         self._on_lost(self)
 
-    def _read_rest(self) -> None:
-        """A failed write ends the transport, but not what the peer had written before."""
-        assert self._socket is not None
-        if self._broken:  # the reader stopped in the middle, and would read the same again
-            return
+    def _read_rest(self, rest: socket.socket) -> None:
+        """A failed write ends the transport, but not what the peer had written before it went."""
         with contextlib.suppress(OSError, ValueError, EzmsgError):
-            while size := self._socket.recv_into(self.reader.get_buffer()):
+            while size := rest.recv_into(self.reader.get_buffer()):
                 self.reader.buffer_updated(size)

@@ -9,9 +9,11 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from ezmsg.core.errors import InvalidOption
 from ezmsg.core.platform import PASSES_DESCRIPTORS
 
 DEFAULT_PORT_START = 25980
+PORT_START_VARIABLE = "EZMSG_PUBLISHER_PORT_START"
 LOOPBACK = "127.0.0.1"
 Factory = Callable[[], asyncio.BaseProtocol]
 
@@ -42,12 +44,19 @@ async def listen_for_channels(factory: Factory, host: str, port: int | None) -> 
 
     :raises OSError: if the address cannot be bound.
     """
-    start = int(os.environ.get("EZMSG_PUBLISHER_PORT_START", DEFAULT_PORT_START))
+    start = _port_start()
     candidates = [*range(start, min(start + 4096, 0x10000)), 0] if port is None else [port]
     for candidate in candidates[:-1]:
         with contextlib.suppress(OSError):
             return await _serve(factory, host, candidate)
     return await _serve(factory, host, candidates[-1])
+
+
+def _port_start() -> int:
+    value = os.environ.get(PORT_START_VARIABLE) or str(DEFAULT_PORT_START)
+    if not (value.isascii() and value.isdigit() and int(value) <= 0xFFFF):
+        raise InvalidOption(option=PORT_START_VARIABLE, value=value, reason="it must be a port from 0 to 65535")
+    return int(value)
 
 
 async def _serve(factory: Factory, host: str, port: int) -> tuple[asyncio.Server, int]:

@@ -1,7 +1,7 @@
 """What waits to be written to one socket: it takes what it can at once, and the rest when it can take more.
 
-Bodies are written from where they are, never joined or queued a second time; the transport is only asked to tell when
-the socket takes more, by being given a small piece.
+Bodies are written from where they are, never joined or queued a second time. The transport is given a small piece
+only so that it tells when the socket takes more.
 """
 
 import asyncio

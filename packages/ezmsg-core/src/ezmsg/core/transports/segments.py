@@ -16,7 +16,7 @@ from attrs import frozen
 
 from ezmsg.core.errors import SegmentRefused
 from ezmsg.core.platform import PASSES_DESCRIPTORS
-from ezmsg.protocol.announcement import runtime_folder
+from ezmsg.protocol.announcement import FOLDER_MODE, check_folder, runtime_folder
 
 if PASSES_DESCRIPTORS:
     import fcntl
@@ -96,12 +96,15 @@ def map_name(name: str, form: SegmentForm) -> memoryview:
 
     :raises SegmentRefused: if it is not there, or not what its publisher said.
     """
-    path = segment_folder() / Path(name).name  # never outside the folder, whatever the peer sent
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe would make us wait
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would make us wait
+        path = segment_folder() / Path(name).name  # never outside the folder, whatever the peer sent
+        descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:
         raise SegmentRefused(reason=f"the segment cannot be opened ({error})") from error
     try:
+        if os.fstat(descriptor).st_uid != (_uid() or 0):
+            raise SegmentRefused(reason="the segment belongs to another user")
         return _map(descriptor, form)
     finally:
         os.close(descriptor)
@@ -120,11 +123,24 @@ def _map(descriptor: int, form: SegmentForm) -> memoryview:
 
 
 def segment_folder() -> Path:
-    """Return the folder of named segments, made if it is not there."""
-    uid = os.getuid() if hasattr(os, "getuid") else None
-    folder = Path(runtime_folder(os.environ, uid, tempfile.gettempdir())) / "segments"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Return the folder of named segments, made if it is not there.
+
+    :raises UnsafeFolder: if it, or the runtime folder that it is in, is not ours alone.
+    """
+    runtime = runtime_folder(os.environ, _uid(), tempfile.gettempdir())
+    folder = runtime / "segments"
+    for made in (*reversed(runtime.parents), runtime, folder):  # not parents=True: that heeds the umask and no mode
+        if not made.exists():
+            with contextlib.suppress(FileExistsError):
+                made.mkdir(mode=FOLDER_MODE)
+    for checked in (runtime, folder):
+        status = checked.lstat()
+        check_folder(checked, status.st_mode, status.st_uid, _uid())
     return folder
+
+
+def _uid() -> int | None:
+    return os.getuid() if hasattr(os, "getuid") else None
 
 
 def _named_file() -> tuple[int, Path]:

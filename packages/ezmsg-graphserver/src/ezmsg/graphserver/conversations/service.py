@@ -1,11 +1,13 @@
 """What an operator asks of the server and, through it, of every publisher."""
 
+import math
 from typing import Any
 
 from ezmsg.graphserver.conversations.handlers import Request, handles
 from ezmsg.graphserver.effects import Effect, StopServer
 from ezmsg.graphserver.graph_state import GraphState
 from ezmsg.graphserver.state.operations import Question
+from ezmsg.protocol.errors import InvalidMessage
 from ezmsg.protocol.messages.endpoints import AwaitReleases, PausePublishing, ResumePublishing
 from ezmsg.protocol.messages.service import (
     AllAnswered,
@@ -44,6 +46,8 @@ def resume_all(state: GraphState, request: Request, _: ResumeAll) -> list[Effect
 @handles(SyncAll)
 def sync_all(state: GraphState, request: Request, body: SyncAll) -> list[Effect]:
     """Wait until everything published so far was released."""
+    if body.timeout_s is not None and not 0 <= body.timeout_s < math.inf:
+        raise InvalidMessage(tag=body.TAG, reason=f"a time-out of {body.timeout_s} s")
     return _ask_publishers(state, request, "The release of all messages", AwaitReleases(), body.timeout_s)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import Factory, define, field, frozen
 
-from ezmsg.graphserver.effects import Call, Effect, PeerId, Reply, Warn
+from ezmsg.graphserver.effects import Call, Effect, PeerId, Reply, Uncall, Warn
 
 Finish = Callable[[list[str]], Any]
 """Makes the reply's body, given the names of those that did not confirm."""
@@ -89,19 +89,16 @@ class Operations:
             operation.unconfirmed += question.names
         return [] if operation.waiting else self._end(operation)
 
-    def cancel(self, requester: PeerId, request_id: int) -> bool:
-        """Forget a request whose answer is no longer wanted; return whether it was waiting."""
+    def cancel(self, requester: PeerId, request_id: int) -> list[Effect]:
+        """Forget a request whose answer is no longer wanted; there are no effects if it was not waiting."""
         operation = self._requests.pop((requester, request_id), None)
-        if operation is None:
-            return False
-        self._forget_calls(operation)
-        return True
+        return [] if operation is None else self._forget_calls(operation)
 
     def drop_peer(self, peer: PeerId) -> list[Effect]:
         """Forget the requests of a peer that is gone, and no longer wait for its answers."""
-        for requester, request_id in [key for key in self._requests if key[0] == peer]:
-            self.cancel(requester, request_id)
         effects: list[Effect] = []
+        for requester, request_id in [key for key in self._requests if key[0] == peer]:
+            effects += self.cancel(requester, request_id)
         calls = [call_id for call_id, operation in self._calls.items() if operation.waiting[call_id].peer == peer]
         for call_id in calls:
             effects += self.answered(peer, call_id, None)  # whoever is gone has nothing left to confirm
@@ -115,8 +112,8 @@ class Operations:
             if operation.waiting:
                 for question in operation.waiting.values():
                     operation.unconfirmed += question.names
-                self._forget_calls(operation)
-                effects += self._end(operation)
+                forgotten = self._forget_calls(operation)
+                effects += self._end(operation) + forgotten
         return effects
 
     def next_deadline(self) -> float | None:
@@ -136,10 +133,13 @@ class Operations:
             assert operation.waiting, "an operation that waits for nobody"
             assert operation.waiting.keys() <= self._calls.keys()
 
-    def _forget_calls(self, operation: Operation) -> None:
-        for call_id in operation.waiting:
+    def _forget_calls(self, operation: Operation) -> list[Effect]:
+        effects: list[Effect] = []
+        for call_id, question in operation.waiting.items():
             del self._calls[call_id]
+            effects.append(Uncall(question.peer, call_id))
         operation.waiting.clear()
+        return effects
 
     def _end(self, operation: Operation) -> list[Effect]:
         self._requests.pop((operation.requester, operation.request_id), None)
