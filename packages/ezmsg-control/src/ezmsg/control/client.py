@@ -19,7 +19,7 @@ from ezmsg.control.transport import ControlTransport
 from ezmsg.protocol.addresses import Address, parse_address
 from ezmsg.protocol.auth import NONCE_SIZE
 from ezmsg.protocol.connection import Closed, Connection, Event, Opened, RequestReceived
-from ezmsg.protocol.errors import DeadlineExceeded, EzmsgError
+from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, EzmsgError
 from ezmsg.protocol.handshake import ClientHandshake
 
 DEFAULT_TIMEOUT = 5.0
@@ -81,6 +81,9 @@ class ControlConnection:
         except TimeoutError:
             await self.close()
             raise DeadlineExceeded(operation=f"Opening a connection to {address}", seconds=timeout) from None
+        except AuthenticationFailed as error:  # the handshake knows why, but not with whom
+            await self.close()
+            raise AuthenticationFailed(reason=f"at {address}, {error.reason}") from error
         except BaseException:
             await self.close()
             raise

@@ -1,5 +1,6 @@
 """What an operator asks of a graph server: persistent edges, the whole graph, pause and resume, the end."""
 
+import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator
@@ -67,8 +68,15 @@ class GraphService:
 
         :param timeout: seconds, 5 unless given.
         """
-        async with self._connection() as connection:
-            return await take_dag(connection, DEFAULT_TIMEOUT if timeout is None else timeout)
+        limit_s = DEFAULT_TIMEOUT if timeout is None else timeout
+        try:
+            async with asyncio.timeout(limit_s), self._connection() as connection:
+                return await take_dag(connection, limit_s)
+        except DeadlineExceeded:
+            raise
+        except TimeoutError:  # while the connection was being opened
+            operation = f"Reading the graph of {self.address}"
+            raise DeadlineExceeded(operation=operation, seconds=limit_s) from None
 
     async def pause(self) -> None:
         """Let every publisher hold back its messages until :meth:`resume`."""

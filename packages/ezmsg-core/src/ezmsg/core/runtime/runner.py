@@ -58,7 +58,9 @@ class GraphRunner:
         )
         _check_mains(self._graph.processes)
         if backend_process is not None:
-            logger.warning("backend_process=%s has no effect: this release has one way to run units.", backend_process)
+            logger.warning(
+                "backend_process=%s has no effect: this release has one way to run units.", backend_process
+            )
         if profiler_log_name is not None:
             os.environ["EZMSG_PROFILER"] = profiler_log_name
         self._context = GraphContext(graph_address, auto_start)
