@@ -169,7 +169,7 @@ def test_a_burst_of_growing_messages(graph: Graph) -> None:
     graph.end()
 
 
-@ways("shm", "tcp")
+@ways("shm")
 def test_what_cannot_be_sent_harms_nobody(graph: Graph) -> None:
     publisher, subscriber = graph.serve().join()
     ask(publisher, "send", 0, 5)
@@ -179,7 +179,7 @@ def test_what_cannot_be_sent_harms_nobody(graph: Graph) -> None:
     graph.end()
 
 
-@ways("shm", "shm, portable", "tcp")
+@ways("shm", "shm, portable")
 def test_a_view_that_is_kept_outlives_lease_subscriber_and_publisher(graph: Graph) -> None:
     publisher, subscriber = graph.serve().join(num_buffers=4)
     ask(publisher, "send", 0, 3, 5000)
@@ -210,7 +210,7 @@ def test_messages_flow_on_without_the_server(graph: Graph) -> None:
     graph.end()
 
 
-@ways("shm", "shm, portable", "tcp")
+@ways("shm", "tcp")
 def test_a_killed_subscriber_that_held_everything_stops_nobody(graph: Graph) -> None:
     publisher, survivor, victim = graph.serve().join(subscribers=2, num_buffers=4)
     ask(publisher, "send", 0, 4)
@@ -243,7 +243,7 @@ def test_what_a_killed_publisher_sent_can_still_be_read(
     graph.end()
 
 
-@ways("shm", "shm, portable", "tcp")
+@ways("shm", "shm, portable")
 def test_killing_every_process_leaves_nothing(graph: Graph, tmp_path: Path) -> None:
     before = in_shared_memory()
     publisher, subscriber = graph.serve_apart().join(num_buffers=4)

@@ -6,6 +6,7 @@ loop; ``test_portable.py`` runs them again with the means of other systems.
 
 import asyncio
 import pickle
+import socket
 from typing import Any
 
 import numpy as np
@@ -372,14 +373,12 @@ class Poison:
         return int, ("no number",)
 
 
-@pytest.mark.parametrize("bad", [Unpicklable(), [np.arange(100_000), Unpicklable()], Rude(), lambda: 0])
-async def test_what_cannot_be_encoded_is_sent_to_nobody(world: Any, bad: Any) -> None:
-    if not world.crosses_processes:
-        pytest.skip("an object itself needs no encoding")
+@pytest.mark.parametrize("transport", ["shm", "tcp"], indirect=True)
+async def test_what_cannot_be_encoded_is_sent_to_nobody(world: Any) -> None:
     publisher, ear = await world.publisher(num_buffers=2), await world.subscriber()
     mixed = await world.context.subscriber("OUT")
     await publisher.broadcast(0)
-    for _ in range(5):
+    for bad in [Unpicklable(), [np.arange(100_000), Unpicklable()], Rude(), lambda: 0]:
         with pytest.raises(UnencodableMessage, match="OUT"):
             await publisher.broadcast(bad)
     await publisher.broadcast(1)
@@ -388,9 +387,8 @@ async def test_what_cannot_be_encoded_is_sent_to_nobody(world: Any, bad: Any) ->
     assert publisher.next_message == 2
 
 
+@pytest.mark.parametrize("transport", ["shm", "tcp"], indirect=True)
 async def test_what_cannot_be_decoded_is_let_go_of(world: Any) -> None:
-    if not world.crosses_processes:
-        pytest.skip("an object itself needs no decoding")
     publisher, ear = await world.publisher(num_buffers=2), await world.subscriber()
     await publisher.broadcast(Poison())
     await publisher.broadcast(Poison())
@@ -671,22 +669,17 @@ BAD_OPTIONS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("transport", ["shm"], indirect=True)
-@pytest.mark.parametrize("options", BAD_OPTIONS, ids=str)
-async def test_impossible_options_are_refused(world: Any, options: dict[str, Any]) -> None:
-    with pytest.raises(InvalidOption, match=next(iter(options))):
-        await world.publisher(**options)
+async def test_impossible_options_are_refused(world: Any) -> None:
+    for options in BAD_OPTIONS:
+        with pytest.raises(InvalidOption, match=next(iter(options))):
+            await world.publisher(**options)
+    bad: dict[str, Any]
+    for bad in [{"max_queue": 0}, {"max_queue": "1"}, {"max_queue": 1.5}, {"speed": 1}]:
+        with pytest.raises(InvalidOption, match=next(iter(bad))):
+            await world.subscriber(leaky=True, **bad)
     publisher, ear = await world.publisher(), await world.subscriber()
     await publisher.broadcast(1)
     assert await ear.recv() == 1
-
-
-@pytest.mark.parametrize("transport", ["shm"], indirect=True)
-@pytest.mark.parametrize(
-    "options", [{"max_queue": 0}, {"max_queue": "1"}, {"max_queue": 1.5}, {"speed": 1}], ids=str
-)
-async def test_impossible_options_of_a_subscriber_are_refused(world: Any, options: dict[str, Any]) -> None:
-    with pytest.raises(InvalidOption, match=next(iter(options))):
-        await world.subscriber(leaky=True, **options)
 
 
 @pytest.mark.parametrize("transport", ["tcp"], indirect=True)
@@ -716,6 +709,18 @@ async def test_memory_is_made_only_for_who_hears_over_shared_memory(world: Any) 
     await spread(world, publisher, [np.zeros(1000)] * 10)
     assert (publisher._slots._segment is not None) == (world.transport == "shm")
     await ear.close()
+
+
+@pytest.mark.parametrize("transport", ["shm", "tcp"], indirect=True)
+async def test_no_socket_waits_to_fill_a_packet(world: Any) -> None:
+    publisher, ear = await world.publisher(), await world.subscriber()
+    await publisher.broadcast(1)
+    assert await ear.recv() == 1
+    sockets = [link._socket for link in publisher._exchange._links._all]
+    assert len(sockets) == 2
+    for each in sockets:
+        if each.family != socket.AF_UNIX:
+            assert each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 # --- coming and going at the same moment ------------------------------------------------------------------------

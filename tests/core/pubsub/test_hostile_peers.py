@@ -442,8 +442,9 @@ async def test_a_publisher_without_the_key_is_not_heard(
     declaring = await rogue.declare(victims.world.address, "OUT")
     peer, number, _ = await rogue.accept(honest=False)
     peer.record(records.NOTICE, number, 0, 0, 0, 64)
-    assert (await declaring).unconfirmed
-    assert "does not hold the channel's key" in caplog.text
+    await victims.world.until(lambda: "does not hold the channel's key" in caplog.text)
+    declaring.cancel()
+    await asyncio.wait([declaring])
     await victims.go_on()
     assert victims.ear.waiting == 0
 

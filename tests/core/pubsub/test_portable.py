@@ -22,8 +22,9 @@ SUITES = [
 @pytest.mark.skipif(not PASSES_DESCRIPTORS, reason="this is that process")
 @pytest.mark.timeout(180)
 def test_the_same_holds_with_the_means_of_other_systems(portable_environment: dict[str, str]) -> None:
-    # Plugins that write files or look at terminals are of no use here.
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, SUITES)]
+    # What strangers say is the same on each event loop; one of them is enough here.
+    chosen = ["-k", "not (hostile and uvloop)"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen, *map(str, SUITES)]
     run = subprocess.run(
         command,
         cwd=HERE.parents[2],

@@ -221,7 +221,7 @@ def test_slots_grow_and_old_segments_stay_until_released() -> None:
     assert PASSES_DESCRIPTORS or len(list(segment_folder().iterdir())) == 2
     del small, same, last
     gc.collect()
-    assert bool(ours()) == PASSES_DESCRIPTORS
+    assert ours()
     for token in range(4):
         slots.free(token)
     slots.close()

@@ -24,12 +24,14 @@ class GraphService(ControlService):
         self._explicit = address is not None or bool(os.environ.get(ADDRESS_VARIABLE))
 
     def create_server(self) -> GraphServer:
-        """Start a server in a thread: at the address given, else on the first free port from 10000 on.
+        """Start a server in a thread: at the address given as an argument, else on the first free port from 10000.
+
+        What ``EZMSG_GRAPHSERVER_ADDR`` names is where others expect a server; it is not for us to put one there.
 
         :raises AddressInUse: if it cannot listen there.
         """
         server = GraphServer()
-        server.start(self.address if self._explicit else None)
+        server.start(self._address)
         self._address = server.address
         return server
 

@@ -217,6 +217,10 @@ class Link(asyncio.BufferedProtocol):
             self.abort()
             return
         self._socket.setblocking(False)
+        if self._socket.family in (socket.AF_INET, socket.AF_INET6):
+            # Else a notice may wait for the acknowledgement of the last one, which takes 40 ms. Event loops see to
+            # it only for sockets that say that they are TCP's, and those that come from our listeners do not.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.refused or (self._socket.family == socket.AF_UNIX and not same_user(self._socket)):
             self.abort()
             return
