@@ -563,6 +563,30 @@ async def test_a_disconnect_takes_nothing_back_and_brings_nothing_new(world: Any
     assert ear.waiting == 0
 
 
+@pytest.mark.parametrize("transport", ["shm", "tcp"], indirect=True)
+@pytest.mark.parametrize("how", ["disconnected", "closed"])
+async def test_what_is_still_in_the_socket_comes_after_a_route_is_taken_back(world: Any, how: str) -> None:
+    """The graph server may be quicker than the publisher's own words."""
+    await world.context.connect("OUT", "IN")
+    publisher = await world.publisher(num_buffers=16)
+    ears = [await world.subscriber("IN") for _ in range(2)]
+    exchange = publisher._exchange
+    (link,) = exchange._links._ours
+    link._transport.pause_reading()
+    await spread(world, publisher, range(10))
+    if how == "disconnected":
+        leaving = asyncio.create_task(world.context.disconnect("OUT", "IN"))
+    else:  # the server believes that the publisher is gone, as when its process was killed
+        leaving = asyncio.create_task(exchange._tell_withdrawn(publisher.id))
+    await world.until(lambda: not exchange._routes._routes)
+    await world.turns()
+    assert [ear.waiting for ear in ears] == [0, 0]
+    link._transport.resume_reading()
+    for ear in ears:
+        assert await ear.take(10) == list(range(10))
+    await leaving
+
+
 async def test_edges_may_change_while_messages_flow(world: Any) -> None:
     await world.context.connect("OUT", "STEADY")
     publisher = await world.publisher(num_buffers=4)
