@@ -66,7 +66,10 @@ class Graph:
             tell(program, "end")
         for program in programs:
             program.says("ended")
-            program.process.wait(30)
+            try:
+                program.process.wait(30)
+            except subprocess.TimeoutExpired:
+                pytest.fail(f"it does not end\n{program.story()}")
         for program in programs:
             assert program.ends() == 0
             assert "Traceback" not in program.errors, program.story()

@@ -5,6 +5,7 @@ The methods of the two classes are what it can say. Each answers with a line tha
 
 import argparse
 import asyncio
+import faulthandler
 import os
 import sys
 import threading
@@ -156,6 +157,7 @@ if __name__ == "__main__":
     parser.add_argument("--tcp", action="store_true")
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
     options = parser.parse_args()
+    faulthandler.dump_traceback_later(25)  # a test that waits in vain says where
     if options.loop == "uvloop":
         import uvloop
 

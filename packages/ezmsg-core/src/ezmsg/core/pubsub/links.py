@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID
 
+from ezmsg.core.transports.busy_wait import wait_from_environment
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.listening import connect_channel, connect_link, listen_for_channels, listen_for_links
 from ezmsg.protocol.addresses import Address
@@ -30,6 +31,7 @@ class Links:
         self._hello = LinkHello(exchange_id, os.getpid())
         self._on_control = on_control
         self._on_lost = on_lost
+        self._busy_wait_s = 0.0
         self._all: set[Link] = set()
         self._ours: set[Link] = set()  # those that this side connected
         self._to: dict[UUID, Link] = {}
@@ -41,7 +43,9 @@ class Links:
         """Listen for both kinds; return this exchange's link address and TCP port.
 
         :raises OSError: if the host's address cannot be bound.
+        :raises InvalidOption: if an environment variable has an impossible value.
         """
+        self._busy_wait_s = wait_from_environment()
         server, address = await listen_for_links(self._hello.exchange_id, lambda: self._new(same_host=True))
         self._servers.append(server)
         return address, (await self.listen_tcp(host, None)).port
@@ -112,7 +116,7 @@ class Links:
         return link
 
     def _new(self, *, same_host: bool) -> Link:
-        link = Link(self._on_control, self._lost, same_host=same_host)
+        link = Link(self._on_control, self._lost, same_host=same_host, busy_wait_s=self._busy_wait_s)
         link.refused = sum(not known.proven for known in self._all) >= UNPROVEN_LIMIT
         self._all.add(link)
         return link

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any, Protocol, cast
 
 from ezmsg.core.transports import records
+from ezmsg.core.transports.busy_wait import BusyWait
 from ezmsg.core.transports.listening import same_user
 from ezmsg.core.transports.outbox import Outbox
 from ezmsg.core.transports.records import CONTROL, RELEASE, RecordReader
@@ -55,6 +56,7 @@ class Link(asyncio.BufferedProtocol):
         on_lost: "Callable[[Link], None]",
         *,
         same_host: bool,
+        busy_wait_s: float,
     ) -> None:
         self.same_host = same_host
         self.peer: LinkHello | None = None
@@ -72,6 +74,7 @@ class Link(asyncio.BufferedProtocol):
         self._socket: socket.socket | None = None
         self._numbers = 0
         self._outbox = Outbox()
+        self._busy_wait = BusyWait(self._loop, busy_wait_s)
         self._written_s = 0.0
         self._turn_end_scheduled = False
         self._release_timer = False
@@ -144,16 +147,20 @@ class Link(asyncio.BufferedProtocol):
             return
         now_s = monotonic()
         if now_s - self._written_s > BURST_S:
-            self._written_s = now_s
-            self._flush()
+            self._write(now_s)
         else:
             self._turn_end_scheduled = True
             self._loop.call_soon(self._turn_over)
 
     def _turn_over(self) -> None:
         self._turn_end_scheduled = False
-        self._written_s = monotonic()
+        self._write(monotonic())
+
+    def _write(self, now_s: float) -> None:
+        """Write what waits, and wait awake for what may come back."""
+        self._written_s = now_s
         self._flush()
+        self._busy_wait.sent(now_s)
 
     def _release_timer_fired(self) -> None:
         self._release_timer = False
@@ -178,6 +185,8 @@ class Link(asyncio.BufferedProtocol):
     # --- reading ------------------------------------------------------------------------------------------
 
     def buffer_updated(self, nbytes: int) -> None:
+        self._written_s = 0.0  # what is sent now is an answer, not a burst
+        self._busy_wait.heard()
         try:
             self.reader.buffer_updated(nbytes)
         except (ValueError, EzmsgError) as error:
