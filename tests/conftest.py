@@ -1,8 +1,10 @@
 """How hard the property tests look: a bounded default, and ``--hypothesis-profile=long`` for a night.
 
-The long profile needs ``--timeout=0 -o faulthandler_timeout=0`` beside it, because a single test may take minutes.
+In the long profile a single test may take minutes, and none has a time limit. Add ``-o faulthandler_timeout=0``:
+the stacks of a test that takes long are written out while it runs, and that can crash Python 3.11.
 """
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 EXAMPLES = 100
@@ -13,3 +15,10 @@ settings.register_profile(
 )
 settings.register_profile("long", settings.get_profile("default"), max_examples=50 * EXAMPLES)
 settings.load_profile("default")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Lift the time limits in the long profile."""
+    if config.getoption("--hypothesis-profile") == "long":
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0), append=False)

@@ -47,7 +47,7 @@ class RawClient:
         self.answers: dict[int, Any] = {}
         self.sock = socket.create_connection(address, timeout=DEADLINE_S)
         self.handshake = ClientHandshake(
-            token.encode(), os.urandom(32), self.client_id, os.getpid(), "test", revision=revision
+            token.encode, os.urandom(32), self.client_id, os.getpid(), "test", revision=revision
         )
         self.connection = protocol.Connection(self.handshake)
 

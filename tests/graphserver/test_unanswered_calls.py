@@ -29,7 +29,7 @@ class Nobody:
 
 def opened(owner: Nobody) -> tuple[Link, Connection]:
     link = Link(PeerId(1), ServerHandshake(b"", b"s" * 32, UUID(int=1)), owner)
-    client = Connection(ClientHandshake(b"", b"c" * 32, uuid4()))
+    client = Connection(ClientHandshake(lambda: b"", b"c" * 32, uuid4()))
     for _ in range(2):
         link.connection.receive_data(client.data_to_send())
         client.receive_data(link.connection.data_to_send())

@@ -91,7 +91,7 @@ class DagMachine(RuleBasedStateMachine):
 
 
 TestDag = DagMachine.TestCase
-TestDag.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+TestDag.settings = settings(max_examples=2 * settings().max_examples, stateful_step_count=60)
 
 
 def chain(*topics: str) -> DAG:

@@ -6,19 +6,17 @@ returns the :class:`Routes` that changed, and only those.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
-from typing import TypeVar
+from collections.abc import Iterable
 from uuid import UUID
 
 from attrs import field, frozen
 
 from ezmsg.graphserver.effects import PeerId
+from ezmsg.graphserver.state import index
 from ezmsg.graphserver.state.edges import Edges
 from ezmsg.protocol.errors import DuplicateIdentity, UnknownEndpoint
 from ezmsg.protocol.messages.endpoints import DeclarePublisher
 from ezmsg.protocol.model.snapshot import Edge
-
-K = TypeVar("K", bound=Hashable)
 
 
 @frozen
@@ -91,8 +89,8 @@ class Endpoints:
 
         routes = self._remove_publisher(identity) if known is not None else Routes()
         self.publishers[identity] = publisher
-        self._publishers_on.setdefault(publisher.topic, set()).add(identity)
-        self._of_peer.setdefault(publisher.peer, set()).add(identity)
+        index.add(self._publishers_on, publisher.topic, identity)
+        index.add(self._of_peer, publisher.peer, identity)
         self._heard_by[identity] = set()
         for subscriber in self._on_topics(self._subscribers_on, self._edges.downstream(publisher.topic)):
             self._join(subscriber, identity, routes)
@@ -109,8 +107,8 @@ class Endpoints:
         before = self._remove_subscriber(subscriber.id) if known is not None else set()
 
         self.subscribers[subscriber.id] = subscriber
-        self._subscribers_on.setdefault(subscriber.topic, set()).add(subscriber.id)
-        self._of_peer.setdefault(subscriber.peer, set()).add(subscriber.id)
+        index.add(self._subscribers_on, subscriber.topic, subscriber.id)
+        index.add(self._of_peer, subscriber.peer, subscriber.id)
         self._hears[subscriber.id] = set()
         for publisher in self._on_topics(self._publishers_on, self._edges.upstream(subscriber.topic)):
             self._join(subscriber.id, publisher, routes)
@@ -183,15 +181,17 @@ class Endpoints:
         """Assert every invariant. For tests: it visits the whole graph."""
         everyone: dict[UUID, Publisher | Subscriber] = {**self.publishers, **self.subscribers}
         assert len(everyone) == len(self.publishers) + len(self.subscribers)
-        assert self._of_peer == _grouped((endpoint.peer, identity) for identity, endpoint in everyone.items())
-        assert self._publishers_on == _grouped((p.topic, identity) for identity, p in self.publishers.items())
-        assert self._subscribers_on == _grouped((s.topic, identity) for identity, s in self.subscribers.items())
+        assert self._of_peer == index.grouped((endpoint.peer, identity) for identity, endpoint in everyone.items())
+        assert self._publishers_on == index.grouped((p.topic, identity) for identity, p in self.publishers.items())
+        assert self._subscribers_on == index.grouped(
+            (s.topic, identity) for identity, s in self.subscribers.items()
+        )
         assert self._hears.keys() == self.subscribers.keys()
         assert self._heard_by.keys() == self.publishers.keys()
         for identity, subscriber in self.subscribers.items():
             reached = self._on_topics(self._publishers_on, self._edges.upstream(subscriber.topic))
             assert self._hears[identity] == reached
-        heard = _grouped((p, identity) for identity, heard in self._hears.items() for p in heard)
+        heard = index.grouped((p, identity) for identity, heard in self._hears.items() for p in heard)
         assert {identity: members for identity, members in self._heard_by.items() if members} == heard
 
     # --- inside -----------------------------------------------------------------------------------------
@@ -209,8 +209,8 @@ class Endpoints:
             raise DuplicateIdentity(role=role, identity=str(identity))
 
     def _adopt(self, identity: UUID, before: PeerId, after: PeerId) -> None:
-        _discard(self._of_peer, before, identity)
-        self._of_peer.setdefault(after, set()).add(identity)
+        index.discard(self._of_peer, before, identity)
+        index.add(self._of_peer, after, identity)
 
     def _remove(self, identity: UUID) -> Routes:
         if identity in self.publishers:
@@ -221,8 +221,8 @@ class Endpoints:
     def _remove_publisher(self, identity: UUID) -> Routes:
         routes = Routes()
         publisher = self.publishers.pop(identity)
-        _discard(self._publishers_on, publisher.topic, identity)
-        _discard(self._of_peer, publisher.peer, identity)
+        index.discard(self._publishers_on, publisher.topic, identity)
+        index.discard(self._of_peer, publisher.peer, identity)
         for subscriber in sorted(self._heard_by[identity]):
             self._part(subscriber, identity, routes)
         del self._heard_by[identity]
@@ -231,8 +231,8 @@ class Endpoints:
     def _remove_subscriber(self, identity: UUID) -> set[UUID]:
         """Take a subscriber away and return what it heard."""
         subscriber = self.subscribers.pop(identity)
-        _discard(self._subscribers_on, subscriber.topic, identity)
-        _discard(self._of_peer, subscriber.peer, identity)
+        index.discard(self._subscribers_on, subscriber.topic, identity)
+        index.discard(self._of_peer, subscriber.peer, identity)
         heard = self._hears.pop(identity)
         for publisher in heard:
             self._heard_by[publisher].discard(identity)
@@ -250,20 +250,5 @@ class Endpoints:
         routes.removed[subscriber].add(publisher)
 
     @staticmethod
-    def _on_topics(index: dict[str, set[UUID]], topics: Iterable[str]) -> set[UUID]:
-        return {identity for topic in topics if topic in index for identity in index[topic]}
-
-
-def _discard(index: dict[K, set[UUID]], key: K, identity: UUID) -> None:
-    """Take an id out of an index that holds no empty sets."""
-    members = index[key]
-    members.discard(identity)
-    if not members:
-        del index[key]
-
-
-def _grouped(pairs: Iterable[tuple[K, UUID]]) -> dict[K, set[UUID]]:
-    groups: dict[K, set[UUID]] = {}
-    for key, identity in pairs:
-        groups.setdefault(key, set()).add(identity)
-    return groups
+    def _on_topics(members: dict[str, set[UUID]], topics: Iterable[str]) -> set[UUID]:
+        return {identity for topic in topics if topic in members for identity in members[topic]}

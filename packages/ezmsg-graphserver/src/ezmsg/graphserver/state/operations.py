@@ -92,13 +92,14 @@ class Operations:
     def cancel(self, requester: PeerId, request_id: int) -> list[Effect]:
         """Forget a request whose answer is no longer wanted; there are no effects if it was not waiting."""
         operation = self._requests.pop((requester, request_id), None)
-        return [] if operation is None else self._forget_calls(operation)
+        return [] if operation is None else [*self._forget_calls(operation)]
 
     def drop_peer(self, peer: PeerId) -> list[Effect]:
-        """Forget the requests of a peer that is gone, and no longer wait for its answers."""
+        """Forget the requests of a peer that is gone, and no longer wait for its answers; it is told nothing."""
         effects: list[Effect] = []
-        for requester, request_id in [key for key in self._requests if key[0] == peer]:
-            effects += self.cancel(requester, request_id)
+        for operation in [operation for key, operation in self._requests.items() if key[0] == peer]:
+            del self._requests[peer, operation.request_id]
+            effects += [uncall for uncall in self._forget_calls(operation) if uncall.peer != peer]
         calls = [call_id for call_id, operation in self._calls.items() if operation.waiting[call_id].peer == peer]
         for call_id in calls:
             effects += self.answered(peer, call_id, None)  # whoever is gone has nothing left to confirm
@@ -113,7 +114,7 @@ class Operations:
                 for question in operation.waiting.values():
                     operation.unconfirmed += question.names
                 forgotten = self._forget_calls(operation)
-                effects += self._end(operation) + forgotten
+                effects += [*self._end(operation), *forgotten]
         return effects
 
     def next_deadline(self) -> float | None:
@@ -133,13 +134,12 @@ class Operations:
             assert operation.waiting, "an operation that waits for nobody"
             assert operation.waiting.keys() <= self._calls.keys()
 
-    def _forget_calls(self, operation: Operation) -> list[Effect]:
-        effects: list[Effect] = []
-        for call_id, question in operation.waiting.items():
-            del self._calls[call_id]
-            effects.append(Uncall(question.peer, call_id))
+    def _forget_calls(self, operation: Operation) -> list[Uncall]:
+        uncalls = [Uncall(question.peer, call_id) for call_id, question in operation.waiting.items()]
+        for uncall in uncalls:
+            del self._calls[uncall.call_id]
         operation.waiting.clear()
-        return effects
+        return uncalls
 
     def _end(self, operation: Operation) -> list[Effect]:
         self._requests.pop((operation.requester, operation.request_id), None)

@@ -6,6 +6,7 @@ from uuid import UUID
 from attrs import define
 
 from ezmsg.graphserver.effects import PeerId
+from ezmsg.graphserver.state import index
 from ezmsg.protocol.errors import DuplicateIdentity, OwnershipCollision, UnknownProcess
 from ezmsg.protocol.model.process_control import ProcessOwnershipUpdate, ProcessRegistration
 from ezmsg.protocol.model.snapshot import SnapshotProcess
@@ -29,6 +30,7 @@ class Processes:
     def __init__(self) -> None:
         self._processes: dict[UUID, Process] = {}
         self._owner: dict[str, UUID] = {}
+        self._of_peer: dict[PeerId, set[UUID]] = {}
 
     def register(self, process_id: UUID, peer: PeerId, client_id: UUID, registration: ProcessRegistration) -> bool:
         """Let a process join, or say anew what it owns; return whether anything changed.
@@ -43,8 +45,9 @@ class Processes:
         units = set(registration.units)
         process = Process(process_id, peer, client_id, registration.pid, registration.host, units)
         if known is not None:
-            self._disown(known.units)
+            self._forget(known)
         self._processes[process_id] = process
+        index.add(self._of_peer, peer, process_id)
         self._own(process, units)
         return known is None or (known.pid, known.host, known.units) != (process.pid, process.host, units)
 
@@ -66,9 +69,9 @@ class Processes:
 
     def drop_peer(self, peer: PeerId) -> list[UUID]:
         """Forget the processes of a client that is gone; return their ids, sorted."""
-        gone = sorted(process.id for process in self._processes.values() if process.peer == peer)
+        gone = sorted(self._of_peer.get(peer, ()))
         for process_id in gone:
-            self._disown(self._processes.pop(process_id).units)
+            self._forget(self._processes[process_id])
         return gone
 
     def snapshot(self) -> dict[UUID, SnapshotProcess]:
@@ -81,6 +84,7 @@ class Processes:
     def validate(self) -> None:
         """Assert every invariant. For tests."""
         owned = [(unit, process.id) for process in self._processes.values() for unit in process.units]
+        assert self._of_peer == index.grouped((process.peer, process.id) for process in self._processes.values())
         assert self._owner == dict(owned)
         assert len(owned) == len(self._owner), "two processes own one unit"
 
@@ -89,6 +93,11 @@ class Processes:
         taken = sorted(unit for unit, owner in owners.items() if owner != process_id)
         if taken:
             raise OwnershipCollision(units=taken, processes=sorted({str(owners[unit]) for unit in taken}))
+
+    def _forget(self, process: Process) -> None:
+        del self._processes[process.id]
+        index.discard(self._of_peer, process.peer, process.id)
+        self._disown(process.units)
 
     def _own(self, process: Process, units: Iterable[str]) -> None:
         self._owner.update(dict.fromkeys(units, process.id))

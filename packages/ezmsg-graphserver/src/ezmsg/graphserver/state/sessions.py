@@ -6,6 +6,7 @@ from uuid import UUID
 from attrs import define
 
 from ezmsg.graphserver.effects import PeerId
+from ezmsg.graphserver.state import index
 from ezmsg.protocol.errors import ComponentCollision, DuplicateIdentity, InvalidMetadata, UnknownSession
 from ezmsg.protocol.model.metadata import CollectionMetadata, GraphMetadata, UnitMetadata
 
@@ -26,6 +27,7 @@ class Sessions:
     def __init__(self) -> None:
         self._sessions: dict[UUID, Session] = {}
         self._component_owner: dict[str, UUID] = {}
+        self._of_peer: dict[PeerId, set[UUID]] = {}
 
     def open(self, session_id: UUID, incarnation: int, peer: PeerId) -> None:
         """Begin a session, or let its client go on with it over a new connection.
@@ -38,7 +40,10 @@ class Sessions:
         known = self._sessions.get(session_id)
         if known is None:
             self._sessions[session_id] = Session(session_id, peer, incarnation)
+            index.add(self._of_peer, peer, session_id)
         elif incarnation > known.incarnation:
+            index.discard(self._of_peer, known.peer, session_id)
+            index.add(self._of_peer, peer, session_id)
             known.peer, known.incarnation = peer, incarnation
         elif known.peer != peer:
             raise DuplicateIdentity(role="session", identity=str(session_id))
@@ -54,8 +59,8 @@ class Sessions:
         return session
 
     def of_peer(self, peer: PeerId) -> list[Session]:
-        """Return the sessions that are open on a connection."""
-        return [session for session in self if session.peer == peer]
+        """Return the sessions that are open on a connection, in the order of their names."""
+        return [self._sessions[session_id] for session_id in sorted(self._of_peer.get(peer, ()), key=str)]
 
     def __iter__(self) -> Iterator[Session]:
         """Go through the sessions in the order of their names."""
@@ -92,6 +97,7 @@ class Sessions:
         """End a session whose metadata was dropped."""
         assert session.metadata is None, "first its metadata, whose topics somebody must hear of"
         del self._sessions[session.id]
+        index.discard(self._of_peer, session.peer, session.id)
 
     def validate(self) -> None:
         """Assert every invariant. For tests."""
@@ -101,6 +107,7 @@ class Sessions:
             if session.metadata is not None
             for address in session.metadata.components
         ]
+        assert self._of_peer == index.grouped((session.peer, session.id) for session in self)
         assert self._component_owner == dict(described)
         assert len(described) == len(self._component_owner), "two sessions describe one component"
 

@@ -1,0 +1,43 @@
+"""What a server said, held against what the model predicted."""
+
+from itertools import pairwise
+
+from tests.graphserver.model import Event, Model, Outcome
+
+from ezmsg.protocol import errors
+from ezmsg.protocol.errors import EzmsgError
+from ezmsg.protocol.model.snapshot import GraphSnapshot
+from ezmsg.protocol.model.topology import TopologyChangedEvent
+
+
+def check_outcome(model: Model, answer: Outcome, expected: Outcome) -> None:
+    """Assert that an answer is the predicted one; what is free in it must still be true.
+
+    Of a refusal the reason is free, as it is for people, and of several shortest paths each will do.
+    """
+    if not isinstance(expected, EzmsgError):
+        assert answer is expected
+        return
+    assert type(answer) is type(expected), f"{answer!r} in place of {expected!r}"
+    assert isinstance(answer, EzmsgError)
+    told, predicted = answer.fields(), expected.fields()
+    if isinstance(answer, errors.CyclicException):
+        path, shortest = told.pop("path"), predicted.pop("path")
+        assert (path[0], path[-1], len(path)) == (shortest[0], shortest[-1], len(shortest))
+        assert set(pairwise(path)) <= model.owners.keys()
+    told.pop("reason", None)
+    predicted.pop("reason", None)
+    assert told == predicted
+
+
+def check_snapshot(snapshot: GraphSnapshot, expected: GraphSnapshot) -> None:
+    """Assert that a snapshot shows the predicted graph, in the predicted order."""
+    assert snapshot == expected
+    assert repr(snapshot) == repr(expected), "not sorted"
+
+
+def check_events(seen: list[TopologyChangedEvent], expected: list[Event], first_seq: int = 1) -> None:
+    """Assert that a follower sees the predicted events, each once and numbered without holes."""
+    assert [event.seq for event in seen] == list(range(first_seq, first_seq + len(expected)))
+    said = [(e.event_type, e.changed_topics, e.source_session_id, e.source_process_id) for e in seen]
+    assert said == expected
