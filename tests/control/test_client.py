@@ -2,14 +2,18 @@
 
 import asyncio
 import random
+import select
 import socket
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from ezmsg.control import ControlConnection, StreamOverrun, streaming
+from ezmsg.graphserver.configuration import Configuration
+from ezmsg.graphserver.server import Server
 from ezmsg.protocol import connection as events
 from ezmsg.protocol import errors
 from ezmsg.protocol.addresses import Address
@@ -463,3 +467,19 @@ async def test_a_server_that_reads_nothing_cannot_make_the_client_swell(
         results = await asyncio.gather(*requests, return_exceptions=True)
     assert all(isinstance(result, ConnectionLost) for result in results)
     assert "unread" in str(results[0])
+
+
+async def test_a_server_may_announce_its_token_a_moment_after_it_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who connects in between is let in, because it looks for the token when the server has spoken."""
+    monkeypatch.setenv("EZMSG_RUNTIME_DIR", str(tmp_path / "run"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = Address(*listener.getsockname())
+        opening = asyncio.create_task(ControlConnection.open(address))
+        await asyncio.to_thread(select.select, [listener], [], [], HANG)  # the client is there, and knows no token
+        server = Server(listener.dup(), "a token of its own", Configuration())
+        await server.start()
+        connection = await opening
+        await connection.close()
+        await server.close()

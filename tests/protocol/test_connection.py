@@ -53,7 +53,7 @@ ID = UUID(int=3)
 
 
 def client(token: bytes = b"token", revision: Revision = CURRENT, **options: Any) -> Connection:
-    return Connection(ClientHandshake(token, b"c" * 32, ID, revision=revision), **options)
+    return Connection(ClientHandshake(lambda: token, b"c" * 32, ID, revision=revision), **options)
 
 
 def server(token: bytes = b"token", revision: Revision = CURRENT, **options: Any) -> Connection:

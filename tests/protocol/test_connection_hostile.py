@@ -24,7 +24,7 @@ ID = UUID(int=3)
 
 
 def client(token: bytes = b"token", **options: Any) -> Connection:
-    return Connection(ClientHandshake(token, b"c" * 32, ID), **options)
+    return Connection(ClientHandshake(lambda: token, b"c" * 32, ID), **options)
 
 
 def server(token: bytes = b"token", **options: Any) -> Connection:

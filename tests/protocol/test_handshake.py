@@ -25,7 +25,7 @@ REVISIONS = st.builds(Revision, st.integers(0, 2), st.integers(0, 2))
 def client(
     token: bytes | None = b"token", nonce: bytes = b"c" * auth.NONCE_SIZE, **options: Any
 ) -> ClientHandshake:
-    return ClientHandshake(token, nonce, CLIENT_ID, **options)
+    return ClientHandshake(lambda: token, nonce, CLIENT_ID, **options)
 
 
 def server(token: bytes = b"token", nonce: bytes = b"s" * auth.NONCE_SIZE, **options: Any) -> ServerHandshake:

@@ -817,7 +817,7 @@ async def test_a_peer_whose_version_is_another_gets_a_typed_error(server, enviro
     for revision in (Revision(CURRENT.major + 1, 0), Revision(CURRENT.major - 1, 0)):
         assert negotiate(CURRENT, revision) is None
         assert negotiate(revision, CURRENT) is None
-        connection = Connection(ClientHandshake(b"t", b"n" * 32, uuid4(), revision=revision))
+        connection = Connection(ClientHandshake(lambda: b"t", b"n" * 32, uuid4(), revision=revision))
         reader, writer = await asyncio.open_connection(*server.address)
         writer.write(connection.data_to_send())
         connection.receive_data(await within(reader.read()))

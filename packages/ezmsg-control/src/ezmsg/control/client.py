@@ -71,10 +71,10 @@ class ControlConnection:
         :raises DeadlineExceeded: if it takes longer than ``timeout`` seconds.
         """
         address = parse_address(address)
-        token = find_token(address) if token is None else token
+        find = (lambda: find_token(address)) if token is None else (lambda: token)
         client_id = client_id or uuid4()
         nonce = os.urandom(NONCE_SIZE)
-        self = cls(address, client_id, ClientHandshake(token, nonce, client_id, os.getpid(), socket.gethostname()))
+        self = cls(address, client_id, ClientHandshake(find, nonce, client_id, os.getpid(), socket.gethostname()))
         try:
             async with asyncio.timeout(timeout):
                 await self._shake_hands()

@@ -75,14 +75,14 @@ class Server:
         """
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._loop_failed)
-        self._listener = await loop.create_server(self._new_link, sock=self._sock, backlog=512)
         try:
-            self._announcement.write()
+            self._announcement.write()  # before anybody is let in: clients look for it when they were
         except UnsafeFolder as error:
             if must_announce:
                 await self.close()
                 raise
             logger.warning("The server is not announced: %s", error)
+        self._listener = await loop.create_server(self._new_link, sock=self._sock, backlog=512)
 
     async def run(self) -> None:
         """Serve until :meth:`stop` is called or a client asks for the end, then close everything."""

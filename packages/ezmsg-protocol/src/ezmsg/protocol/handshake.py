@@ -3,6 +3,7 @@
 A refusal is an error of the tree, raised; the connection sends it to the peer and closes.
 """
 
+from collections.abc import Callable
 from uuid import UUID
 
 from ezmsg.protocol import auth
@@ -15,20 +16,22 @@ from ezmsg.protocol.revisions import CURRENT, PACKAGE_VERSION, Revision, negotia
 class ClientHandshake:
     """``Hello`` -> wait for ``Challenge`` -> ``Proof`` -> wait for ``Welcome``.
 
-    :param token: what both sides must hold. The empty one accepts a server that lets everybody in; ``None``, for a
-        client that has none, refuses such a server too, because anybody may have started it.
+    :param find_token: returns what both sides must hold; called when the server has spoken, as one that has just
+        started may announce its token a moment after it listens. The empty token accepts a server that lets
+        everybody in; ``None``, for a client that has none, refuses such a server too, because anybody may have
+        started it.
     """
 
     def __init__(
         self,
-        token: bytes | None,
+        find_token: Callable[[], bytes | None],
         nonce: bytes,
         client_id: UUID,
         pid: int | None = None,
         host: str | None = None,
         revision: Revision = CURRENT,
     ) -> None:
-        self._token = token
+        self._find_token = find_token
         self._hello = Hello(revision, PACKAGE_VERSION, nonce, client_id, pid, host)
         self._challenge: Challenge | None = None
         self.welcome: Welcome | None = None
@@ -46,7 +49,8 @@ class ClientHandshake:
     def receive(self, message: object) -> Proof | None:
         """Take the server's next message and return the answer to it.
 
-        :raises EzmsgError: if the server refuses, cannot prove itself, or speaks out of turn.
+        :raises EzmsgError: if the server refuses, cannot prove itself, or speaks out of turn, or if no token
+            can be read.
         """
         match message:
             case Refusal(code=code, text=text, fields=fields):
@@ -62,12 +66,13 @@ class ClientHandshake:
         ours = self._hello.revision
         self.revision = _agree(ours, challenge.revision, challenge.package)
         _check_nonce(challenge.nonce)
-        token = self._token or b""
+        held = self._find_token()
+        token = held or b""
         expected = auth.server_proof(token, self._hello.nonce, challenge.nonce)
         if not auth.same(expected, challenge.proof):
-            held = "another token than this client" if self._token else "a token, and this client has none"
-            raise AuthenticationFailed(reason=f"the graph server holds {held}")
-        if self._token is None:
+            why = "another token than this client" if held else "a token, and this client has none"
+            raise AuthenticationFailed(reason=f"the graph server holds {why}")
+        if held is None:
             raise AuthenticationFailed(
                 reason="the graph server runs with --insecure, so anybody may have started it; "
                 "EZMSG_INSECURE=1 accepts it all the same"
