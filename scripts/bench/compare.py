@@ -17,9 +17,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import peers
 from measure import Measurement, MeasurementError, Result, measure
 from workloads import QUICK, Effort, Loop, Metric, Workload, select
+
+sys.path.append(str(Path(__file__).parents[1]))
+import peers
 
 OURS, OURS_UVLOOP, PUBLIC = "ours asyncio", "ours uvloop", "public"
 OVERHEAD_S = 1.5

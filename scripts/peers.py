@@ -68,7 +68,7 @@ def _cache_folder() -> Path:
         base = Path(os.environ["LOCALAPPDATA"])
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "ezmsg-bench"
+    return base / "ezmsg-peers"
 
 
 def _run(command: list[str], timeout: float) -> str:
