@@ -1,5 +1,6 @@
 """Programs as their users start them: in processes of their own, watched from outside, and nothing left behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,6 +18,9 @@ HANG = 30.0
 PROGRAMS = Path(__file__).parent / "programs"
 MARK = "EZMSG_TEST_PROGRAM"
 
+NEVER_SAID = ("Task was destroyed", "never awaited", "Exception ignored", "resource_tracker", "Fatal Python error")
+"""What no program may say, however it ends: somebody has not cleaned up."""
+
 
 class Program:
     """A process and all that descend from it, with what they write."""
@@ -27,6 +31,8 @@ class Program:
         self.out: list[str] = []
         self.err: list[str] = []
         self._changed = threading.Condition()
+        self._sockets: set[str] = set()
+        self._shared: set[Path] = set()
         self.process = subprocess.Popen(
             command,
             env={**environment, MARK: self.mark},
@@ -66,6 +72,7 @@ class Program:
 
     def signal(self, number: signal.Signals, *, group: bool = False) -> None:
         """Send a signal to the program, or, as a terminal does, to all its processes."""
+        self.note_belongings()
         if group:
             os.killpg(self.pid, number)
         else:
@@ -80,24 +87,33 @@ class Program:
         self.leaves_nothing()
         for reader in self._readers:
             reader.join(HANG)
+        said = [words for words in NEVER_SAID if words in self.errors]
+        assert not said, f"it said {said}\n{self.story()}"
         return status if status >= 0 else 128 - status
 
+    def note_belongings(self) -> None:
+        """Remember the sockets and the shared memory it has now; :meth:`leaves_nothing` looks for them."""
+        for process in self.processes():
+            opened = _opened_files(process.pid)
+            self._sockets |= {name[len("socket:[") : -1] for name in opened if name.startswith("socket:[")}
+            self._shared |= {Path(name) for name in opened if name.startswith(("/dev/shm/", str(self.folder)))}
+
     def leaves_nothing(self) -> None:
-        """See that no process of the program is there any more; its sockets and segments went with them."""
+        """See that no process of the program is there any more, and none of its sockets and segments."""
         others = self.processes()
         _, alive = psutil.wait_procs(others, HANG)
         assert not alive, f"{alive} are still there\n{self.story()}"
+        assert not self._sockets & _sockets_of_this_machine()
+        assert not [path for path in self._shared if path.exists()]
         assert not list(self.folder.rglob("*.segment"))
 
     def processes(self) -> list[psutil.Process]:
-        """All its processes that live."""
+        """All its processes that live: those of its session, and those that have its environment."""
         found = []
         for process in psutil.process_iter():
-            try:
-                if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == self.mark:
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied, ProcessLookupError):
+                if process.status() != psutil.STATUS_ZOMBIE and self._owns(process):
                     found.append(process)
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
         return found
 
     def kill(self) -> None:
@@ -114,6 +130,9 @@ class Program:
     def story(self) -> str:
         return f"--- status {self.process.poll()}, output:\n{''.join(self.out)}--- errors:\n{self.errors}"
 
+    def _owns(self, process: psutil.Process) -> bool:
+        return os.getsid(process.pid) == self.pid or process.environ().get(MARK) == self.mark
+
     def _ended(self) -> bool:
         return not self._readers[0].is_alive() or (self.process.poll() is not None and not self.processes())
 
@@ -124,6 +143,29 @@ class Program:
                 self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()
+
+
+def _opened_files(pid: int) -> set[str]:
+    """Return what a process has open or mapped, as Linux names it; elsewhere nothing."""
+    opened = set()
+    with contextlib.suppress(OSError):  # the process is gone, or this is no Linux
+        folder = Path(f"/proc/{pid}")
+        mapped = (line.split(maxsplit=5) for line in (folder / "maps").read_text(encoding="utf-8").splitlines())
+        opened |= {words[5] for words in mapped if len(words) == 6}
+        for descriptor in (folder / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed in between
+                opened.add(str(descriptor.readlink()))
+    return opened
+
+
+def _sockets_of_this_machine() -> set[str]:
+    """Return the numbers of all sockets of this machine that somebody holds; elsewhere than on Linux nothing."""
+    numbers = set()
+    for table, column in (("tcp", 9), ("tcp6", 9), ("unix", 6)):
+        with contextlib.suppress(FileNotFoundError):
+            _, *lines = Path(f"/proc/net/{table}").read_text(encoding="utf-8").splitlines()
+            numbers |= {line.split()[column] for line in lines}
+    return numbers - {"0"}
 
 
 Start = Callable[..., Program]

@@ -116,7 +116,7 @@ async def test_the_screen_ends_the_run_when_nobody_reads():
 def test_the_graph_is_as_the_documentation_has_it():
     graph = resolve_graph({"ECG": Ecg(SourceSettings(seconds=5.0), Counting())})
     assert set(graph.units) == {"ECG/SOURCE", "ECG/FILTER", "ECG/DETECTOR", "ECG/DISPLAY"}
-    placed = [sorted(unit.address for unit in units) for units in graph.processes]
+    placed = [sorted(unit.address for unit in process.units) for process in graph.processes]
     assert placed == [["ECG/DISPLAY", "ECG/FILTER"], ["ECG/SOURCE"], ["ECG/DETECTOR"]]
     settings = graph.units["ECG/SOURCE"].SETTINGS
     assert settings == SourceSettings(seconds=5.0)

@@ -11,7 +11,6 @@ from ezmsg.core.graph.collection import Collection, NetworkDefinition
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.crawl import crawl_components, resolve_graph
 from ezmsg.core.graph.decorators import subscriber
-from ezmsg.core.graph.relays import InputRelay, OutputRelay
 from ezmsg.core.graph.settings import Settings
 from ezmsg.core.graph.streams import InputStream, InputTopic, OutputStream, OutputTopic
 from ezmsg.core.graph.unit import Unit
@@ -110,7 +109,7 @@ def test_a_whole_graph() -> None:
         *("R/TOP/I/FIRST", "R/TOP/I/SECOND", "R/TOP/J/FIRST", "R/TOP/J/SECOND", "R/TOP/SOURCE"),
     ]
     assert Level(9) == graph.units["R/TOP/SOURCE"].SETTINGS
-    assert [[unit.address for unit in group] for group in graph.processes] == [
+    assert [process.addresses for process in graph.processes] == [
         ["R/TOP/J/SECOND"],
         ["R/TOP/SOURCE"],
         ["R/TOP/I/FIRST"],
@@ -122,8 +121,8 @@ def test_a_whole_graph() -> None:
 def test_one_process_if_forced() -> None:
     top = Top()
     graph = resolve_graph({"TOP": top}, process_components=(top,), force_single_process=True)
-    (group,) = graph.processes
-    assert [unit.name for unit in group] == ["SOURCE", "FIRST", "SECOND", "FIRST", "SECOND"]
+    (process,) = graph.processes
+    assert [unit.name for unit in process.units] == ["SOURCE", "FIRST", "SECOND", "FIRST", "SECOND"]
 
 
 def test_the_crawl_goes_down_and_takes_the_last_child_first() -> None:
@@ -141,19 +140,6 @@ def test_an_empty_program_is_an_empty_graph() -> None:
     graph = resolve_graph({})
     assert (graph.components, graph.edges, graph.processes) == ({}, [], [])
     assert resolve_graph({}, force_single_process=True).processes == []
-
-
-def test_relays_are_nodes_like_topics() -> None:
-    class Bordered(Collection):
-        IN = InputRelay(int, leaky=True)
-        OUT = OutputRelay(int)
-        SINK = Sink()
-        SOURCE = Source(1)
-
-        def network(self) -> NetworkDefinition:
-            return ((self.IN, self.SINK.IN), (self.SOURCE.OUT, self.OUT))
-
-    assert resolve_graph({"B": Bordered()}).edges == [("B/IN", "B/SINK/IN"), ("B/SOURCE/OUT", "B/OUT")]
 
 
 def test_edges_are_gathered_before_anything_is_configured() -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ezmsg.core.graph.initial_settings import initial_settings, readable_settings
+from ezmsg.control.settingsmeta import settings_repr_value
+from ezmsg.core.graph.initial_settings import initial_settings
 from ezmsg.core.graph.settings import Settings
 
 
@@ -63,12 +64,12 @@ class Broken:
     ],
 )
 def test_the_readable_form_is_that_of_the_public_package(value: Any, readable: Any) -> None:
-    assert readable_settings(Box(value)) == {"value": readable}
+    assert settings_repr_value(Box(value)) == {"value": readable}
 
 
 @pytest.mark.parametrize(("settings", "readable"), [(None, "None"), (3, "3"), ({"a": 1}, {"a": 1})])
 def test_settings_that_are_no_dataclass(settings: Any, readable: Any) -> None:
-    assert readable_settings(settings) == readable
+    assert settings_repr_value(settings) == readable
 
 
 PLAIN = st.recursive(
@@ -94,11 +95,11 @@ def test_what_cannot_be_pickled_has_no_bytes_and_says_so(value: Any, caplog: pyt
     assert "The settings of R/UNIT cannot be pickled" in caplog.text
 
 
-def test_a_structure_without_an_end_is_a_text() -> None:
+def test_a_structure_without_an_end_has_one_in_the_readable_form() -> None:
     endless: list[Any] = []
     endless.append(endless)
-    assert readable_settings(Box(endless)) == "Box(value=[[...]])"
+    assert settings_repr_value(Box(endless)) == {"value": ["..."]}
 
 
 def test_a_field_without_a_value_is_none() -> None:
-    assert readable_settings(object.__new__(Box)) == {"value": None}
+    assert settings_repr_value(object.__new__(Box)) == {"value": None}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ezmsg.control.settingsmeta import settings_schema_from_type
 from ezmsg.core.graph.collection import Collection
 from ezmsg.core.graph.crawl import resolve_graph
 from ezmsg.core.graph.decorators import main, publisher, subscriber, task, thread
@@ -77,7 +78,7 @@ def test_a_unit(described: model.GraphMetadata) -> None:
         dynamic_settings=model.DynamicSettingsMetadata(
             enabled=True, input_topic="R/B/WORKER/INPUT_SETTINGS", settings_type=f"{__name__}.Other"
         ),
-        settings_schema=None,
+        settings_schema=settings_schema_from_type(Level),
         streams={
             "INPUT_SETTINGS": model.InputStreamMetadata(
                 "INPUT_SETTINGS", "R/B/WORKER/INPUT_SETTINGS", f"{__name__}.Other", leaky=False, max_queue=None
@@ -103,8 +104,16 @@ def test_a_unit(described: model.GraphMetadata) -> None:
     )
 
 
+def bridge(name: str) -> dict[str, Any]:
+    return {
+        "relay_group": f"R/B/__relays__/{name}",
+        "relay_input_topic": f"R/B/__relays__/{name}/INPUT",
+        "relay_output_topic": f"R/B/__relays__/{name}/OUTPUT",
+    }
+
+
 def test_a_collection(described: model.GraphMetadata) -> None:
-    sending = {"num_buffers": 32, "buf_size": 65536, "force_tcp": False}
+    sending: dict[str, Any] = {"num_buffers": 32, "buf_size": 65536, "force_tcp": False}
     collection = described.components["R/B"]
     assert collection == model.CollectionMetadata(
         address="R/B",
@@ -113,7 +122,7 @@ def test_a_collection(described: model.GraphMetadata) -> None:
         settings_type=type_name(Settings),
         initial_settings=(pickle.dumps(Settings()), {}),
         dynamic_settings=NO_SETTINGS_INLET,
-        settings_schema=None,
+        settings_schema=settings_schema_from_type(Settings),
         topics={
             "INPUT_SETTINGS": model.InputTopicMetadata("INPUT_SETTINGS", "R/B/INPUT_SETTINGS", f"{__name__}.Level"),
             "TOPIC": model.TopicMetadata("TOPIC", "R/B/TOPIC", "builtins.int"),
@@ -121,12 +130,18 @@ def test_a_collection(described: model.GraphMetadata) -> None:
         },
         relays={
             "BOTH": model.RelayMetadata(
-                "BOTH", "R/B/BOTH", "builtins.int", leaky=True, **sending | {"num_buffers": 2}
+                "BOTH", "R/B/BOTH", "builtins.int", leaky=True, **sending | {"num_buffers": 2}, **bridge("BOTH")
             ),
             "ENTRY": model.InputRelayMetadata(
-                "ENTRY", "R/B/ENTRY", "builtins.int", leaky=True, max_queue=3, copy_on_forward=False
+                *("ENTRY", "R/B/ENTRY", "builtins.int"),
+                leaky=True,
+                max_queue=3,
+                copy_on_forward=False,
+                **bridge("ENTRY"),
             ),
-            "LEAVE": model.OutputRelayMetadata("LEAVE", "R/B/LEAVE", "builtins.int", port=7, **sending),
+            "LEAVE": model.OutputRelayMetadata(
+                "LEAVE", "R/B/LEAVE", "builtins.int", port=7, **sending, **bridge("LEAVE")
+            ),
         },
         children=["R/B/ANOTHER", "R/B/WORKER"],
     )

@@ -12,7 +12,7 @@ from ezmsg.core.graph.collection import Collection
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.crawl import crawl_components
 from ezmsg.core.graph.decorators import process
-from ezmsg.core.graph.processes import group_units
+from ezmsg.core.graph.processes import group_by_process
 from ezmsg.core.graph.unit import Unit
 
 
@@ -41,7 +41,7 @@ def groups(listed: tuple[str, ...] = (), **roots: Component) -> list[list[str]]:
     for name, root in roots.items():
         root._set_name(name)
         root._set_location([])
-    found = group_units(roots.values(), [roots[name] for name in listed])
+    found = group_by_process(roots.values(), [roots[name] for name in listed])
     return [[unit.address for unit in group] for group in found]
 
 

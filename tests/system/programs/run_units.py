@@ -147,9 +147,11 @@ class Last(ez.Unit):
 
 def limit_stopping(seconds: float) -> None:
     """Let the time for stopping be short."""
-    from ezmsg.core.runtime import orders, supervisor
+    import ezmsg.core.runtime.run  # noqa: F401  and with it all modules that have the limit
 
-    orders.STOP_LIMIT_S = supervisor.STOP_LIMIT_S = seconds
+    for name, module in tuple(sys.modules.items()):
+        if name.startswith("ezmsg.core.runtime.") and hasattr(module, "STOP_LIMIT_S"):
+            module.STOP_LIMIT_S = seconds
 
 
 __all__ = [

@@ -5,7 +5,12 @@
     EzmsgError
     └── ControlError               4xxx  using the control plane
         ├── StreamOverrun
-        └── InvalidTimeout               also a ValueError
+        ├── InvalidTimeout               also a ValueError
+        ├── UnknownFormat                also a ValueError
+        └── SettingsCoercionError  41xx  changing settings; all are ValueErrors
+            ├── InvalidSettingsValue
+            ├── UnknownSettingsField
+            └── SettingsRefused
 """
 
 from typing import ClassVar
@@ -44,3 +49,57 @@ class InvalidTimeout(ControlError, ValueError):
 
     def sentence(self) -> str:
         return f"{self.operation} cannot wait {self.seconds} s. Give it a finite time from 0 on, or None to wait."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UnknownFormat(ControlError, ValueError):
+    """A graph was asked for in a form that nobody knows to write."""
+
+    code: ClassVar[str] = "EZ-4003"
+    format: str
+    formats: list[str]
+
+    def sentence(self) -> str:
+        return f"A graph cannot be written as {self.format!r}. Choose one of {', '.join(self.formats)}."
+
+
+class SettingsCoercionError(ControlError, ValueError):
+    """Settings cannot be changed as asked; the settings there are stay as they were."""
+
+
+@define(kw_only=True, slots=False, eq=False)
+class InvalidSettingsValue(SettingsCoercionError):
+    """A value is not what a field allows; ``value`` is its repr, ``allowed`` says what would be."""
+
+    code: ClassVar[str] = "EZ-4101"
+    path: str
+    value: str
+    allowed: str
+
+    def sentence(self) -> str:
+        return f"{self.path} cannot be {self.value}: it takes {self.allowed}. Nothing was changed."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UnknownSettingsField(SettingsCoercionError):
+    """A path leads to nothing that can be set."""
+
+    code: ClassVar[str] = "EZ-4102"
+    path: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"There is nothing to set at {self.path!r}: {self.reason}. Nothing was changed."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class SettingsRefused(SettingsCoercionError):
+    """The settings type itself, or a validator of the field, refused a value of the right form."""
+
+    code: ClassVar[str] = "EZ-4103"
+    path: str
+    value: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"{self.path} cannot be {self.value}: {self.reason}. Nothing was changed."

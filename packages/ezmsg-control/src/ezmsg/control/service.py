@@ -11,6 +11,7 @@ from ezmsg.control.discovery import find_address
 from ezmsg.control.edges import change_edge, connect_request, disconnect_request
 from ezmsg.control.errors import InvalidTimeout
 from ezmsg.control.operations import shut_down, take_dag
+from ezmsg.control.rendering.diagrams import draw
 from ezmsg.control.sharing import acquire, release
 from ezmsg.protocol.addresses import Address, AddressType, parse_address
 from ezmsg.protocol.dag import DAG
@@ -77,6 +78,13 @@ class GraphService:
         except TimeoutError:  # while the connection was being opened
             operation = f"Reading the graph of {self.address}"
             raise DeadlineExceeded(operation=operation, seconds=limit_s) from None
+
+    async def get_formatted_graph(self, fmt: str, direction: str = "LR", compact_level: int | None = None) -> str:
+        """Return the graph as the source of a drawing, see :func:`ezmsg.control.rendering.diagrams.draw`.
+
+        :raises UnknownFormat: if ``fmt`` is neither ``mermaid`` nor ``graphviz``.
+        """
+        return draw((await self.dag()).graph, fmt, direction, compact_level)
 
     async def pause(self) -> None:
         """Let every publisher hold back its messages until :meth:`resume`."""

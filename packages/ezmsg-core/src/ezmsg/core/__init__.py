@@ -1,6 +1,7 @@
 """Real-time dataflow: units connected by topics, spread over processes. Used as ``import ezmsg.core as ez``.
 
-Names are loaded when they are first used, so that a program pays only for what it needs.
+Names are loaded when they are first used, so that a program pays only for what it needs. The modules in
+``_SUBMODULES`` are paths of ezmsg 3, which programs use without importing them: ``ez.settings``, ``ez.dag``.
 """
 
 import importlib
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from ezmsg.core.logs import logger
 
 if TYPE_CHECKING:
+    from ezmsg.core import sync
+    from ezmsg.core.command import run_command
     from ezmsg.core.context import GraphContext
     from ezmsg.core.errors import GraphRunnerStartError
     from ezmsg.core.graph.collection import Collection, NetworkDefinition
     from ezmsg.core.graph.component import Component
     from ezmsg.core.graph.crawl import crawl_components
     from ezmsg.core.graph.decorators import main, process, publisher, subscriber, task, thread, timeit
-    from ezmsg.core.graph.deprecated import Flag, Message
+    from ezmsg.core.graph.deprecated import Flag, Message, System
     from ezmsg.core.graph.relays import InputRelay, OutputRelay, Relay
     from ezmsg.core.graph.settings import Settings
     from ezmsg.core.graph.state import State
@@ -24,9 +27,11 @@ if TYPE_CHECKING:
     from ezmsg.core.graph.unit import Unit
     from ezmsg.core.pubsub.publisher import Publisher
     from ezmsg.core.pubsub.subscriber import Subscriber
+    from ezmsg.core.runtime.deprecated import run_system
     from ezmsg.core.runtime.run import run
     from ezmsg.core.runtime.runner import GraphRunner
     from ezmsg.core.service import GraphService
+    from ezmsg.core.sync import SyncContext, SyncPublisher, SyncSubscriber, init, spin, spin_once
     from ezmsg.graphserver.embedded import GraphServer
     from ezmsg.protocol.dag import CyclicException
 
@@ -42,6 +47,7 @@ _HOMES = {
     "GraphRunnerStartError": "ezmsg.core.errors",
     "GraphServer": "ezmsg.graphserver.embedded",
     "GraphService": "ezmsg.core.service",
+    "init": "ezmsg.core.sync",
     "InputRelay": "ezmsg.core.graph.relays",
     "InputStream": "ezmsg.core.graph.streams",
     "InputTopic": "ezmsg.core.graph.streams",
@@ -57,16 +63,52 @@ _HOMES = {
     "publisher": "ezmsg.core.graph.decorators",
     "Relay": "ezmsg.core.graph.relays",
     "run": "ezmsg.core.runtime.run",
+    "run_command": "ezmsg.core.command",
+    "run_system": "ezmsg.core.runtime.deprecated",
     "Settings": "ezmsg.core.graph.settings",
+    "spin": "ezmsg.core.sync",
+    "spin_once": "ezmsg.core.sync",
     "State": "ezmsg.core.graph.state",
     "Subscriber": "ezmsg.core.pubsub.subscriber",
     "subscriber": "ezmsg.core.graph.decorators",
+    "SyncContext": "ezmsg.core.sync",
+    "SyncPublisher": "ezmsg.core.sync",
+    "SyncSubscriber": "ezmsg.core.sync",
+    "System": "ezmsg.core.graph.deprecated",
     "task": "ezmsg.core.graph.decorators",
     "thread": "ezmsg.core.graph.decorators",
     "timeit": "ezmsg.core.graph.decorators",
     "Topic": "ezmsg.core.graph.streams",
     "Unit": "ezmsg.core.graph.unit",
 }
+
+_SUBMODULES = frozenset(
+    {
+        "addressable",
+        "backend",
+        "backendprocess",
+        "collection",
+        "command",
+        "component",
+        "dag",
+        "graph_util",
+        "graphcontext",
+        "graphmeta",
+        "graphserver",
+        "message",
+        "messagemarshal",
+        "netprotocol",
+        "pubclient",
+        "settings",
+        "settingsmeta",
+        "state",
+        "stream",
+        "subclient",
+        "sync",
+        "unit",
+        "util",
+    }
+)
 
 __all__ = [
     "Collection",
@@ -93,15 +135,25 @@ __all__ = [
     "Settings",
     "State",
     "Subscriber",
+    "SyncContext",
+    "SyncPublisher",
+    "SyncSubscriber",
+    "System",
     "Topic",
     "Unit",
     "crawl_components",
+    "init",
     "logger",
     "main",
     "process",
     "publisher",
     "run",
+    "run_command",
+    "run_system",
+    "spin",
+    "spin_once",
     "subscriber",
+    "sync",
     "task",
     "thread",
     "timeit",
@@ -109,6 +161,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -118,4 +172,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, *_SUBMODULES})

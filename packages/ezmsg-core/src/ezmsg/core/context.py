@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
 from ezmsg.control import sharing
 from ezmsg.control.client import ControlConnection
@@ -118,6 +119,19 @@ class GraphContext:
         :raises SessionRequired: outside ``async with``.
         """
         return await self._required("snapshot").snapshot()
+
+    # --- private names that tools for ezmsg 3 use ---------------------------------------------------------
+
+    @property
+    def _session_id(self) -> UUID | None:
+        """The session's id, as snapshots show it; ``None`` outside ``async with``."""
+        return None if self._session is None else self._session.id
+
+    async def _close_session(self) -> None:
+        """End the session and leave the publishers and subscribers as they are."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     # --- every publisher of the graph ---------------------------------------------------------------------
 

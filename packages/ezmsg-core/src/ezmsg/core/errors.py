@@ -14,7 +14,12 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── ChannelRefused
     │   ├── PickleForbidden
     │   ├── SegmentRefused
-    │   └── UnknownEncoding              also a LookupError
+    │   ├── UnknownEncoding              also a LookupError
+    │   ├── UndersizedMemory
+    │   ├── UninitializedMemory
+    │   ├── NothingReceived        51xx  the synchronous API; also a TimeoutError
+    │   ├── NotSent                      also a TimeoutError
+    │   └── ContextNotOpen               also a RuntimeError
     ├── ComponentError             6xxx  how a program describes its units and collections
     │   ├── SettingsMissing              also a ValueError
     │   ├── StateNotInitialized          also an AttributeError
@@ -24,10 +29,13 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── SecondMain                   also a RuntimeError
     │   ├── NameAlreadySet               also an AssertionError
     │   └── AddressNotSet                also an AssertionError
-    └── RunError                   62xx  running a graph; all are RuntimeErrors
-        ├── RunFailed
-        ├── GraphRunnerStartError
-        └── RunnerMisused
+    ├── RunError                   62xx  running a graph; all are RuntimeErrors
+    │   ├── RunFailed
+    │   ├── GraphRunnerStartError
+    │   └── RunnerMisused
+    └── CommandError               63xx  the commands of ezmsg 3
+        ├── PackageMissing               also an ImportError
+        └── UnknownCommand               also a ValueError
 """
 
 from typing import ClassVar
@@ -147,6 +155,80 @@ class UnknownEncoding(DataPlaneError, LookupError):
         return (
             f"A message came in the encoding {self.name!r}, which is not registered here. Register it in every "
             "process that receives such messages, before the first one arrives."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UndersizedMemory(DataPlaneError):
+    """A message does not fit into the memory it was to be laid into; ``req_size`` is what it needs, in bytes."""
+
+    code: ClassVar[str] = "EZ-5009"
+    req_size: int
+    size: int
+
+    def sentence(self) -> str:
+        return (
+            f"A message needs {self.req_size} bytes and was given {self.size}. Nothing was written; give it more."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UninitializedMemory(DataPlaneError):
+    """A message was to be read from memory that holds none."""
+
+    code: ClassVar[str] = "EZ-5010"
+    size: int
+
+    def sentence(self) -> str:
+        return f"These {self.size} bytes hold no whole message. Read only what Marshal.to_mem has written."
+
+
+# --- 51xx: the synchronous API ------------------------------------------------------------------------------
+
+
+@define(kw_only=True, slots=False, eq=False)
+class NothingReceived(DataPlaneError, TimeoutError):
+    """No message came in time; the next one is not lost."""
+
+    code: ClassVar[str] = "EZ-5101"
+    topic: str
+    seconds: float
+
+    def sentence(self) -> str:
+        return (
+            f"No message came on {self.topic} within {self.seconds:g} s. See that somebody publishes there, or "
+            "allow more time; what comes later can still be received."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class NotSent(DataPlaneError, TimeoutError):
+    """A message was not accepted in time and nobody gets it; ``reason`` says what held it back."""
+
+    code: ClassVar[str] = "EZ-5102"
+    topic: str
+    seconds: float
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"A message on {self.topic} was not sent within {self.seconds:g} s, because {self.reason}. Nobody "
+            "gets it. Publish it again, or allow more time."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class ContextNotOpen(DataPlaneError, RuntimeError):
+    """A synchronous context was used before it was entered, after it ended, or in a forked process."""
+
+    code: ClassVar[str] = "EZ-5103"
+    operation: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"{self.operation} needs an open SyncContext, and this one {self.reason}. Work inside "
+            "`with ezmsg.core.sync.init() as context:`; each context is entered once."
         )
 
 
@@ -282,7 +364,7 @@ class RunFailed(RunError):
     failures: list[str]
 
     def sentence(self) -> str:
-        return f"The graph was stopped, because {'; '.join(self.failures)}. The log above has the details."
+        return f"The graph was stopped, because {_joined(self.failures)}. The log above has the details."
 
 
 @define(kw_only=True, slots=False, eq=False)
@@ -293,7 +375,7 @@ class GraphRunnerStartError(RunError):
     failures: list[str]
 
     def sentence(self) -> str:
-        return f"The graph could not be started: {'; '.join(self.failures)}."
+        return f"The graph could not be started: {_joined(self.failures)}."
 
 
 @define(kw_only=True, slots=False, eq=False)
@@ -305,3 +387,39 @@ class RunnerMisused(RunError):
 
     def sentence(self) -> str:
         return f"{self.reason}."
+
+
+# --- 63xx: the commands of ezmsg 3 --------------------------------------------------------------------------
+
+
+class CommandError(EzmsgError):
+    """A command cannot be carried out."""
+
+
+@define(kw_only=True, slots=False, eq=False)
+class PackageMissing(CommandError, ImportError):
+    """Something needs a distribution that is not installed; ``feature`` begins the sentence."""
+
+    code: ClassVar[str] = "EZ-6301"
+    feature: str
+    package: str
+
+    def sentence(self) -> str:
+        return f"{self.feature} needs {self.package}, which is not installed. Run: pip install {self.package}"
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UnknownCommand(CommandError, ValueError):
+    """A word was given that is no command, or no option of one; ``choices`` are those there are."""
+
+    code: ClassVar[str] = "EZ-6302"
+    given: str
+    choices: list[str]
+
+    def sentence(self) -> str:
+        return f"There is no {self.given!r} here. Choose one of {', '.join(self.choices)}."
+
+
+def _joined(failures: list[str]) -> str:
+    """Put sentences, some of which bring their full stop, into the middle of one."""
+    return "; ".join(failure.rstrip(".") for failure in failures)

@@ -1,9 +1,49 @@
-"""The logger that ezmsg and the programs written for it share; its level comes from ``EZMSG_LOGLEVEL``."""
+"""The logger that ezmsg and the programs written for it share; its level comes from ``EZMSG_LOGLEVEL``.
+
+Everything goes to standard error, whatever its level: standard output is the program's own, and may be read by
+another program.
+"""
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 logger = logging.getLogger("ezmsg")
+
+_FORM = "%(asctime)s.%(msecs)03d - pid: %(process)d - %(threadName)s - %(levelname)s - %(funcName)s: %(message)s"
+_TIME = "%Y-%m-%d %H:%M:%S"
+
+
+@contextmanager
+def logged_to(file: str | None) -> Iterator[None]:
+    """Append what is logged meanwhile to a file too; ``None`` is no file. Its folder is made if there is none.
+
+    :raises InvalidOption: if the file cannot be written.
+    """
+    if file is None:
+        yield
+        return
+    handler = _open(file)
+    handler.setFormatter(logging.Formatter(_FORM, _TIME))
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def _open(file: str) -> logging.FileHandler:
+    from pathlib import Path  # here and below, not above: most programs never come here
+
+    try:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        return logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        from ezmsg.core.errors import InvalidOption
+
+        raise InvalidOption(option="log_file", value=repr(file), reason=str(error.strerror)) from error
 
 
 def _set_up() -> None:
@@ -12,9 +52,7 @@ def _set_up() -> None:
     logger.setLevel(level)
     if not logger.handlers:
         handler = logging.StreamHandler()
-        where = "%(asctime)s.%(msecs)03d - pid: %(process)d - %(threadName)s"
-        form = where + " - %(levelname)s - %(funcName)s: %(message)s"
-        handler.setFormatter(logging.Formatter(form, "%Y-%m-%d %H:%M:%S"))
+        handler.setFormatter(logging.Formatter(_FORM, _TIME))
         handler.addFilter(_comes_once)
         logger.addHandler(handler)
 

@@ -1,9 +1,9 @@
-"""From root components to plain data that can be run: addresses, edges, and units grouped into processes.
+"""From root components to plain data that can be run: addresses, edges, and what each process does.
 
 Users' hooks are called in an order that programs rely on: every ``network()``, then every
 ``process_components()``, then every ``configure()``; each from the outside inwards. A collection that is
-configured can therefore set its children's settings, but no longer its edges. Everything that can be found wrong
-before anything runs is found here, and named with its address.
+configured can therefore set its children's settings and its relays' options, but no longer its edges. Everything
+that can be found wrong before anything runs is found here, and named with its address.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,8 +14,8 @@ from ezmsg.core.errors import InvalidComponent
 from ezmsg.core.graph.bindings import unbound_streams
 from ezmsg.core.graph.collection import Collection
 from ezmsg.core.graph.component import Component
-from ezmsg.core.graph.endpoints import Edge, resolve_edges
-from ezmsg.core.graph.processes import group_units
+from ezmsg.core.graph.endpoints import Edge, lead_over_relays, resolve_edges
+from ezmsg.core.graph.processes import ProcessPlan, group_by_process, plan_processes
 from ezmsg.core.graph.streams import Stream
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.logs import logger
@@ -36,10 +36,10 @@ class ResolvedGraph:
     """Those that are units."""
 
     edges: list[Edge]
-    """The connections that were given, then those of each collection from the outside inwards."""
+    """The connections that were given, then those of each collection from the outside inwards, then the relays'."""
 
-    processes: list[list[Unit]]
-    """The units of each process; the caller's own process runs the first. No process is without units."""
+    processes: list[ProcessPlan]
+    """What each process does; the caller's own process runs the first. No process has nothing to do."""
 
 
 def crawl_components(component: Component, callback: Callable[[Component], None] | None = None) -> list[Component]:
@@ -68,6 +68,7 @@ def resolve_graph(
     :raises InvalidComponent: if something stands where only components, or pairs, can.
     :raises InvalidEndpoint: if an end of an edge is none.
     :raises SettingsMissing: if a unit has no settings after everything is configured.
+    :raises CyclicException: if messages could go round over a relay.
     """
     _place(components, root_name)
     edges = resolve_edges(connections or (), "connections")
@@ -76,14 +77,16 @@ def resolve_graph(
     collections = [each for each in crawled if isinstance(each, Collection)]
     for collection in collections:
         edges += resolve_edges(collection.network(), f"{collection.address}.network()")
-    processes = group_units(components.values(), process_components or ())
+    groups = group_by_process(components.values(), process_components or ())
     for collection in collections:
         collection.configure()
     units = {address: each for address, each in by_address.items() if isinstance(each, Unit)}
     for unit in units.values():
         _check_unit(unit)
-    if force_single_process:
-        processes = [[unit for group in processes for unit in group]] if processes else []
+    if force_single_process and groups:
+        groups = [[each for group in groups for each in group]]
+    processes = plan_processes(groups)
+    edges = lead_over_relays(edges, [relay for process in processes for relay in process.relays])
     return ResolvedGraph(root_name, dict(components), by_address, units, edges, processes)
 
 

@@ -1,11 +1,13 @@
-"""What may stand at an end of an edge, and which topic it means."""
+"""What may stand at an end of an edge, which topic it means, and how edges lead over relays."""
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ezmsg.core.errors import InvalidComponent, InvalidEndpoint
 from ezmsg.core.graph.component import Component
+from ezmsg.core.graph.relays import ResolvedRelay
 from ezmsg.core.graph.streams import Stream
+from ezmsg.protocol.dag import DAG
 
 Edge = tuple[str, str]
 """Two topics: the one that feeds, the one that is fed."""
@@ -39,6 +41,34 @@ def resolve_edges(edges: object, where: str) -> list[Edge]:
         reason = f"it has to be pairs of streams and is {edges!r}; return () if there are none"
         raise InvalidComponent(component=where, reason=reason)
     return [_resolve_edge(edge, where) for edge in edges]
+
+
+def lead_over_relays(edges: Sequence[Edge], relays: Sequence[ResolvedRelay]) -> list[Edge]:
+    """Return ``edges`` with every relay's bridge in between, then one for each relay that joins it to its address.
+
+    At an entrance, what comes to the relay's address goes into the bridge, and who is fed by that address hears the
+    other end of it. At an exit, what comes to the address goes into the bridge, whose other end feeds the address.
+
+    :raises CyclicException: if messages could come back to where they started. Among edges the graph server would
+        find that; over a bridge it cannot.
+    """
+    if relays:
+        _check_acyclic(edges)
+    feeding = {relay.address: relay.output_topic for relay in relays if not relay.at_exit}
+    fed = {relay.address: relay.input_topic for relay in relays if relay.at_exit}
+    led = [(feeding.get(from_topic, from_topic), fed.get(to_topic, to_topic)) for from_topic, to_topic in edges]
+    return led + [_joined(relay) for relay in relays]
+
+
+def _joined(relay: ResolvedRelay) -> Edge:
+    return (relay.output_topic, relay.address) if relay.at_exit else (relay.address, relay.input_topic)
+
+
+def _check_acyclic(edges: Iterable[Edge]) -> None:
+    """Look at the edges as they were given, where a relay is one node: so the error has names that users know."""
+    dag = DAG()
+    for from_topic, to_topic in edges:
+        dag.add_edge(from_topic, to_topic)
 
 
 def _resolve_edge(edge: object, where: str) -> Edge:

@@ -6,6 +6,7 @@ Only reads: the components are as `ezmsg.core.graph.crawl` left them. The classe
 
 from typing import Any
 
+from ezmsg.control.settingsmeta import settings_schema_from_type, settings_schema_from_value
 from ezmsg.core.graph.bindings import publications_of, subscription_of
 from ezmsg.core.graph.collection import Collection
 from ezmsg.core.graph.component import Component
@@ -21,6 +22,7 @@ from ezmsg.protocol.model.metadata import (
     ComponentMetadata,
     DynamicSettingsMetadata,
     GraphMetadata,
+    SettingsSchemaMetadata,
     TaskMetadata,
     UnitMetadata,
 )
@@ -65,8 +67,15 @@ def _common(component: Component) -> dict[str, Any]:
         "settings_type": type_name(component.__settings_type__),
         "initial_settings": initial_settings(component.SETTINGS, component.address),
         "dynamic_settings": _dynamic_settings(component),
-        "settings_schema": None,
+        "settings_schema": _settings_schema(component),
     }
+
+
+def _settings_schema(component: Component) -> SettingsSchemaMetadata | None:
+    settings = component.SETTINGS  # may be of a subclass with more fields
+    if settings is None:
+        return settings_schema_from_type(component.__settings_type__)
+    return settings_schema_from_value(settings)
 
 
 def _dynamic_settings(component: Component) -> DynamicSettingsMetadata:

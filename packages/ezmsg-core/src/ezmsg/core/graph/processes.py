@@ -1,23 +1,58 @@
-"""Which units run together in one process.
+"""Which units and relays run together in one process.
 
 A component gets a process of its own if the collection right above it lists it in ``process_components()`` (or
 ``run(process_components=...)`` does, at the top), or if its class is decorated with ``@process``. A listed
-collection takes all those of its units along that are not separated again inside. Whatever nobody listed runs
-together.
+collection takes all those of its units along that are not separated again inside. A relay runs with what its
+collection does not separate; if that is nothing, the relays have a process to themselves. Whatever nobody listed
+runs together.
 """
 
 from collections.abc import Collection as AbstractCollection
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from ezmsg.core.errors import InvalidComponent
 from ezmsg.core.graph.collection import Collection
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.decorators import PROCESS_ATTR
+from ezmsg.core.graph.relays import Relay, ResolvedRelay, relays_of, resolve_relay
 from ezmsg.core.graph.unit import Unit
 
+Group = list[Unit | Relay]
+"""What shares a process."""
 
-def group_units(components: Iterable[Component], listed: AbstractCollection[Component]) -> list[list[Unit]]:
-    """Return the units of each process; those of the first one share a process because nobody listed them.
+
+@dataclass(frozen=True)
+class ProcessPlan:
+    """What one process of a run does. It is handed to that process, pickled where it must be."""
+
+    units: list[Unit]
+    relays: list[ResolvedRelay]
+
+    endless: bool = False
+    """Whether it is never done by itself: in a program of relays alone, nobody else could tell."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """The units', then the relays'; there is at least one."""
+        return [unit.address for unit in self.units] + [relay.address for relay in self.relays]
+
+
+def plan_processes(groups: Sequence[Group]) -> list[ProcessPlan]:
+    """Return what each group's process does, with the options that relays have at this moment."""
+    endless = not any(isinstance(each, Unit) for group in groups for each in group)
+    return [
+        ProcessPlan(
+            units=[each for each in group if isinstance(each, Unit)],
+            relays=[resolve_relay(each) for each in group if isinstance(each, Relay)],
+            endless=endless,
+        )
+        for group in groups
+    ]
+
+
+def group_by_process(components: Iterable[Component], listed: AbstractCollection[Component]) -> list[Group]:
+    """Return what each process runs; what the first one runs shares it because nobody listed it.
 
     If everything was listed, the first process is the first that was.
 
@@ -27,21 +62,22 @@ def group_units(components: Iterable[Component], listed: AbstractCollection[Comp
     return [together, *separate] if together else separate
 
 
-def _split(components: Iterable[Component], listed: list[object]) -> tuple[list[list[Unit]], list[Unit]]:
-    separate: list[list[Unit]] = []
-    together: list[Unit] = []
+def _split(components: Iterable[Component], listed: list[object]) -> tuple[list[Group], Group]:
+    separate: list[Group] = []
+    together: Group = []
     for component in components:
-        units: list[Unit] = []
+        group: Group = []
         if isinstance(component, Unit):
-            units = [component]
+            group = [component]
         elif isinstance(component, Collection):
             where = f"{component.address}.process_components()"
-            inner, units = _split(component.components.values(), _checked(component.process_components(), where))
+            inner, group = _split(component.components.values(), _checked(component.process_components(), where))
+            group += relays_of(component)
             separate += inner
         if _is_in(component, listed) or getattr(component, PROCESS_ATTR, False):
-            separate += [units] if units else []
+            separate += [group] if group else []
         else:
-            together += units
+            together += group
     return separate, together
 
 

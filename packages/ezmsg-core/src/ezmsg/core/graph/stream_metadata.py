@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ezmsg.core.graph.relays import InputRelay, OutputRelay, Relay
+from ezmsg.core.graph.relays import InputRelay, OutputRelay, Relay, resolve_relay
 from ezmsg.core.graph.streams import InputStream, InputTopic, OutputStream, OutputTopic, Stream
 from ezmsg.protocol.model.metadata import (
     InputRelayMetadata,
@@ -46,16 +46,27 @@ def describe_topic(stream: Stream) -> TopicMetadata:
 
 
 def describe_relay(relay: Relay) -> RelayMetadata | InputRelayMetadata | OutputRelayMetadata:
-    """Describe a relay of a collection; no bridge runs behind it, so it has no topics but its own."""
+    """Describe a relay of a collection, with the hidden topics of its bridge."""
+    common = {**_identity(relay), **_bridge(relay)}
     if isinstance(relay, InputRelay):
-        return InputRelayMetadata(**_identity(relay), **_options(relay, *_QUEUE, "copy_on_forward"))
+        return InputRelayMetadata(**common, **_options(relay, *_QUEUE))
     if isinstance(relay, OutputRelay):
-        return OutputRelayMetadata(**_identity(relay), **_options(relay, *_SENDING, "copy_on_forward"))
-    return RelayMetadata(**_identity(relay), **_options(relay, *_QUEUE, *_SENDING, "copy_on_forward"))
+        return OutputRelayMetadata(**common, **_options(relay, *_SENDING))
+    return RelayMetadata(**common, **_options(relay, *_QUEUE, *_SENDING))
 
 
 def _identity(stream: Stream) -> dict[str, Any]:
     return {"name": stream.name, "address": stream.address, "msg_type": type_name(stream.msg_type)}
+
+
+def _bridge(relay: Relay) -> dict[str, Any]:
+    resolved = resolve_relay(relay)
+    return {
+        "copy_on_forward": resolved.copy_on_forward,
+        "relay_group": resolved.group,
+        "relay_input_topic": resolved.input_topic,
+        "relay_output_topic": resolved.output_topic,
+    }
 
 
 def _options(stream: Stream, *names: str) -> dict[str, Any]:

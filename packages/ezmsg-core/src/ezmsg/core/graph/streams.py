@@ -69,6 +69,7 @@ class OutputStream(Stream):
     :param buf_size: Bytes of a slot to begin with.
     :param force_tcp: Whether every subscriber, also one on this machine, is served over TCP.
     :param allow_local: Whether subscribers in the publisher's process are handed the object itself.
+    :param strict_views: Whether what they are handed is read-only, as it is in other processes.
     :raises InvalidOption: if a number is out of range.
     """
 
@@ -81,6 +82,7 @@ class OutputStream(Stream):
         buf_size: int = DEFAULT_SHM_SIZE,
         force_tcp: bool | None = None,
         allow_local: bool | None = None,
+        strict_views: bool | None = None,
     ) -> None:
         super().__init__(msg_type)
         check_publisher_options(port, num_buffers, buf_size)
@@ -90,6 +92,7 @@ class OutputStream(Stream):
         self.buf_size = buf_size
         self.force_tcp = force_tcp
         self.allow_local = allow_local
+        self.strict_views = strict_views
 
 
 class Topic(Stream):

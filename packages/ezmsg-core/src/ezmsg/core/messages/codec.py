@@ -2,6 +2,7 @@
 
 from ezmsg.core.messages.decoding import Decoder
 from ezmsg.core.messages.encoding import Encoder
+from ezmsg.core.messages.read_only import ReadOnly
 from ezmsg.core.messages.registry import Dump, Encoding, Load, Registry
 
 
@@ -12,6 +13,7 @@ class Codec:
         self._registry = Registry(allow_pickle)
         self.encode = Encoder(self._registry).encode
         self.decode = Decoder(self._registry).decode
+        self.read_only = ReadOnly(self._registry).view
 
     def register(self, name: str, cls: type, dump: Dump, load: Load) -> None:
         """Send objects of exactly this class in this way; both processes must register the same name."""

@@ -5,14 +5,28 @@ from abc import ABC, abstractmethod
 from typing import Any, Protocol
 from uuid import UUID
 
+import numpy as np
+
+from ezmsg.core.messages.codec import Codec
+from ezmsg.core.messages.payload import Array
+
 
 class Lease(ABC):
     """One message, held for the subscribers that were given it until the last of them lets go.
 
-    ``number`` counts the publisher's messages from 0.
+    ``number`` counts the publisher's messages from 0. ``lent`` says whether views of the message lie in memory that
+    is used again after the lease; ``handed_on`` is set when such a view was published again inside this process.
     """
 
-    __slots__ = ("_missing", "_value", "holders", "number")
+    __slots__ = ("_missing", "_value", "handed_on", "holders", "number")
+
+    lent: bool = False
+    handed_on: bool
+
+    @property
+    def memory(self) -> tuple[object, ...]:
+        """The owners of the memory that is lent."""
+        return ()
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -31,6 +45,13 @@ class Lease(ABC):
     def private(self) -> Any:
         """Return a copy of the message that belongs to the caller."""
 
+    def guarded(self) -> tuple[Any, Array | None]:
+        """Return a view of the caller's own, and an object that lives as long as anything that lies in the view.
+
+        The latter is ``None`` where a view cannot be told from what others have of the message.
+        """
+        return self.view(), None
+
     def release(self) -> None:
         """One subscriber lets go; the last one frees what the message occupies."""
         self.holders -= 1
@@ -43,6 +64,39 @@ class Lease(ABC):
 
     @abstractmethod
     def _free(self) -> None: ...
+
+
+class EncodedLease(Lease):
+    """A message that arrived as bytes, in memory that is not to be written."""
+
+    __slots__ = ("_codec", "_memory", "_token")
+
+    lent = True
+
+    def __init__(self, number: int, token: int, memory: memoryview, codec: Codec) -> None:
+        super().__init__(number)
+        self._token = token
+        self._memory = memory
+        self._codec = codec
+
+    @property
+    def memory(self) -> tuple[object, ...]:
+        return (self._memory.obj,)
+
+    def private(self) -> Any:
+        return self._codec.decode(self._memory, copy=True)
+
+    def guarded(self) -> tuple[Any, Array | None]:
+        return decode_guarded(self._memory, self._codec)
+
+    def _decode(self) -> Any:
+        return self._codec.decode(self._memory)
+
+
+def decode_guarded(memory: memoryview, codec: Codec) -> tuple[Any, Array]:
+    """Return the message that read-only memory holds, and an object that all views of it keep alive."""
+    guard = np.frombuffer(memory, np.uint8)
+    return codec.decode(guard.data), guard
 
 
 class Receiver(Protocol):

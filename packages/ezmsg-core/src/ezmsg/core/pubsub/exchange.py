@@ -284,7 +284,8 @@ class Exchange:
         def attach() -> None:
             publisher = home.publishers.get(source.publisher_id)
             if publisher is not None and not attached.done():
-                sender = LocalSender(publisher.window, channel, home.mailbox, self.mailbox)
+                strict = publisher.options.strict_views
+                sender = LocalSender(publisher.window, channel, home.mailbox, self.mailbox, strict_views=strict)
                 channel.detach = lambda: _run_on(home, self, lambda: publisher.detach(sender))
                 publisher.attach(sender)
             _run_on(self, home, lambda: _finish(attached))

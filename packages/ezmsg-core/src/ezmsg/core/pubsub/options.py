@@ -33,6 +33,7 @@ class PublisherOptions:
     start_paused: bool
     force_tcp: bool
     allow_local: bool
+    strict_views: bool
 
 
 def publisher_options(
@@ -43,8 +44,11 @@ def publisher_options(
     start_paused: bool,
     force_tcp: bool | None,
     allow_local: bool | None,
+    strict_views: bool | None,
 ) -> PublisherOptions:
-    """Check options, and take those that are None from ``EZMSG_FORCE_TCP`` and ``EZMSG_ALLOW_LOCAL``.
+    """Check options, and take those that are None from the environment.
+
+    The variables are ``EZMSG_FORCE_TCP``, ``EZMSG_ALLOW_LOCAL`` and ``EZMSG_STRICT_VIEWS``.
 
     :raises InvalidOption: if one has a value that it cannot have.
     """
@@ -60,6 +64,7 @@ def publisher_options(
         start_paused=start_paused,
         force_tcp=flag("EZMSG_FORCE_TCP", False) if force_tcp is None else force_tcp,
         allow_local=flag("EZMSG_ALLOW_LOCAL", True) if allow_local is None else allow_local,
+        strict_views=flag("EZMSG_STRICT_VIEWS", False) if strict_views is None else strict_views,
     )
 
 

@@ -88,6 +88,7 @@ class Publisher:
         start_paused: bool = False,
         force_tcp: bool | None = None,
         allow_local: bool | None = None,
+        strict_views: bool | None = None,
     ) -> Self:
         """Join the graph as a publisher of ``topic``; return when every subscriber there is can hear it.
 
@@ -96,10 +97,14 @@ class Publisher:
         :param num_buffers: how many messages may be published and not yet released.
         :param force_tcp: use TCP even inside one host; ``None`` means as the environment says.
         :param allow_local: hand objects on inside a process; ``None`` means as the environment says.
+        :param strict_views: hand on nothing inside a process that a subscriber could change; ``None`` means as
+            the environment says.
         :raises InvalidOption: if an option has a value that it cannot have.
         :raises ServerUnreachable: if no graph server answers.
         """
-        options = publisher_options(host, port, buf_size, num_buffers, start_paused, force_tcp, allow_local)
+        options = publisher_options(
+            host, port, buf_size, num_buffers, start_paused, force_tcp, allow_local, strict_views
+        )
         exchange = await Exchange.acquire(graph_address)
         publisher = cls(uuid4(), topic, exchange, options, _guard=_GUARD)
         try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from types import TracebackType
 from typing import Any, Self
 from uuid import UUID, uuid4
 
@@ -10,37 +9,12 @@ from ezmsg.core.errors import EndpointClosed, InvalidOption
 from ezmsg.core.pubsub.channel import Lease
 from ezmsg.core.pubsub.exchange import Exchange
 from ezmsg.core.pubsub.leaky import LeakyQueue, Queue
-from ezmsg.core.pubsub.options import check_whole
+from ezmsg.core.pubsub.loans import Loan, open_loans
+from ezmsg.core.pubsub.options import check_whole, flag
+from ezmsg.core.pubsub.watched_loans import WatchedLoan
 from ezmsg.protocol.addresses import AddressType
 
 _GUARD = object()
-
-
-class Loan:
-    """The context of :meth:`Subscriber.recv_zero_copy`."""
-
-    __slots__ = ("_lease", "_subscriber")
-
-    def __init__(self, subscriber: "Subscriber") -> None:
-        self._subscriber = subscriber
-        self._lease: Lease | None = None
-
-    async def __aenter__(self) -> Any:
-        lease = await self._subscriber.next_lease()
-        try:
-            message = lease.view()
-        except BaseException:
-            lease.release()
-            raise
-        self._lease = lease
-        return message
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            lease.release()
 
 
 class Subscriber:
@@ -66,12 +40,14 @@ class Subscriber:
         self.topic = topic
         self.leaky = leaky
         self.messages_received = 0
+        self.loans = open_loans()
         self._exchange = exchange
         self._queue = LeakyQueue(max_queue or 1) if leaky else Queue()
         self._waiting: list[asyncio.Future[None]] = []
         self._loop = asyncio.get_running_loop()
         self._closed = False
         self._withdrawal: asyncio.Task[None] | None = None
+        self._loan = WatchedLoan if flag("EZMSG_DEBUG_VIEWS", False) else Loan
 
     @classmethod
     async def create(
@@ -130,12 +106,12 @@ class Subscriber:
     def recv_zero_copy(self) -> Loan:
         """Lend the next message without copying it: ``async with subscriber.recv_zero_copy() as message:``.
 
-        Its publisher's buffer is free again on leaving. Arrays from another process are read-only views. Neither
-        change nor keep the message.
+        Its publisher's buffer is free again on leaving, unless the message was published again inside this process.
+        Arrays from another process are read-only views. Neither change nor keep the message.
 
         :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
         """
-        return Loan(self)
+        return self._loan(self)
 
     def close(self) -> None:
         """Stop receiving. Messages not yet received are let go of; views that were kept stay readable."""

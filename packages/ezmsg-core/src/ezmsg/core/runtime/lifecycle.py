@@ -114,7 +114,8 @@ class Lifecycle:
 
     def lingered(self, worker: int) -> None:
         """A worker said that everything is closed, and its process had to be ended nevertheless."""
-        self.failures.append(f"{self._workers[worker]} was done and did not leave; look for threads that never end")
+        state = self._workers[worker]
+        self.failures.append(f"{state} was done and did not leave{state.last_words}")
 
     def stop(self, cause: Cause) -> list[Instruction]:
         """Let everybody stop, for a cause; only the first counts."""

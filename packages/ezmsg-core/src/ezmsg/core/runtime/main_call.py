@@ -13,7 +13,11 @@ from ezmsg.core.graph.unit import Unit
 
 
 class MainCall:
-    """The ``main`` of a process's units, if one has it; ``name`` is for logs."""
+    """The ``main`` of a process's units, if one has it; ``name`` is for logs.
+
+    ``decided`` is set when it is known whether it is to be called; then ``allowed`` says so. ``over`` is set when
+    it has returned.
+    """
 
     def __init__(self, units: list[Unit]) -> None:
         self.name = ""
@@ -22,9 +26,23 @@ class MainCall:
             if unit.main is not None:
                 self.name = f"{unit.address}:{unit.main.__name__}"
                 self.function = unit.main.__get__(unit)
+        self.decided = threading.Event()
+        self.allowed = False
+        self.over = threading.Event()
         self._thread = threading.current_thread()
         self._inside = False
         self._requested = False
+
+    def decide(self, allowed: bool) -> None:
+        """Say whether ``main`` is to be called, if there is one; only the first word counts. From any thread."""
+        if not self.decided.is_set():
+            self.allowed = allowed and self.function is not None
+            self.decided.set()
+
+    def leave_behind(self) -> None:
+        """Give the thread that ``main`` runs on back to its owner; from any thread."""
+        self.decide(False)
+        self.interrupt()
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -34,6 +52,7 @@ class MainCall:
             yield
         finally:
             self._inside = False
+            self.over.set()
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in ``main`` if it runs; from any thread."""

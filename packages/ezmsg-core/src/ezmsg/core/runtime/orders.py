@@ -5,6 +5,7 @@ process is the worker's own, and its supervisor is gone, it ends the process, be
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -26,7 +27,8 @@ LOOK_S = 0.5
 class Orders(threading.Thread):
     """Hands what arrives to ``receive``, on the event loop, up to and including Stop.
 
-    :param tell_what_runs: called now and then while the loop should end and does not.
+    :param tell_what_runs: called now and then while the process should end and does not.
+    :param closed: set when the event loop has ended.
     :param owns_process: whether the process is there for the units only, and may be ended.
     """
 
@@ -36,40 +38,50 @@ class Orders(threading.Thread):
         loop: asyncio.AbstractEventLoop,
         receive: Callable[[Order], None],
         tell_what_runs: Callable[[], None],
+        closed: threading.Event,
         owns_process: bool,
     ) -> None:
         super().__init__(name="Orders", daemon=True)
-        self.ended = threading.Event()
         self._pipe = pipe
         self._loop = loop
         self._receive = receive
         self._tell_what_runs = tell_what_runs
+        self._closed = closed
         self._owns_process = owns_process
 
     def run(self) -> None:
-        """The thread's own."""
-        orphaned = self._hand_on()
-        began_s = time.monotonic()
-        while not self.ended.wait(LOOK_S):
+        """The thread's own; in a process of the worker's own it goes on until that leaves."""
+        orphaned_s = None if self._hand_on() else time.monotonic()
+        while not self._closed.wait(LOOK_S) or self._owns_process:
+            if self._closed.is_set():
+                time.sleep(LOOK_S)
             self._tell_what_runs()
-            if orphaned and self._owns_process and time.monotonic() - began_s > STOP_LIMIT_S:
+            if orphaned_s is None and self._supervisor_gone():
+                orphaned_s = time.monotonic()
+            if self._owns_process and orphaned_s is not None and time.monotonic() - orphaned_s > STOP_LIMIT_S:
                 logger.error("The program that started this process is gone, and units do not stop: it is ended.")
                 os._exit(1)
 
     def _hand_on(self) -> bool:
-        """Return whether the supervisor is gone."""
+        """Hand on what comes; return whether the supervisor said Stop, and is not just gone."""
         order: Order | None = None
         while not isinstance(order, Stop):
             try:
                 order = self._pipe.recv()
             except (EOFError, OSError):
                 self._call(Stop(urgent=True))
-                return not self.ended.is_set()
+                return False
             self._call(order)
+        return True
+
+    def _supervisor_gone(self) -> bool:
+        try:
+            while self._pipe.poll():
+                self._pipe.recv()
+        except (EOFError, OSError):
+            return True
         return False
 
     def _call(self, order: Order) -> None:
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: there is nobody left to tell
             self._loop.call_soon_threadsafe(self._receive, order)
-        except RuntimeError:  # the loop is closed: there is nobody left to tell
-            self.ended.set()

@@ -4,7 +4,8 @@ import atexit
 import logging
 import multiprocessing
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
@@ -13,17 +14,22 @@ from ezmsg.core.context import GraphContext
 from ezmsg.core.errors import GraphRunnerStartError, InvalidOption, RunFailed, RunnerMisused, SecondMain
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.crawl import ResolvedGraph, resolve_graph
+from ezmsg.core.graph.processes import ProcessPlan
 from ezmsg.core.graph.streams import Stream
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.options import flag
+from ezmsg.core.runtime.leaving import OwnProcess
 from ezmsg.core.runtime.lifecycle import Cause
 from ezmsg.core.runtime.main_call import MainCall
+from ezmsg.core.runtime.orders import STOP_LIMIT_S
 from ezmsg.core.runtime.signals import SIGINT_STATUS, SIGTERM_STATUS, Signals, held_back, let_in
 from ezmsg.core.runtime.supervisor import LEAVE_LIMIT_S, Supervisor
 from ezmsg.core.runtime.worker import run_units
 from ezmsg.protocol.addresses import Address, AddressType
 
 logger = logging.getLogger("ezmsg")
+
+_STATUSES = {Cause.INTERRUPTED: SIGINT_STATUS, Cause.TERMINATED: SIGTERM_STATUS}
 
 Connections = Iterable[tuple[Stream | str, Stream | str]]
 
@@ -115,7 +121,7 @@ class GraphRunner:
         if not self._graph.processes:
             logger.warning("There is nothing to run: no component has units.")
             return
-        supervisor = self._launch(self._graph.processes, None, MainCall([]))
+        supervisor = self._launch(self._graph.processes, None, lambda: None)
         atexit.register(self.stop)  # else a program that forgets to would wait for its workers for ever
         try:
             supervisor.started.wait()
@@ -150,15 +156,31 @@ class GraphRunner:
             logger.warning("There is nothing to run: no component has units.")
             return
         ours, theirs = multiprocessing.Pipe()
-        main_call = MainCall(processes[0])
+        main_call = MainCall(processes[0].units)
         signals = Signals(main_call)
+        own_process = OwnProcess(self._forced_status)
+
+        def leave_behind() -> None:
+            main_call.leave_behind()
+            own_process.expect_return(main_call)
+
         with signals.handled(), theirs:
-            supervisor = self._launch(processes[1:], ours, main_call)
+            supervisor = self._launch(processes[1:], ours, leave_behind)
             signals.hand_to(supervisor)
-            _run_here(processes[0], theirs, main_call, supervisor)
+            try:
+                _run_here(processes[0], theirs, main_call, supervisor)
+            finally:
+                own_process.returned(0.0 if supervisor.left_behind else STOP_LIMIT_S)
         _raise_outcome(supervisor, interrupted_twice=signals.count > 1)
 
-    def _launch(self, groups: list[list[Unit]], here: Connection | None, main_call: MainCall) -> Supervisor:
+    def _forced_status(self) -> int:
+        """Return the exit status of a process that has to be ended after its run."""
+        cause = Cause.FAILED if self._supervisor is None else self._supervisor.lifecycle.cause
+        return _STATUSES.get(cause or Cause.FAILED, 1)
+
+    def _launch(
+        self, plans: list[ProcessPlan], here: Connection | None, leave_behind: Callable[[], None]
+    ) -> Supervisor:
         """Start the processes, then the supervisor's thread: no thread of ours exists when a process forks."""
         if self._supervisor is not None:
             raise RunnerMisused(reason="This runner was started before; make another one for another run")
@@ -166,8 +188,8 @@ class GraphRunner:
         placed: list[BaseProcess | None] = [] if here is None else [None]
         try:
             with held_back():
-                for units in groups:
-                    pipe, process = _start_process(units, pipes)
+                for plan in plans:
+                    pipe, process = _start_process(plan, pipes)
                     pipes.append(pipe)
                     placed.append(process)
                     self._processes.append(process)
@@ -175,15 +197,15 @@ class GraphRunner:
             for pipe in pipes:
                 pipe.close()  # which those that were started take as their end
             raise
-        self._supervisor = Supervisor(self._graph, self._context, pipes, placed, main_call.interrupt)
+        self._supervisor = Supervisor(self._graph, self._context, pipes, placed, leave_behind)
         self._supervisor.start()
         return self._supervisor
 
 
-def _run_here(units: list[Unit], pipe: Connection, main_call: MainCall, supervisor: Supervisor) -> None:
+def _run_here(plan: ProcessPlan, pipe: Connection, main_call: MainCall, supervisor: Supervisor) -> None:
     """Run the first process's units, and wait for the end."""
     try:
-        thread = run_units(units, pipe, main_call)
+        thread = run_units(plan, pipe, main_call)
         supervisor.join()
     except BaseException:  # a signal handler of the program's own raised it
         supervisor.stop(Cause.INTERRUPTED)
@@ -205,7 +227,7 @@ def _raise_outcome(supervisor: Supervisor, *, interrupted_twice: bool) -> None:
         raise RunFailed(failures=lifecycle.failures)
 
 
-def _start_process(units: list[Unit], others: list[Connection]) -> tuple[Connection, BaseProcess]:
+def _start_process(plan: ProcessPlan, others: list[Connection]) -> tuple[Connection, BaseProcess]:
     """Start a worker.
 
     :raises GraphRunnerStartError: if the units cannot be handed to a process that is not forked.
@@ -213,45 +235,56 @@ def _start_process(units: list[Unit], others: list[Connection]) -> tuple[Connect
     ours, theirs = multiprocessing.Pipe()
     # A forked child holds copies of our ends. It closes them, so that our death shows as the end of its pipe.
     inherited = [*others, ours] if multiprocessing.get_start_method() == "fork" else []
-    process = multiprocessing.Process(target=_work, args=(units, theirs, inherited), name=_label(units))
+    process = multiprocessing.Process(target=_work, args=(plan, theirs, inherited), name=_label(plan))
     try:
         process.start()
     except Exception as error:  # pickle's, which may be of any type; under fork nothing is pickled
         ours.close()
-        raise GraphRunnerStartError(failures=[_unpicklable(units, error)]) from error
+        raise GraphRunnerStartError(failures=[_unpicklable(plan, error)]) from error
     finally:
         theirs.close()
     return ours, process
 
 
-def _unpicklable(units: list[Unit], error: Exception) -> str:
-    for unit in units:
-        try:
-            ForkingPickler.dumps(unit)
-        except Exception as reason:  # noqa: BLE001  whatever a user's class raises when it is pickled
-            return (
-                f"{unit.address} cannot be handed to a process of its own ({type(reason).__name__}: {reason}); "
-                "define its class, and those of what its settings hold, at the top of a module"
-            )
-    return f"the process of {_label(units)} could not be started ({type(error).__name__}: {error})"
+def _unpicklable(plan: ProcessPlan, error: Exception) -> str:
+    for unit in plan.units:
+        for what, value in _parts(unit):
+            try:
+                ForkingPickler.dumps(value)
+            except Exception as reason:  # noqa: BLE001  whatever a user's class raises when it is pickled
+                return (
+                    f"{what} cannot be handed to a process of its own ({type(reason).__name__}: {reason}); make it "
+                    "in initialize(), or, if it is a class or function, define it at the top of a module"
+                )
+    return f"the process of {_label(plan)} could not be started ({type(error).__name__}: {error})"
 
 
-def _label(units: list[Unit]) -> str:
-    others = f" and {len(units) - 1} more" if len(units) > 1 else ""
-    return f"{units[0].address}{others}"
+def _parts(unit: Unit) -> Iterator[tuple[str, object]]:
+    """Yield what a unit is pickled with, the smallest parts first, so that the culprit is named."""
+    settings = getattr(unit, "SETTINGS", None)
+    if is_dataclass(settings):
+        for field in fields(settings):
+            yield f"{unit.address}: SETTINGS.{field.name}", getattr(settings, field.name, None)
+    yield f"{unit.address}: SETTINGS", settings
+    yield unit.address, unit
 
 
-def _work(units: list[Unit], pipe: Connection, inherited: list[Connection]) -> None:
+def _label(plan: ProcessPlan) -> str:
+    first, *others = plan.addresses
+    return f"{first} and {len(others)} more" if others else first
+
+
+def _work(plan: ProcessPlan, pipe: Connection, inherited: list[Connection]) -> None:
     """The whole life of a worker process."""
     for other in inherited:
         other.close()
-    main_call = MainCall(units)
+    main_call = MainCall(plan.units)
     let_in(main_call)
-    run_units(units, pipe, main_call, owns_process=True).join()
+    run_units(plan, pipe, main_call, owns_process=True).join()
 
 
-def _check_mains(processes: list[list[Unit]]) -> None:
-    for units in processes:
-        mains = [f"{unit.address}:{unit.main.__name__}" for unit in units if unit.main is not None]
+def _check_mains(processes: list[ProcessPlan]) -> None:
+    for plan in processes:
+        mains = [f"{unit.address}:{unit.main.__name__}" for unit in plan.units if unit.main is not None]
         if len(mains) > 1:
             raise SecondMain(component="a process", mains=mains)

@@ -18,15 +18,19 @@ from uuid import uuid4
 from ezmsg.control import sharing
 from ezmsg.control.client import ControlConnection
 from ezmsg.core.context import GraphContext
+from ezmsg.core.graph.processes import ProcessPlan
 from ezmsg.core.graph.streams import OutputStream
 from ezmsg.core.graph.termination import NormalTermination
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.options import flag
 from ezmsg.core.pubsub.publisher import Publisher
+from ezmsg.core.runtime.executor import UnitsExecutor, current_unit
 from ezmsg.core.runtime.loops import new_event_loop
 from ezmsg.core.runtime.main_call import MainCall
-from ezmsg.core.runtime.orders import Orders
+from ezmsg.core.runtime.orders import LOOK_S, Orders
+from ezmsg.core.runtime.relaying import Bridges
 from ezmsg.core.runtime.tasks import RunningUnit, inlets_in_use
+from ezmsg.core.runtime.whereabouts import lasting_threads, users_line, whereabouts
 from ezmsg.core.runtime.words import Busy, Failed, Go, Idle, Order, Prepare, Ready, Report, Stop, Stopped, Terminate
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.messages.processes import RegisterProcess
@@ -41,15 +45,21 @@ MAIN_LIMIT_S = 5.0
 class Worker:
     """Runs the units of one process on the event loop it is awaited on."""
 
-    def __init__(self, units: list[Unit], pipe: Connection, main_call: MainCall, *, owns_process: bool) -> None:
-        self._units = units
+    def __init__(self, plan: ProcessPlan, pipe: Connection, main_call: MainCall, *, owns_process: bool) -> None:
+        self._plan = plan
+        self._units = plan.units
         self._pipe = pipe
         self._main_call = main_call
         self._owns_process = owns_process
         self._saying = threading.Lock()
+        self._loop_thread = threading.get_ident()
+        self._threads_before = frozenset(threading.enumerate())
+        self._closed = threading.Event()
+        self._orders: Orders | None = None
         self._set_up: list[Unit] = []
         self._running: list[RunningUnit] = []
         self._publishers: list[Publisher] = []
+        self._bridges = Bridges()
         self._context: GraphContext | None = None
         self._connection: ControlConnection | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -58,21 +68,30 @@ class Worker:
         self._stop_told = asyncio.Event()
         self._main_over = asyncio.Event()
         self._urgent = False
-        self.main_decided = threading.Event()
-        self.main_may_run = False
+        self._endpoints_closed = False
 
     async def run(self) -> None:
         """Follow the supervisor's orders until the end."""
         self._loop = asyncio.get_running_loop()
         self._prepare_told = self._loop.create_future()
-        orders = Orders(self._pipe, self._loop, self._receive, self._tell_what_runs, self._owns_process)
-        orders.start()
+        self._loop_thread = threading.get_ident()
+        self._loop.set_default_executor(UnitsExecutor(thread_name_prefix="executor"))
+        self._orders = Orders(
+            self._pipe, self._loop, self._receive, self._tell_what_runs, self._closed, self._owns_process
+        )
+        self._orders.start()
         try:
             await self._live()
         finally:
-            self.main_decided.set()
+            self._main_call.decide(False)
             await self._end()
-            orders.ended.set()
+
+    def close(self) -> None:
+        """The event loop is closed, and what it had lent to threads has come back: tell, as the last word."""
+        self._closed.set()
+        if self._orders is not None and not self._owns_process:
+            self._orders.join(LOOK_S)
+        self.say(Stopped())
 
     def say(self, report: Report) -> None:
         """Tell the supervisor; from any thread."""
@@ -99,6 +118,7 @@ class Worker:
         try:
             for unit in self._units:
                 at = unit.address
+                current_unit.set(at)
                 self.say(Busy(at, "initialize()"))
                 await unit.setup()
                 self._set_up.append(unit)
@@ -133,16 +153,17 @@ class Worker:
             }
             self._publishers += publishers.values()
             self._running.append(RunningUnit(unit, publishers, subscribers, strict))
+        await self._bridges.open(self._context, self._plan.relays)
         self._connection = await sharing.acquire(address)
         registration = ProcessRegistration(os.getpid(), socket.gethostname(), [u.address for u in self._units])
         await self._connection.request(RegisterProcess(uuid4(), registration))
 
     def _go(self) -> None:
-        self.main_may_run = self._main_call.function is not None
-        self.main_decided.set()
+        self._main_call.decide(True)
         self._start_threads()
         for publisher in self._publishers:
             publisher.resume()
+        self._bridges.start()
         for running in self._running:
             for name, coroutine in running.coroutines().items():
                 self._tasks.append(self._loop.create_task(self._watch(name, coroutine), name=name))
@@ -151,9 +172,9 @@ class Worker:
         self._say_if_idle()
 
     def _say_if_idle(self, _: object = None) -> None:
-        if self._stop_told.is_set() or (self.main_may_run and not self._main_over.is_set()):
+        if self._stop_told.is_set() or (self._main_call.allowed and not self._main_over.is_set()):
             return
-        if all(task.done() for task in self._tasks):
+        if all(task.done() for task in self._tasks) and not self._plan.endless:
             self.say(Idle())
 
     async def _end(self) -> None:
@@ -168,14 +189,19 @@ class Worker:
             self.say(Busy(unit.address, "shutdown()"))
             await self._shut_down(unit)
         self.say(Busy("endpoints", "closing"))
+        for running in self._running:
+            for subscriber in running.subscribers.values():
+                subscriber.close()  # what waits for a unit that has ended must not hold up the relays
+        await self._bridges.end()
         if self._context is not None:
             await self._context.revert()
         if self._connection is not None:
             await sharing.release(self._connection)
+        self._endpoints_closed = True
 
     async def _end_main(self) -> None:
         """Wait for ``main``, because its unit may not be shut down under it; interrupt it when that takes long."""
-        if not self.main_may_run or self._main_over.is_set():
+        if not self._main_call.allowed or self._main_over.is_set():
             return
         self.say(Busy(self._main_call.name, "main, which has not returned"))
         try:
@@ -199,6 +225,7 @@ class Worker:
     # --- details ----------------------------------------------------------------------------------------------
 
     async def _watch(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+        current_unit.set(name)
         try:
             await coroutine
         except NormalTermination:
@@ -256,9 +283,16 @@ class Worker:
         self._say_if_idle()
 
     def _tell_what_runs(self) -> None:
-        task = asyncio.current_task(self._loop)  # this is asked on another thread
+        """Say what keeps this process from its end; called on another thread."""
+        task = asyncio.current_task(self._loop)
         if task in self._tasks:
-            self.say(Busy(task.get_name(), "it keeps the event loop busy, so that nothing else has a turn"))
+            line = users_line(self._loop_thread)
+            where = f" at {line}" if line else ""
+            self.say(Busy(task.get_name(), f"it keeps the event loop busy{where}, so that nothing else has a turn"))
+        elif self._endpoints_closed:
+            threads = lasting_threads(self._threads_before)
+            if threads:
+                self.say(Busy(whereabouts(threads), "still running"))
 
 
 async def _publisher(context: GraphContext, outlet: OutputStream) -> Publisher:
@@ -271,24 +305,25 @@ async def _publisher(context: GraphContext, outlet: OutputStream) -> Publisher:
         start_paused=True,
         force_tcp=outlet.force_tcp,
         allow_local=outlet.allow_local,
+        strict_views=outlet.strict_views,
     )
 
 
 def run_units(
-    units: list[Unit], pipe: Connection, main_call: MainCall, *, owns_process: bool = False
+    plan: ProcessPlan, pipe: Connection, main_call: MainCall, *, owns_process: bool = False
 ) -> threading.Thread:
-    """Run units as the supervisor says, and a unit's ``main`` on this thread; return the thread of the others."""
-    worker = Worker(units, pipe, main_call, owns_process=owns_process)
-    # A daemon: a unit that never gives its loop a turn is left behind, and may not keep the program from ending.
-    thread = threading.Thread(target=_run_loop, args=(worker,), name="TaskThread", daemon=True)
+    """Do as planned, when the supervisor says; a unit's ``main`` on this thread, the rest on the one returned."""
+    worker = Worker(plan, pipe, main_call, owns_process=owns_process)
+    # No daemon, so that threads which units start are none either, and may finish what they do.
+    thread = threading.Thread(target=_run_loop, args=(worker, main_call), name="TaskThread")
     thread.start()
-    worker.main_decided.wait()
-    if worker.main_may_run:
+    main_call.decided.wait()
+    if main_call.allowed:
         _run_main(worker, main_call)
     return thread
 
 
-def _run_loop(worker: Worker) -> None:
+def _run_loop(worker: Worker, main_call: MainCall) -> None:
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(worker.run())
@@ -296,8 +331,8 @@ def _run_loop(worker: Worker) -> None:
         logger.exception("The units' event loop failed")
         worker.say(Failed("the units' event loop", f"{type(error).__name__}: {error}"))
     finally:
-        worker.main_decided.set()
-        worker.say(Stopped())
+        main_call.decide(False)
+        worker.close()
 
 
 def _run_main(worker: Worker, main_call: MainCall) -> None:

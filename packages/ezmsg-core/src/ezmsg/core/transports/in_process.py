@@ -1,27 +1,42 @@
-"""Inside one process: the object itself is handed on, also between the event loops of two threads."""
+"""Inside one process: the object itself is handed on, also between the event loops of two threads.
+
+With ``strict_views`` each subscriber gets a read-only counterpart of its own instead.
+"""
 
 import contextlib
 import copy
+import logging
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from ezmsg.core.messages.active import CODEC
+from ezmsg.core.messages.payload import Array, unset_memory
+from ezmsg.core.messages.read_only import IMMUTABLE
 from ezmsg.core.pubsub.backpressure import Window
-from ezmsg.core.pubsub.channel import Channel, Lease, Receiver
+from ezmsg.core.pubsub.channel import Channel, Lease, Receiver, decode_guarded
+from ezmsg.core.pubsub.loans import lenders_of, open_loans
 from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.core.transports.sender import Sender
+
+logger = logging.getLogger("ezmsg")
 
 
 class LocalLease(Lease):
     """An object that publisher and subscribers share."""
 
-    __slots__ = ("_object", "_release", "_token")
+    __slots__ = ("_object", "_sender", "_token", "lent")
 
     def __init__(self, number: int, token: int, obj: object, sender: "LocalSender") -> None:
         super().__init__(number)
         self._token = token
         self._object: object = obj
-        self._release = sender.release_from_subscriber
+        self._sender = sender
+        self.lent = False
+
+    @property
+    def memory(self) -> tuple[object, ...]:
+        return self._sender.memory_of(self._token)
 
     def private(self) -> Any:
         return copy.deepcopy(self._object)
@@ -31,7 +46,31 @@ class LocalLease(Lease):
 
     def _free(self) -> None:
         self._object = None
-        self._release(self._token)
+        self._sender.release_from_subscriber(self._token)
+
+
+class StrictLease(LocalLease):
+    """An object that its publisher keeps to itself: nobody shares with anybody what could be changed."""
+
+    __slots__ = ()
+
+    def view(self) -> Any:
+        try:
+            return CODEC.read_only(self._object)
+        except Exception as error:  # noqa: BLE001  protects subscribers from what a user's class raises when pickled
+            self._sender.tell_unprotected(self._object, error)
+            return self._object
+
+    def guarded(self) -> tuple[Any, Array | None]:
+        if type(self._object) in IMMUTABLE:
+            return self._object, None
+        try:
+            payload = CODEC.encode(self._object)
+        except Exception:  # noqa: BLE001  as in view(), which says so
+            return self.view(), None
+        body = unset_memory(payload.size)
+        payload.write(body, 0)
+        return decode_guarded(body.toreadonly(), CODEC)
 
 
 class LocalChannel(Channel):
@@ -55,17 +94,31 @@ class LocalSender(Sender):
 
     kind = "LOCAL"
 
-    def __init__(self, window: Window, channel: LocalChannel, ours: Mailbox, theirs: Mailbox) -> None:
+    def __init__(
+        self,
+        window: Window,
+        channel: LocalChannel,
+        ours: Mailbox,
+        theirs: Mailbox,
+        *,
+        strict_views: bool = False,
+    ) -> None:
         super().__init__(window)
         self._channel = channel
         self._ours = ours
         self._theirs = theirs
         self._same_loop = ours is theirs
+        self._lease = StrictLease if strict_views else LocalLease
+        self._loans = open_loans()
+        self._lenders: dict[int, tuple[Lease, ...]] = {}
+        self._unprotected: set[type] = set()
 
     def send(self, number: int, token: int, obj: object) -> None:
         """Hand an object over."""
         self.hold(token)
-        lease = LocalLease(number, token, obj, self)
+        lease = self._lease(number, token, obj, self)
+        if self._loans:
+            lease.lent = self._borrow(token, obj)
         if self._same_loop:
             self._channel.deliver(lease)
             return
@@ -77,7 +130,50 @@ class LocalSender(Sender):
     def release_from_subscriber(self, token: int) -> None:
         """Take a token back, from whichever thread the subscriber runs in."""
         if self._same_loop:
+            if self._lenders:
+                self._return(token)
             self.released(token)
         else:
             with contextlib.suppress(RuntimeError):  # the publisher's event loop is closed, and needs no token
-                self._ours.post(self.released, token)
+                self._ours.post(self._take_back, token)
+
+    def abandon(self) -> None:
+        super().abandon()
+        for token in list(self._lenders):
+            self._return(token)
+
+    # --- objects in memory that was lent --------------------------------------------------------------------
+
+    def memory_of(self, token: int) -> tuple[object, ...]:
+        """Return the owners of the lent memory that an object under way lies in."""
+        return tuple(owner for lease in self._lenders.get(token, ()) for owner in lease.memory)
+
+    def _borrow(self, token: int, obj: object) -> bool:
+        """Keep what the object lies in lent until the object is released; return whether it lies in anything."""
+        lenders = lenders_of(obj, self._loans)
+        if lenders:
+            self._lenders[token] = lenders
+        return bool(lenders)
+
+    def _take_back(self, token: int) -> None:
+        self._return(token)
+        self.released(token)
+
+    def _return(self, token: int) -> None:
+        for lease in self._lenders.pop(token, ()):
+            lease.release()
+
+    # --- what cannot be protected -----------------------------------------------------------------------------
+
+    def tell_unprotected(self, obj: object, error: Exception) -> None:
+        """Say once for each class that its objects are handed on as they are."""
+        if type(obj) in self._unprotected:
+            return
+        self._unprotected.add(type(obj))
+        logger.warning(
+            "Messages of type %s on %s are handed on as they are, in spite of strict_views: they cannot be "
+            "pickled. Publish something that can, or see that no subscriber changes them.",
+            type(obj).__qualname__,
+            self._channel.topic,
+            exc_info=error,
+        )

@@ -1,12 +1,11 @@
 """Over shared memory, the subscribers' end: a notice becomes a lease on a slot that is mapped read-only."""
 
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 from ezmsg.core.errors import SegmentRefused
 from ezmsg.core.messages.codec import Codec
-from ezmsg.core.pubsub.channel import Channel, Lease, Receiver
+from ezmsg.core.pubsub.channel import Channel, EncodedLease, Receiver
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.segments import SegmentForm
 from ezmsg.protocol.messages.channels import CloseChannel
@@ -15,22 +14,14 @@ LARGE_BYTES = 32 * 1024
 """A message from this size on is released promptly, so that its slot is used again while it is in the cache."""
 
 
-class SharedMemoryLease(Lease):
+class SharedMemoryLease(EncodedLease):
     """A message in another process's slot, mapped read-only."""
 
-    __slots__ = ("_channel", "_memory", "_token")
+    __slots__ = ("_channel",)
 
     def __init__(self, number: int, token: int, memory: memoryview, channel: "SharedMemoryChannel") -> None:
-        super().__init__(number)
-        self._token = token
-        self._memory = memory
+        super().__init__(number, token, memory, channel.codec)
         self._channel = channel
-
-    def private(self) -> Any:
-        return self._channel.codec.decode(self._memory, copy=True)
-
-    def _decode(self) -> Any:
-        return self._channel.codec.decode(self._memory)
 
     def _free(self) -> None:
         self._channel.release(self._token, len(self._memory))

@@ -1,11 +1,10 @@
 """Over TCP: the payload itself travels, laid out as it would be in a slot. One connection for each channel."""
 
-from typing import Any
 from uuid import UUID
 
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.payload import Payload, unset_memory
-from ezmsg.core.pubsub.channel import Channel, Lease, Receiver
+from ezmsg.core.pubsub.channel import Channel, EncodedLease, Receiver
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.protocol.messages.channels import CloseChannel
@@ -29,22 +28,14 @@ class TcpSender(LinkSender):
         self.link.data(self.number, number, token, body)
 
 
-class TcpLease(Lease):
-    """A message that arrived as bytes."""
+class TcpLease(EncodedLease):
+    """A message that arrived whole."""
 
-    __slots__ = ("_body", "_channel", "_token")
+    __slots__ = ("_channel",)
 
     def __init__(self, number: int, token: int, body: bytes | memoryview, channel: "TcpChannel") -> None:
-        super().__init__(number)
-        self._token = token
-        self._body = memoryview(body).toreadonly()
+        super().__init__(number, token, memoryview(body).toreadonly(), channel.codec)
         self._channel = channel
-
-    def private(self) -> Any:
-        return self._channel.codec.decode(self._body, copy=True)
-
-    def _decode(self) -> Any:
-        return self._channel.codec.decode(self._body)
 
     def _free(self) -> None:
         self._channel.release(self._token)

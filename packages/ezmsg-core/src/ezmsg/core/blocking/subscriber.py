@@ -1,0 +1,153 @@
+"""A subscriber for code that waits in place of awaiting.
+
+What its event loop receives, the caller's thread takes out of the queue by itself; only the release goes back.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from ezmsg.core.blocking.calls import Calls
+from ezmsg.core.blocking.loans import SyncLoan, release
+from ezmsg.core.blocking.shared_queue import SharedQueue, share
+from ezmsg.core.blocking.waiting import Deadline, Doorbell
+from ezmsg.core.errors import EndpointClosed, NothingReceived
+from ezmsg.core.pubsub.channel import Lease
+from ezmsg.core.pubsub.subscriber import Subscriber
+
+
+class SyncSubscriber:
+    """Receives messages; made with :meth:`SyncContext.subscriber`.
+
+    Any number of threads may use it: each message goes to one of them.
+
+    :param sub: the subscriber that it stands for.
+    :param loop: the event loop of ``sub``, which another thread runs.
+    """
+
+    def __init__(
+        self,
+        sub: Subscriber,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        _calls: Calls | None = None,
+        _queue: SharedQueue | None = None,
+    ) -> None:
+        self._subscriber = sub
+        self._calls = _calls or Calls(loop)
+        self._queue = _queue or _share_there(sub, self._calls)
+
+    @property
+    def id(self) -> UUID:
+        """What names it at the graph server."""
+        return self._subscriber.id
+
+    @property
+    def topic(self) -> str:
+        """What it hears."""
+        return self._subscriber.topic
+
+    @property
+    def dropped(self) -> int:
+        """How many messages a leaky subscriber has let go of unread."""
+        return self._queue.dropped
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be received any more."""
+        return self._queue.closed
+
+    @property
+    def has_message(self) -> bool:
+        """Whether something waits to be received."""
+        return bool(self._queue)
+
+    def recv(self, timeout: float | None = None) -> Any:
+        """Return the next message as a private copy.
+
+        :raises NothingReceived: if none comes within ``timeout`` seconds; the next one is not lost.
+        :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
+        :raises ContextNotOpen: if the context is shut down, or is meanwhile.
+        """
+        lease = self.next_lease(timeout)
+        try:
+            return lease.private()
+        finally:
+            release(self._calls, lease)
+
+    def recv_zero_copy(self, timeout: float | None = None) -> SyncLoan:
+        """Lend the next message without copying it: ``with subscriber.recv_zero_copy(1.0) as message:``.
+
+        Its publisher's buffer is free again on leaving. Arrays from another process are read-only views. Neither
+        change nor keep the message. Entering raises what :meth:`recv` does.
+        """
+        return SyncLoan(lambda: self.next_lease(timeout), self._subscriber.loans, self._calls)
+
+    def close(self) -> None:
+        """Stop receiving. Messages not yet received are let go of; views that were kept stay readable."""
+        self._calls.post(_close, self._subscriber)
+
+    def wait_closed(self, timeout: float | None = None) -> None:
+        """Wait until the graph server knows that the subscriber left; bounded.
+
+        :raises DeadlineExceeded: if that takes longer than ``timeout`` seconds.
+        """
+        self._calls.run(self._subscriber.wait_closed, f"wait_closed() of {self.topic}", timeout)
+
+    def try_take(self) -> Lease | None:
+        """Take the next message if one waits; :func:`release` must follow."""
+        lease = self._queue.try_take()
+        if lease is not None:
+            self._subscriber.messages_received += 1
+        return lease
+
+    def next_lease(self, timeout: float | None) -> Lease:
+        """Take the next message; :func:`release` must follow. See :meth:`recv` for what it raises."""
+        self._calls.check("recv()")
+        lease = self.try_take()
+        if lease is not None:
+            return lease
+        queue, deadline = self._queue, Deadline(timeout)
+        while queue.bell.wait(lambda: queue or queue.closed, deadline):
+            lease = self.try_take()
+            if lease is not None:
+                return lease
+            if queue.closed:
+                self._calls.check("recv()")
+                raise EndpointClosed(topic=self.topic, role="subscriber")
+        assert timeout is not None
+        raise NothingReceived(topic=self.topic, seconds=timeout)
+
+    def handle_next(self, callback: Callable[[Any], None], zero_copy: bool) -> bool:
+        """Hand the next message to a callback, if one waits; return whether one did."""
+        lease = self.try_take()
+        if lease is None:
+            return False
+        if zero_copy:
+            with SyncLoan(lambda: lease, self._subscriber.loans, self._calls) as message:
+                callback(message)
+        else:
+            try:
+                callback(lease.private())
+            finally:
+                release(self._calls, lease)
+        return True
+
+
+def _share_there(subscriber: Subscriber, calls: Calls) -> SharedQueue:
+    """Share a subscriber's queue, on the subscriber's event loop."""
+    shared: list[SharedQueue] = []
+
+    def begin() -> None:
+        shared.append(share(subscriber, Doorbell()))
+
+    if asyncio._get_running_loop() is calls.loop or not calls.loop.is_running():
+        begin()
+    else:
+        calls.run(begin, "SyncSubscriber()")
+    return shared[0]
+
+
+def _close(subscriber: Subscriber) -> None:
+    subscriber.close()

@@ -1,0 +1,89 @@
+"""Which memory an object lies in: the question behind every view that is handed on or kept.
+
+NumPy's arrays know the object whose memory they use, but tell the garbage collector nothing about it; everything
+else tells the garbage collector what it refers to.
+"""
+
+import datetime
+import decimal
+import enum
+import functools
+import gc
+import types
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+LIMIT = 2000
+"""How many objects of one message are looked at before the answer is: perhaps."""
+
+# What refers to no message: values that are complete in themselves, and the furniture of the interpreter.
+_LEAVES = (
+    *(bool, int, float, complex, str, bytes, bytearray, types.NoneType, types.EllipsisType),
+    *(datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, uuid.UUID, enum.Enum),
+    *(np.number, np.bool_, np.character, np.datetime64, np.dtype, np.random.Generator),
+    *(type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType, types.FrameType),
+)
+
+_COMMON_LEAVES = frozenset((bool, int, float, str, types.NoneType, type))
+"""Those that most of a message consists of, and that own no memory."""
+
+
+def referents(item: object) -> list[Any]:
+    """Return what an object refers to, as far as it can be known."""
+    if isinstance(item, np.void):  # an element of a structured array is a view of it
+        return [item.base]
+    if not isinstance(item, np.ndarray):
+        return gc.get_referents(item)
+    found: list[Any] = [] if type(item) is np.ndarray else gc.get_referents(item)
+    if item.dtype.hasobject:
+        found += item.ravel().tolist()
+    if item.base is not None:
+        found.append(item.base)
+    return found
+
+
+def is_leaf(item: object) -> bool:
+    """Whether an object surely refers to no message."""
+    cls: Any = type(item)
+    return _is_leaf(cls)
+
+
+@functools.lru_cache(1024)
+def _is_leaf(cls: type) -> bool:
+    return issubclass(cls, _LEAVES)
+
+
+def memory_used(value: object, owners: Iterable[object]) -> set[int]:
+    """Return the ids of those owners in whose memory ``value`` lies; of all, if it cannot be looked into.
+
+    :param owners: owners of memory, as ``memoryview.obj`` names them.
+    """
+    asked = {id(owner) for owner in owners}
+    used: set[int] = set()
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        cls: Any = type(item)
+        if cls in _COMMON_LEAVES:
+            continue
+        key = id(item)
+        if key in asked:
+            used.add(key)
+            continue
+        if key in seen or _is_leaf(cls):
+            continue
+        seen.add(key)
+        found = referents(item)
+        if len(seen) > LIMIT or (not found and not _is_known_empty(item)):
+            return asked
+        waiting += found
+    return used
+
+
+def _is_known_empty(item: object) -> bool:
+    """Whether an object that names nothing refers to nothing, and does not merely keep it to itself."""
+    return isinstance(item, np.ndarray | tuple | list | dict | set | frozenset) or gc.is_tracked(item)

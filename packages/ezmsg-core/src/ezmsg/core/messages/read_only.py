@@ -1,0 +1,51 @@
+"""What a subscriber of the same process gets under ``strict_views``: what one in another process would get.
+
+An array becomes a read-only view. Anything else is taken apart and put together anew, as it is for another process,
+except that the memory of its arrays and buffers is used where it lies, read-only.
+"""
+
+import pickle
+from typing import Any
+
+import numpy as np
+
+from ezmsg.core.messages.payload import Array
+from ezmsg.core.messages.registry import Registry
+
+IMMUTABLE = frozenset((type(None), bool, int, float, complex, str, bytes))
+
+
+class ReadOnly:
+    """Makes read-only counterparts of objects, with the encodings of a registry."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def view(self, value: object) -> Any:
+        """Return an object of the same content through which ``value`` cannot be changed.
+
+        :raises Exception: whatever pickling the object raises, if nothing else can take it apart.
+        """
+        cls = type(value)
+        if cls in IMMUTABLE:
+            return value
+        if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+            return _view_of_array(value)
+        encoding = self._registry.by_class.get(cls)
+        if encoding is not None:
+            return encoding.load([_bytes_of(buffer) for buffer in encoding.dump(value)])
+        # Nothing from outside is unpickled here, so this is not for the registry to allow.
+        out_of_band: list[pickle.PickleBuffer] = []
+        pickled = pickle.dumps(value, protocol=5, buffer_callback=out_of_band.append)
+        return pickle.loads(pickled, buffers=[buffer.raw().toreadonly() for buffer in out_of_band])
+
+
+def _view_of_array(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _bytes_of(buffer: bytes | bytearray | memoryview) -> memoryview:
+    memory = memoryview(buffer).toreadonly()
+    return memory.cast("B") if memory.nbytes else memoryview(b"")  # an empty one cannot be cast

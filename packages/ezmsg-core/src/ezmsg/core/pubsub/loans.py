@@ -1,0 +1,77 @@
+"""Messages lent to a task, and what keeps them lent when they are handed on inside the process.
+
+A unit may pass on what it was lent, whole or in part, before its own lease ends. Another process gets a copy, but a
+subscriber of this process gets the same memory, and reads it later. So whoever hands an object on here asks
+:func:`lenders_of` in which open loans the object lies, and holds their leases until the object is released.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from ezmsg.core.messages.memory import memory_used
+from ezmsg.core.pubsub.channel import Lease
+
+_open: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Lease]] = WeakKeyDictionary()
+
+
+def open_loans() -> list[Lease]:
+    """Return the leases on memory that will be used again, as far as they are on loan on this event loop.
+
+    It is one list for each loop, so that an endpoint asks for it once.
+    """
+    return _open.setdefault(asyncio.get_running_loop(), [])
+
+
+def lenders_of(obj: object, loans: Sequence[Lease]) -> tuple[Lease, ...]:
+    """Return those leases in whose memory an object may lie, each held once more."""
+    used = memory_used(obj, (owner for lease in loans for owner in lease.memory))
+    if not used:
+        return ()
+    lenders = tuple(lease for lease in loans if any(id(owner) in used for owner in lease.memory))
+    for lease in lenders:
+        lease.holders += 1
+        lease.handed_on = True
+    return lenders
+
+
+class Lender(Protocol):
+    """What a loan needs of a subscriber."""
+
+    topic: str
+    loans: list[Lease]
+
+    async def next_lease(self) -> Lease: ...
+
+
+class Loan:
+    """The context of :meth:`Subscriber.recv_zero_copy`."""
+
+    __slots__ = ("_lease", "_subscriber")
+
+    def __init__(self, subscriber: Lender) -> None:
+        self._subscriber = subscriber
+        self._lease: Lease | None = None
+
+    async def __aenter__(self) -> Any:
+        lease = await self._subscriber.next_lease()
+        try:
+            message = lease.view()
+        except BaseException:
+            lease.release()
+            raise
+        self._lease = lease
+        if lease.lent:
+            self._subscriber.loans.append(lease)
+        return message
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            if lease.lent:
+                self._subscriber.loans.remove(lease)
+            lease.release()

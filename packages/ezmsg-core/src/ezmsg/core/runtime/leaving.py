@@ -1,0 +1,87 @@
+"""The end of the program's own process, in which a run's units may have left something that never ends.
+
+Threads that are no daemons keep an interpreter from leaving, those of executors too, and a ``main`` can refuse to
+return. Neither may make a run endless: it is given its time, named, and the process ended.
+"""
+
+import atexit
+import contextlib
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from ezmsg.core.runtime.main_call import MainCall
+from ezmsg.core.runtime.whereabouts import lasting_threads, whereabouts
+
+logger = logging.getLogger("ezmsg")
+
+RETURN_LIMIT_S = 1.0
+"""How long ``main`` has to return after it was interrupted for the last time, in seconds."""
+
+EXIT_LIMIT_S = 2.0
+"""How long the program's exit functions have where the process is ended with force, in seconds."""
+
+
+class OwnProcess:
+    """The program's own process during a run; make it before the run's first thread.
+
+    :param status: returns the exit status that is due when the process has to be ended.
+    """
+
+    def __init__(self, status: Callable[[], int]) -> None:
+        self._status = status
+        self._before = frozenset(threading.enumerate())
+        self._leaving = threading.Event()
+
+    def expect_return(self, main_call: MainCall) -> None:
+        """The run is over, and ``main`` was interrupted; end the process if it goes on."""
+        if main_call.allowed:
+            _start_daemon(self._await_return, main_call)
+
+    def returned(self, limit_s: float) -> None:
+        """The run returns; what it left has ``limit_s`` seconds from when the interpreter wants to leave."""
+        if self._left():
+            # Before it waits for threads, the interpreter calls what is registered here; later is too late to know.
+            threading._register_atexit(self._leaving.set)  # type: ignore[attr-defined]
+            _start_daemon(self._await_leave, limit_s)
+
+    def _await_return(self, main_call: MainCall) -> None:
+        if not main_call.over.wait(RETURN_LIMIT_S):
+            logger.error("%s does not return, though it was interrupted: this process is ended.", main_call.name)
+            self._end()
+
+    def _await_leave(self, limit_s: float) -> None:
+        self._leaving.wait()
+        deadline_s = time.monotonic() + limit_s
+        for thread in self._left():
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+        if left := self._left():
+            where = whereabouts(left)
+            logger.error("The run is over, and threads that it left do not end (%s): this process is ended.", where)
+            self._end()
+
+    def _left(self) -> list[threading.Thread]:
+        return lasting_threads(self._before)
+
+    def _end(self) -> None:
+        status = self._status()
+        with contextlib.suppress(RuntimeError):  # too late for one more thread
+            _start_daemon(_call_exit_functions).join(EXIT_LIMIT_S)
+        os._exit(status)
+
+
+def _call_exit_functions() -> None:
+    """Do what the interpreter would have done, had it been able to leave."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # closed, or a stand-in that cannot
+            stream.flush()
+
+
+def _start_daemon(target: Callable[..., None], *args: object) -> threading.Thread:
+    thread = threading.Thread(target=target, args=args, name=target.__name__.strip("_"), daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,16 @@
+"""Streams live in `ezmsg.core.graph.streams` and `relays`; this path is kept for programs written for ezmsg 3."""
+
+from ezmsg.core.graph.relays import InputRelay, OutputRelay, Relay
+from ezmsg.core.graph.streams import InputStream, InputTopic, OutputStream, OutputTopic, Stream, Topic
+
+__all__ = [
+    "InputRelay",
+    "InputStream",
+    "InputTopic",
+    "OutputRelay",
+    "OutputStream",
+    "OutputTopic",
+    "Relay",
+    "Stream",
+    "Topic",
+]
