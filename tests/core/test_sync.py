@@ -491,6 +491,7 @@ def test_sigint_ends_every_wait_and_nothing_is_lost(context: sync.SyncContext) -
         publisher.publish(2)
     with interrupted(lambda: publisher._publisher.window._awaiting_return):
         publisher.sync()
+    publisher.resume()
     with interrupted(lambda: context._subscriptions.bell._sleepers):
         context.spin_once(None)
     assert subscriber.recv(HANG) == 1

@@ -6,17 +6,50 @@ Here are the many ways; what matters most is in test_shutdown_matrix.py, for eve
 import pytest
 
 
-def test_an_exception_in_initialize_is_a_runtime_error_of_run(start):
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        ("async def initialize(self):", "A: it could not be started: OSError: no amplifier"),
+        ("async def shutdown(self):", "A: its shutdown raised OSError: no amplifier"),
+        ("@ez.main\n                def ask(self):", "A:ask: OSError: no amplifier"),
+    ],
+)
+def test_what_a_unit_of_the_programs_own_process_raises_comes_out_of_run(start, function, reason):
+    program = start(
+        f"""
+            class Bad(ez.Unit):
+                {function}
+                    raise OSError("no amplifier")
+
+            class End(ez.Unit):
+                @ez.task
+                async def end(self):
+                    raise ez.NormalTermination
+
+            try:
+                ez.run(A=Bad(), B=End())
+            except OSError as error:
+                say(type(error).__name__, error, *error.__notes__)
+        """
+    )
+    assert program.ends() == 0
+    assert f"OSError no amplifier EZ-6201 The graph was stopped, because {reason}." in " ".join(
+        program.says("OSError")
+    )
+
+
+def test_what_a_unit_of_another_process_raises_is_told_by_run(start):
     program = start(
         """
-        class Bad(ez.Unit):
-            async def initialize(self):
-                raise OSError("no amplifier")
+            class Bad(ez.Unit):
+                async def initialize(self):
+                    raise OSError("no amplifier")
 
-        try:
-            ez.run(A=Bad(), HERE=Here())
-        except RuntimeError as error:
-            say(type(error).__name__, error)
+            bad = Bad()
+            try:
+                ez.run(HERE=Here(), A=bad, process_components=(bad,))
+            except RuntimeError as error:
+                say(type(error).__name__, error)
         """
     )
     assert program.ends() == 0

@@ -6,8 +6,6 @@ differs * fails*, strict*: a program that asks for strictness is told of what fa
   the exit status; the public package ends as if nothing had happened.
 differs initialize fails in another process*: the run ends, and says why; the public package waits for ever.
 differs initialize fails: units that were ready are shut down.
-open initialize fails, error: `run` raises the exception that `initialize` did, ours a RunFailed that tells of it.
-open shutdown fails, error: `run` raises the exception that `shutdown` did, ours a RunFailed that tells of it.
 """
 
 import asyncio

@@ -2,8 +2,6 @@
 
 differs after close: a closed publisher or subscriber says so; in the public package what is published is lost
   without a word, and who waits for a message waits for ever.
-open sync: the public package's sync leaves every publisher paused until resume, ours never pauses one.
-open no server: the public package raises a ConnectionRefusedError, ours a ConnectionError of another kind.
 """
 
 import asyncio

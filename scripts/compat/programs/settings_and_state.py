@@ -1,6 +1,5 @@
 """Settings and state: how they come to a unit, what they are, what is inherited, and what happens when they lack.
 
-open state not initialized: `run` raises the AttributeError that says so, ours a RunFailed that tells of it.
 """
 
 import dataclasses

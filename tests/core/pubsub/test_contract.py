@@ -193,6 +193,7 @@ async def test_a_cancelled_broadcast_leaves_no_gap(world: Any) -> None:
     async with asyncio.timeout(30):
         await asyncio.gather(*blocked[1::2])
         await publisher.sync()
+    publisher.resume()
     assert publisher.window.busy == 0
     await spread(world, publisher, range(3))
     assert publisher.window.busy == 3
@@ -682,17 +683,21 @@ async def test_pausing_again_at_once_still_holds_back(world: Any) -> None:
     assert await ear.recv() == 1
 
 
-async def test_sync_waits_for_what_is_out_and_no_more(world: Any) -> None:
+async def test_sync_waits_for_what_is_out_and_lets_nothing_more_out(world: Any) -> None:
     publisher, ear = await world.publisher(num_buffers=4), await world.subscriber()
     await spread(world, publisher, range(2))
     syncing = asyncio.create_task(world.context.sync(timeout=30))
     await world.until(lambda: publisher.window._awaiting_return)
-    await publisher.broadcast(2)
+    assert not publisher.running
+    held_back = asyncio.create_task(publisher.broadcast(2))
     assert await ear.recv() == 0
     assert await world.is_blocked(syncing)
     assert await ear.recv() == 1
     async with asyncio.timeout(30):
-        await syncing  # though message 2 is still out
+        await syncing
+        assert not held_back.done()
+        await world.context.resume()
+        await held_back
     assert publisher.window.busy == 1
 
 

@@ -95,7 +95,9 @@ class GraphService:
         _report("resume", await self._ask_all(ResumeAll()))
 
     async def sync(self, timeout: float | None = None) -> None:
-        """Wait until every message published so far was released by its subscribers.
+        """Pause every publisher, and wait until every message published so far was released by its subscribers.
+
+        A quiet graph is one that can be changed; :meth:`resume` lets it go on, which is due after a failure, too.
 
         :raises DeadlineExceeded: if that takes longer than ``timeout`` seconds; without one it may take any
             time, because a slow subscriber is no fault.

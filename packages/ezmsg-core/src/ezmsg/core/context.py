@@ -144,7 +144,9 @@ class GraphContext:
         await self._service.resume()
 
     async def sync(self, timeout: float | None = None) -> None:
-        """Wait until everything published so far is released; ``timeout`` is in seconds.
+        """Pause every publisher, and wait until everything published so far is released; then :meth:`resume`.
+
+        A quiet graph is one that can be changed. ``timeout`` is in seconds; the publishers stay paused after it, too.
 
         :raises DeadlineExceeded: if it takes longer.
         """

@@ -295,7 +295,7 @@ class LinkError(EzmsgError):
 
 
 @define(kw_only=True, slots=False, eq=False)
-class ServerUnreachable(LinkError, ConnectionError):
+class ServerUnreachable(LinkError, ConnectionRefusedError):
     """No graph server answers at an address."""
 
     code: ClassVar[str] = "EZ-3001"

@@ -133,7 +133,8 @@ class Publisher:
         self._running.set()
 
     async def sync(self) -> None:
-        """Wait until every message published so far has been released by all who got it."""
+        """Pause, and wait until every message published so far has been released; :meth:`resume` goes on."""
+        self.pause()
         await self.window.wait_returned()
 
     async def broadcast(self, obj: Any) -> None:

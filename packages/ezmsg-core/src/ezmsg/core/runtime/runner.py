@@ -24,7 +24,7 @@ from ezmsg.core.runtime.main_call import MainCall
 from ezmsg.core.runtime.orders import STOP_LIMIT_S
 from ezmsg.core.runtime.signals import SIGINT_STATUS, SIGTERM_STATUS, Signals, held_back, let_in
 from ezmsg.core.runtime.supervisor import LEAVE_LIMIT_S, Supervisor
-from ezmsg.core.runtime.worker import run_units
+from ezmsg.core.runtime.worker import Worker, run_units
 from ezmsg.protocol.addresses import Address, AddressType
 
 logger = logging.getLogger("ezmsg")
@@ -148,7 +148,9 @@ class GraphRunner:
         one, or after SIGTERM, the interpreter leaves with status 130 or 143.
 
         :raises RunnerMisused: if it was started before.
-        :raises RunFailed: if a worker died, or a unit could not be set up.
+        :raises RunFailed: if a worker died, or something in its process failed.
+        :raises Exception: what a unit of this process raised in ``initialize``, ``shutdown`` or ``main``; in a task,
+            too, if the environment asks for a strict end.
         :raises EzmsgError: if there is no graph server, or it refuses an edge or the metadata.
         """
         processes = self._graph.processes
@@ -167,11 +169,12 @@ class GraphRunner:
         with signals.handled(), theirs:
             supervisor = self._launch(processes[1:], ours, leave_behind)
             signals.hand_to(supervisor)
+            worker = Worker(processes[0], theirs, main_call, owns_process=False)
             try:
-                _run_here(processes[0], theirs, main_call, supervisor)
+                _run_here(worker, main_call, supervisor)
             finally:
                 own_process.returned(0.0 if supervisor.left_behind else STOP_LIMIT_S)
-        _raise_outcome(supervisor, interrupted_twice=signals.count > 1)
+        _raise_outcome(supervisor, worker.failure, interrupted_twice=signals.count > 1)
 
     def _forced_status(self) -> int:
         """Return the exit status of a process that has to be ended after its run."""
@@ -202,10 +205,10 @@ class GraphRunner:
         return self._supervisor
 
 
-def _run_here(plan: ProcessPlan, pipe: Connection, main_call: MainCall, supervisor: Supervisor) -> None:
+def _run_here(worker: Worker, main_call: MainCall, supervisor: Supervisor) -> None:
     """Run the first process's units, and wait for the end."""
     try:
-        thread = run_units(plan, pipe, main_call)
+        thread = run_units(worker, main_call)
         supervisor.join()
     except BaseException:  # a signal handler of the program's own raised it
         supervisor.stop(Cause.INTERRUPTED)
@@ -215,7 +218,13 @@ def _run_here(plan: ProcessPlan, pipe: Connection, main_call: MainCall, supervis
         thread.join(LEAVE_LIMIT_S)
 
 
-def _raise_outcome(supervisor: Supervisor, *, interrupted_twice: bool) -> None:
+def _raise_outcome(
+    supervisor: Supervisor, failure: tuple[str, Exception] | None, *, interrupted_twice: bool
+) -> None:
+    """Raise what the run ended with, if anything.
+
+    :param failure: the first failure of the program's own process, and the exception that a unit raised.
+    """
     if supervisor.error is not None:
         raise supervisor.error
     lifecycle = supervisor.lifecycle
@@ -224,7 +233,11 @@ def _raise_outcome(supervisor: Supervisor, *, interrupted_twice: bool) -> None:
     if lifecycle.cause is Cause.INTERRUPTED and (interrupted_twice or lifecycle.failures):
         raise SystemExit(SIGINT_STATUS)
     if lifecycle.failures:
-        raise RunFailed(failures=lifecycle.failures)
+        failed = RunFailed(failures=lifecycle.failures)
+        if failure is not None and failure[0] == lifecycle.failures[0]:
+            failure[1].add_note(str(failed))
+            raise failure[1]  # as if the unit had been called by the program itself
+        raise failed
 
 
 def _start_process(plan: ProcessPlan, others: list[Connection]) -> tuple[Connection, BaseProcess]:
@@ -280,7 +293,7 @@ def _work(plan: ProcessPlan, pipe: Connection, inherited: list[Connection]) -> N
         other.close()
     main_call = MainCall(plan.units)
     let_in(main_call)
-    run_units(plan, pipe, main_call, owns_process=True).join()
+    run_units(Worker(plan, pipe, main_call, owns_process=True), main_call).join()
 
 
 def _check_mains(processes: list[ProcessPlan]) -> None:

@@ -55,6 +55,7 @@ class Worker:
         self._loop_thread = threading.get_ident()
         self._threads_before = frozenset(threading.enumerate())
         self._closed = threading.Event()
+        self.failure: tuple[str, Exception] | None = None
         self._orders: Orders | None = None
         self._set_up: list[Unit] = []
         self._running: list[RunningUnit] = []
@@ -98,6 +99,12 @@ class Worker:
         with self._saying, contextlib.suppress(OSError):  # nobody listens any more
             self._pipe.send(report)
 
+    def fail(self, name: str, reason: str, error: BaseException | None) -> None:
+        """Tell the supervisor of a failure, and keep the exception for who called ``run``; from any thread."""
+        if self.failure is None and isinstance(error, Exception):
+            self.failure = (f"{name}: {reason}", error)
+        self.say(Failed(name, reason))
+
     def main_is_over(self) -> None:
         """``main`` has returned; from any thread."""
         with contextlib.suppress(RuntimeError):  # the loop is closed
@@ -126,16 +133,16 @@ class Worker:
         except asyncio.CancelledError:
             if self._stop_told.is_set():
                 raise
-            self._fail_to_start(at, "it was cancelled")
+            self._fail_to_start(at, "it was cancelled", None)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a user's initialize, or the graph server
-            self._fail_to_start(at, f"{type(error).__name__}: {error}")
+            self._fail_to_start(at, f"{type(error).__name__}: {error}", error)
         else:
             self.say(Busy("its units", "running"))
             self.say(Ready())
 
-    def _fail_to_start(self, at: str, reason: str) -> None:
+    def _fail_to_start(self, at: str, reason: str, error: BaseException | None) -> None:
         logger.exception("%s could not be started", at)
-        self.say(Failed(at, f"it could not be started: {reason}"))
+        self.fail(at, f"it could not be started: {reason}", error)
 
     async def _open_endpoints(self, address: Address) -> None:
         self._context = GraphContext(address, auto_start=False)
@@ -220,7 +227,7 @@ class Worker:
                 await result
         except Exception as error:  # a user's function; the other units are shut down all the same
             logger.exception("%s could not be shut down", unit.address)
-            self.say(Failed(unit.address, f"its shutdown raised {type(error).__name__}: {error}"))
+            self.fail(unit.address, f"its shutdown raised {type(error).__name__}: {error}", error)
 
     # --- details ----------------------------------------------------------------------------------------------
 
@@ -236,7 +243,7 @@ class Worker:
             logger.error("%s called sys.exit(); raise ezmsg.core.NormalTermination to end the program.", name)
             self.say(Failed(name, f"it called sys.exit({error.code!r})"))
         except Exception as error:  # noqa: BLE001  only under strict: else the task has dealt with it
-            self.say(Failed(name, f"{type(error).__name__}: {error}"))
+            self.fail(name, f"{type(error).__name__}: {error}", error)
 
     def _start_threads(self) -> None:
         for unit in self._units:
@@ -309,11 +316,8 @@ async def _publisher(context: GraphContext, outlet: OutputStream) -> Publisher:
     )
 
 
-def run_units(
-    plan: ProcessPlan, pipe: Connection, main_call: MainCall, *, owns_process: bool = False
-) -> threading.Thread:
-    """Do as planned, when the supervisor says; a unit's ``main`` on this thread, the rest on the one returned."""
-    worker = Worker(plan, pipe, main_call, owns_process=owns_process)
+def run_units(worker: Worker, main_call: MainCall) -> threading.Thread:
+    """Let a worker do its work, a unit's ``main`` on this thread, the rest on the one returned."""
     # No daemon, so that threads which units start are none either, and may finish what they do.
     thread = threading.Thread(target=_run_loop, args=(worker, main_call), name="TaskThread")
     thread.start()
@@ -349,6 +353,6 @@ def _run_main(worker: Worker, main_call: MainCall) -> None:
             worker.say(Failed(main_call.name, f"it called sys.exit({error.code!r})"))
     except Exception as error:  # a user's function; the program ends, as it would without ezmsg
         logger.exception("Exception in main: %s", main_call.name)
-        worker.say(Failed(main_call.name, f"{type(error).__name__}: {error}"))
+        worker.fail(main_call.name, f"{type(error).__name__}: {error}", error)
     finally:
         worker.main_is_over()

@@ -58,7 +58,7 @@ class ResumeAll:
 
 @frozen
 class SyncAll:
-    """Wait until every message published so far was released by its subscribers, or ``timeout_s`` passed."""
+    """Pause every publisher and wait until all messages were released by subscribers, or ``timeout_s`` passed."""
 
     TAG: ClassVar[str] = "publishers.sync"
     REPLY: ClassVar[type] = AllAnswered
