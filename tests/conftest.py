@@ -1,7 +1,6 @@
 """How hard the property tests look: a bounded default, and ``--hypothesis-profile=long`` for a night.
 
-In the long profile a single test may take minutes, and none has a time limit. Add ``-o faulthandler_timeout=0``:
-the stacks of a test that takes long are written out while it runs, and that can crash Python 3.11.
+In the long profile a single test may take minutes, and none has a time limit.
 """
 
 import pytest
