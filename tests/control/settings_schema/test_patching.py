@@ -1,0 +1,350 @@
+"""A patch changes one field in a copy, by the rules of whoever declared it, or changes nothing."""
+
+import copy
+import pickle
+from dataclasses import InitVar, dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from tests.control.settings_schema.declarations import Colour, Point, json_values
+
+from ezmsg.control.errors import InvalidSettingsValue, SettingsRefused, UnknownSettingsField
+from ezmsg.control.settings_schema.paths import Step, joined, parse_path
+from ezmsg.control.settingsmeta import SettingsCoercionError, patched, settings_structured_value
+from ezmsg.protocol.plain import PlainArray
+
+
+class Corner(NamedTuple):
+    a: int
+    b: Any = None
+
+
+CORNER = Corner(1)
+
+
+class Plain:
+    limit: int
+
+    def __init__(self) -> None:
+        self.limit = 1
+        self.inner = {"k": [1]}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Plain) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def method(self) -> None: ...
+
+    @property
+    def broken(self) -> int:
+        raise ZeroDivisionError
+
+    @property
+    def fixed(self) -> int:
+        return 1
+
+
+class Copies:
+    def __init__(self, **fields: Any) -> None:
+        self.__dict__.update(fields)
+
+    def copy(self, *, update: dict[str, Any]) -> "Copies":
+        return Copies(**{**vars(self), **update, "copied": True})
+
+
+@dataclass(frozen=True)
+class Filter:
+    cutoff: float = field(default=1.0, metadata={"min": 0.5, "max": 100})
+    colour: Colour = Colour.RED
+    order: int | None = None
+
+
+@dataclass(frozen=True)
+class Chain:
+    filters: list[Filter] = field(default_factory=lambda: [Filter(), Filter(2.0)])
+    pair: tuple[int, Filter] = (1, Filter())
+    by_name: dict[str, Filter] = field(default_factory=lambda: {"a": Filter()})
+    by_number: dict[int, float] = field(default_factory=lambda: {1: 1.0})
+    optional: Filter | None = None
+    either: list[int] | Filter = field(default_factory=Filter)
+    anything: Any = None
+    array: Any = field(default_factory=lambda: np.zeros(2))
+    corner: Corner = CORNER
+    plain: Plain = field(default_factory=Plain)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("filters[1].cutoff", 3, 3.0),
+        ("filters[0]", {"cutoff": 3}, Filter(3.0)),
+        ("pair[0]", 2.0, 2),
+        ("pair[1].colour", "BLUE", Colour.BLUE),
+        ("by_name.a.order", 3, 3),
+        ("by_name.b", {}, Filter()),
+        ("by_number.1", 2, 2.0),
+        ("by_number[7]", 2, 2.0),
+        ("optional", {"order": 1}, Filter(order=1)),
+        ("either.cutoff", 4, 4.0),
+        ("either", [1.0], [1]),
+        ("anything", {"x": [1]}, {"x": [1]}),
+        ("corner.a", 4.0, 4),
+        ("corner[0]", 4, 4),
+        ("corner.b", "x", "x"),
+        ("plain.limit", 2.0, 2),
+        ("plain.inner.k[0]", "any", "any"),
+    ],
+)
+def test_what_is_set_is_there_and_the_rest_is_as_it_was(path: str, value: Any, expected: Any) -> None:
+    before = Chain(array=None)
+    kept = pickle.dumps(before)
+    after = patched(before, path, value)
+    assert pickle.dumps(before) == kept
+    found = read(after, parse_path(path))
+    assert (found, type(found)) == (expected, type(expected))
+    old = structure(before)
+    new = structure(after)
+    changed = parse_path(path)[0]
+    assert {name: each for name, each in new.items() if name != changed} == {
+        name: each for name, each in old.items() if name != changed
+    }
+
+
+def structure(value: Any) -> dict[str, Any]:
+    form = settings_structured_value(value)
+    assert form is not None
+    return form
+
+
+def read(value: Any, steps: tuple[Step, ...]) -> Any:
+    for step in steps:
+        if isinstance(value, dict):
+            key: Any = step if step in value else int(step)
+            value = value[key]
+        else:
+            value = value[step] if isinstance(step, int) else getattr(value, step)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "error", "words"),
+    [
+        (
+            "filters[1].cutoff",
+            0,
+            InvalidSettingsValue,
+            "filters[1].cutoff cannot be 0: it takes a number from 0.5 to 100",
+        ),
+        ("filters[1].cutoff", "3", InvalidSettingsValue, "filters[1].cutoff cannot be '3'"),
+        ("filters[2].cutoff", 1, UnknownSettingsField, "'filters[2]': there are 2 items"),
+        ("filters[2]", {}, UnknownSettingsField, "there are 2 items"),
+        ("filters[-1]", {}, UnknownSettingsField, "cannot be negative"),
+        ("filters.cutoff", 1, UnknownSettingsField, "named as in [0]"),
+        ("filters[0].slope", 1, UnknownSettingsField, "its fields are: cutoff, colour, order"),
+        ("filters[0][0]", 1, UnknownSettingsField, "Filter has no field 0"),
+        ("pair[2]", 1, UnknownSettingsField, "there are 2 items"),
+        ("by_name.z.cutoff", 1, UnknownSettingsField, "there is no such key; the keys are: 'a'"),
+        ("by_name[0]", {}, InvalidSettingsValue, "keys that are each a text"),
+        ("by_number.x", 1, InvalidSettingsValue, "keys that are each a whole number"),
+        ("optional.cutoff", 1, UnknownSettingsField, "None can only be set as a whole"),
+        ("array[0]", 1, UnknownSettingsField, "can only be set as a whole"),
+        ("plain.limit", "x", InvalidSettingsValue, "a whole number"),
+        ("plain.method", 1, UnknownSettingsField, "a method of Plain"),
+        ("plain.nothing", 1, UnknownSettingsField, "no such attribute"),
+        ("plain.__class__", 1, UnknownSettingsField, "no such attribute"),
+        ("plain.__class__.limit", 1, UnknownSettingsField, "no such attribute"),
+        ("plain.broken", 1, SettingsRefused, "ZeroDivisionError"),
+        ("plain.fixed", 1, SettingsRefused, "fixed"),
+        ("anything.x", 1, UnknownSettingsField, "None can only be set as a whole"),
+    ],
+)
+def test_what_cannot_be_set_is_refused(path: str, value: Any, error: type[Exception], words: str) -> None:
+    settings = Chain()
+    before = structure(settings)
+    with pytest.raises(error) as caught:
+        patched(settings, path, value)
+    assert words in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+    assert structure(settings) == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "expected"),
+    [
+        ({"a": {"b": [1, 2]}}, "a.b[1]", {"a": {"b": [1, 5]}}),
+        ({"a": 1}, "new", {"a": 1, "new": 5}),
+        ({1: 2}, "1", {1: 5}),
+        ({"1": 2}, "[1]", {"1": 5}),
+        (MappingProxyType({"a": 1}), "a", {"a": 5}),
+        ([1, [2]], "[1][0]", [1, [5]]),
+        ((1, 2), "[0]", (5, 2)),
+        (Corner(1), "b", Corner(1, 5)),
+    ],
+)
+def test_settings_that_are_no_record(settings: Any, path: str, expected: Any) -> None:
+    before = copy.copy(settings) if not isinstance(settings, MappingProxyType) else dict(settings)
+    after = patched(settings, path, 5)
+    assert (after, type(after)) == (expected, type(settings))
+    assert settings == before
+
+
+def test_an_array_that_nobody_declared_stays_an_array() -> None:
+    sent = PlainArray("<i2", (1,), b"\x07\x00")
+    settings = {"array": np.zeros(2), "other": 1}
+    after = patched(settings, "array", sent)
+    assert np.array_equal(after["array"], np.array([7], np.int16))
+    assert np.array_equal(patched(Chain(), "array", sent).array, after["array"])
+    assert patched(settings, "other", sent)["other"] == patched(settings, "new", sent)["new"] == sent
+
+
+def test_an_object_that_copies_itself_is_asked_to() -> None:
+    settings = Copies(a=1, b=2)
+    assert vars(patched(settings, "a", 5)) == {"a": 5, "b": 2, "copied": True}
+    assert vars(settings) == {"a": 1, "b": 2}
+
+
+def test_an_object_whose_setter_reaches_inside_is_copied_to_the_bottom() -> None:
+    class Reaching:
+        def __init__(self) -> None:
+            self.inner = {"level": 1}
+
+        @property
+        def level(self) -> int:
+            return self.inner["level"]
+
+        @level.setter
+        def level(self, value: int) -> None:
+            self.inner["level"] = value
+
+    settings = Reaching()
+    assert patched(settings, "level", 5).level == 5
+    assert settings.level == 1
+
+
+@pytest.mark.parametrize("settings", [None, 3, "text", b"x", {1}, int, 1j])
+def test_what_has_no_inside(settings: Any) -> None:
+    with pytest.raises(UnknownSettingsField, match="can only be set as a whole"):
+        patched(settings, "real", 1)
+
+
+def test_what_refuses_to_be_copied_is_said() -> None:
+    @dataclass
+    class Unmade:
+        a: int
+        needed: InitVar[int]
+
+    with pytest.raises(SettingsRefused, match=r"a cannot be 2: .*needed"):
+        patched(Unmade(1, 2), "a", 2)
+
+
+def test_a_validator_sees_what_was_changed_inside() -> None:
+    def ordered(values: list[int]) -> None:
+        if values != sorted(values):
+            raise ValueError("the edges must rise")
+
+    @dataclass
+    class Edges:
+        edges: list[int] = field(default_factory=lambda: [1, 2], metadata={"validator": ordered})
+        shape: Any = field(default=(1, 2), metadata={"choices": [(1, 2), (3, 2)]})
+
+    assert patched(Edges(), "edges[1]", 3).edges == [1, 3]
+    assert patched(Edges(), "shape[0]", 3).shape == (3, 2)
+    with pytest.raises(SettingsRefused, match="the edges must rise"):
+        patched(Edges(), "edges[1]", 0)
+    with pytest.raises(InvalidSettingsValue, match="one of"):
+        patched(Edges(), "shape[0]", 4)
+
+
+def test_a_part_that_breaks_its_declaration_is_in_nobodys_way() -> None:
+    settings = Chain(filters=[Filter(-1.0), Filter()])
+    assert patched(settings, "filters[1].cutoff", 7).filters == [Filter(-1.0), Filter(7.0)]
+
+
+@given(value=json_values(), name=st.sampled_from(["x", "y", "next", "next.y", "z"]))
+def test_patch_then_read_gives_the_value_and_the_original_is_unchanged(value: Any, name: str) -> None:
+    settings = Point(next=Point())
+    try:
+        after = patched(settings, name, value)
+    except SettingsCoercionError:
+        pass
+    else:
+        found = read(after, parse_path(name))
+        assert found == value or structure(Point(next=found))["next"].items() >= value.items()
+    assert settings == Point(next=Point())
+
+
+class Patches(RuleBasedStateMachine):
+    """Whatever is sent to settings, in any order: the bounds hold, and what was refused changed nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings = Chain(array=None)
+
+    @rule(
+        path=st.sampled_from(
+            ["filters[0]", "filters[1].cutoff", "pair[1].cutoff", "by_name.a", "optional", "either"]
+        ),
+        value=json_values() | st.fixed_dictionaries({"cutoff": st.floats() | st.integers(-10, 200)}) | st.floats(),
+    )
+    def patch(self, path: str, value: Any) -> None:
+        before = self.settings
+        kept = pickle.dumps(before)
+        try:
+            self.settings = patched(before, path, value)
+        except SettingsCoercionError:
+            assert self.settings is before
+        assert pickle.dumps(before) == kept
+
+    @invariant()
+    def bounds_hold(self) -> None:
+        chain = self.settings
+        some = (chain.pair[1], chain.optional, chain.either)
+        for each in (*chain.filters, *chain.by_name.values(), *(one for one in some if isinstance(one, Filter))):
+            assert type(each.cutoff) is float
+            assert 0.5 <= each.cutoff <= 100
+
+
+TestPatches = Patches.TestCase
+
+
+_NAMES = st.text(st.characters(exclude_characters=".[]", exclude_categories=["Cs"]), min_size=1, max_size=4)
+
+
+@given(st.lists(_NAMES | st.integers(0, 10**9 - 1), min_size=1, max_size=6))
+def test_a_path_is_read_as_it_is_written(steps: list[Step]) -> None:
+    path = ""
+    for step in steps:
+        path = joined(path, step)
+    assert parse_path(path) == tuple(steps)
+
+
+@given(st.text(st.sampled_from("ab.[]-01 "), max_size=8))
+def test_a_text_is_a_path_or_refused_by_name(text: str) -> None:
+    try:
+        steps = parse_path(text)
+    except UnknownSettingsField:
+        return
+    again = ""
+    for step in steps:
+        again = joined(again, step)
+    assert parse_path(again) == steps
+
+
+@pytest.mark.parametrize(
+    "path", ["", ".", "a.", ".a", "a..b", "a[", "a[]", "a[x]", "a]", "a[0]b", "a.[0]", "[1e9]"]
+)
+def test_what_is_no_path(path: str) -> None:
+    with pytest.raises(UnknownSettingsField, match="is missing at"):
+        parse_path(path)
+
+
+@pytest.mark.parametrize("path", ["[9999999999]", "a" + ".a" * 64, "[" * 10_000, "a[0" * 10_000])
+def test_what_is_too_long_is_refused(path: str) -> None:
+    with pytest.raises(UnknownSettingsField):
+        parse_path(path)

@@ -1,0 +1,159 @@
+"""The plain form of settings is faithful, stays as it was, and never fails."""
+
+import math
+import threading
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.control.settings_schema.declarations import Colour, Level, Point, json_values, settings_types
+
+from ezmsg.control.settings_schema.annotations import shape_of
+from ezmsg.control.settings_schema.coercion import coerced
+from ezmsg.control.settings_schema.structured import structured
+from ezmsg.control.settingsmeta import settings_repr_value, settings_structured_value
+from ezmsg.protocol.plain import PlainArray, pack, to_plain, unpack
+from ezmsg.protocol.testing import plain_values
+
+
+@dataclass
+class Box:
+    value: Any
+
+
+class Pair(NamedTuple):
+    a: int
+
+
+class Broken:
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+    @property
+    def dtype(self) -> Any:
+        raise ZeroDivisionError
+
+
+class BrokenDict(dict[str, int]):
+    def items(self) -> Any:
+        raise ZeroDivisionError
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, where NaN equals NaN and 1 does not equal True."""
+    return pack(to_plain(one)) == pack(to_plain(other))
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "for_people"),
+    [
+        (None, None, None),
+        (True, True, True),
+        (2**100, 2**100, 2**100),
+        (math.nan, math.nan, math.nan),
+        (-math.inf, -math.inf, -math.inf),
+        ("text", "text", "text"),
+        (b"\x00\xff", b"\x00\xff", "b'\\x00\\xff'"),
+        (np.arange(2, dtype="<i2"), PlainArray("<i2", (2,), b"\x00\x00\x01\x00"), "array([0, 1], dtype=int16)"),
+        (np.float32(0.5), 0.5, 0.5),
+        (np.int8(-1), -1, -1),
+        (np.bool_(True), True, True),
+        (np.float64("nan"), math.nan, math.nan),
+        (Colour.RED, "red", "red"),
+        (Level.HIGH, 2, 2),
+        (Point(1, 0.0), {"x": 1, "y": 0.0, "next": None}, {"x": 1, "y": 0.0, "next": None}),
+        ((1, (2,)), [1, [2]], [1, [2]]),
+        ({3, 1, 2}, [1, 2, 3], [1, 2, 3]),
+        ({1, "a"}, ["a", 1], ["a", 1]),
+        (Pair(1), [1], [1]),
+        ({1: Colour.RED, Colour.BLUE: 2}, {"1": "red", "blue": 2}, {"1": "red", "blue": 2}),
+        (date(2020, 1, 1), "datetime.date(2020, 1, 1)", "datetime.date(2020, 1, 1)"),
+        (1j, "1j", "1j"),
+    ],
+)
+def test_the_two_forms(value: Any, form: Any, for_people: Any) -> None:
+    of_box, readable = settings_structured_value(Box(value)), settings_repr_value(Box(value))
+    assert same(of_box, {"value": form})
+    assert same(readable, {"value": for_people})
+    assert same(unpack(pack(of_box)), {"value": form}), "it arrives as it is"
+
+
+@pytest.mark.parametrize(
+    ("value", "for_people"), [(3, "3"), (None, "None"), ([1], "[1]"), (Colour.RED, repr(Colour.RED))]
+)
+def test_what_has_no_fields_has_no_structure(value: Any, for_people: str) -> None:
+    assert settings_structured_value(value) is None
+    assert settings_repr_value(value) == for_people
+
+
+def test_a_mapping_is_its_own_structure() -> None:
+    assert settings_structured_value({"a": (1,)}) == settings_repr_value({"a": (1,)}) == {"a": [1]}
+
+
+@given(plain_values(allow_nan=True))
+def test_it_crosses_the_wire_unchanged(value: Any) -> None:
+    form = settings_structured_value(Box(value))
+    assert same(unpack(pack(to_plain(form))), form)
+
+
+@given(json_values())
+def test_plain_settings_are_their_own_structure_and_a_copy(value: Any) -> None:
+    form = structured(value)
+    assert same(form, value)
+    assert form is not value or not isinstance(value, list | dict)
+
+
+@given(settings_types(), st.data())
+def test_settings_can_be_made_again_of_their_structure(cls: Any, data: st.DataObject) -> None:
+    values = {}
+    for name in cls.__dataclass_fields__:
+        value = data.draw(json_values())
+        try:
+            values[name] = coerced(shape_of(cls.__dataclass_fields__[name].type), value, name)
+        except ValueError:
+            continue
+    try:
+        settings = coerced(shape_of(cls), values, "")
+        again = {name: each for name, each in structured(settings).items() if name in values}
+    except ValueError:
+        return
+    assert same(structured(coerced(shape_of(cls), again, "")), structured(settings))
+
+
+@pytest.mark.parametrize("value", [Broken(), BrokenDict(a=1), threading.Lock(), object.__new__(Box), Broken])
+def test_nothing_fails(value: Any) -> None:
+    for form in (settings_structured_value(Box([value])), settings_repr_value(Box([value]))):
+        assert form is not None
+        pack(to_plain(form))
+
+
+def test_what_has_no_end_is_cut() -> None:
+    endless: list[Any] = [1]
+    endless.append(endless)
+    assert settings_structured_value(Box(endless)) == {"value": [1, "..."]}
+    deep: list[Any] = []
+    for _ in range(10_000):
+        deep = [deep]
+    assert settings_structured_value(Box(deep)) is not None
+    wide: list[Any] = []
+    for _ in range(30):
+        wide = [wide]
+        wide.append(wide)
+    assert settings_structured_value(Box(wide)) is not None
+
+
+def test_it_is_no_window_into_the_settings() -> None:
+    @dataclass
+    class Mutable:
+        items: list[int] = field(default_factory=lambda: [1])
+        array: Any = field(default_factory=lambda: np.zeros(1))
+
+    settings = Mutable()
+    form = settings_structured_value(settings)
+    settings.items.append(2)
+    settings.array[0] = 5
+    assert form == {"items": [1], "array": PlainArray("<f8", (1,), bytes(8))}
