@@ -1,3 +1,6 @@
 """Metadata and snapshots live in `ezmsg.protocol.model`; this path is kept for programs written for ezmsg 3."""
 
+from ezmsg.protocol import model
 from ezmsg.protocol.model import *  # noqa: F403  all of it, whatever comes to it
+
+__all__ = model.__all__  # noqa: PLE0605  a list, as the model's own
