@@ -3,4 +3,4 @@
 from ezmsg.protocol import model
 from ezmsg.protocol.model import *  # noqa: F403  all of it, whatever comes to it
 
-__all__ = model.__all__  # noqa: PLE0605  a list, as the model's own
+__all__ = model.__all__
