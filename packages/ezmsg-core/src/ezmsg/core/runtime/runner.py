@@ -149,8 +149,8 @@ class GraphRunner:
 
         :raises RunnerMisused: if it was started before.
         :raises RunFailed: if a worker died, or something in its process failed.
-        :raises Exception: what a unit of this process raised in ``initialize``, ``shutdown`` or ``main``; in a task,
-            task, too, if the environment asks for a strict end.
+        :raises Exception: what a unit of this process raised in ``initialize``, ``shutdown`` or ``main``; in a strict
+            run, in a task, too.
         :raises EzmsgError: if there is no graph server, or it refuses an edge or the metadata.
         """
         processes = self._graph.processes
