@@ -161,6 +161,8 @@ def test_two_threads_may_sweep_the_same_dead_loop(server: Any) -> None:
     (dead,) = sharing._all
     sharing._forget(dead)
     sharing._forget(dead)  # the other thread was first
+    del dead
+    gc.collect()
 
 
 async def forget(address: Address) -> None:

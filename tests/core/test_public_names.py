@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -72,3 +73,7 @@ def test_the_loggers_level_comes_from_the_environment(level, shown):
     )
     assert ("a word" in done.stderr) == shown
     assert done.stdout == ""
+
+
+def test_it_says_its_version():
+    assert ez.__version__ == version("ezmsg-core")

@@ -17,7 +17,7 @@ import ezmsg.core as ez
 from ezmsg.control import sharing
 from ezmsg.core import sync
 from ezmsg.core.blocking import loop_thread
-from ezmsg.core.blocking.calls import Calls
+from ezmsg.core.blocking.calls import Call, Calls
 from ezmsg.core.blocking.waiting import Deadline, Doorbell, Sleeper
 from ezmsg.core.errors import ContextNotOpen, EndpointClosed, NothingReceived, NotSent, UnencodableMessage
 from ezmsg.core.pubsub import exchange as exchanges
@@ -153,6 +153,19 @@ def test_what_was_lent_and_is_published_again_stays_lent(context: sync.SyncConte
     source.publish(np.full(1000, 3), HANG)
 
 
+def test_what_another_loop_lent_is_published_as_a_copy(server: ez.GraphServer) -> None:
+    with sync.init(server.address) as context, sync.init(server.address) as other:
+        publisher = context.publisher("T", num_buffers=1, allow_local=False)
+        subscriber = context.subscriber("T")
+        out, got = other.publisher("U"), other.subscriber("U")
+        publisher.publish(np.zeros(1000), HANG)
+        with subscriber.recv_zero_copy(HANG) as lent:
+            out.publish(lent, HANG)
+        publisher.publish(np.ones(1000), HANG)  # into the same slot
+        with got.recv_zero_copy(HANG) as passed_on:
+            assert not passed_on.any()
+
+
 def test_a_recv_that_timed_out_loses_no_message(context: sync.SyncContext) -> None:
     publisher, subscriber = context.publisher("T"), context.subscriber("T")
     for number in range(20):
@@ -176,6 +189,38 @@ def test_a_publish_that_timed_out_sends_nothing_and_costs_no_buffer(context: syn
     publisher.publish(2, HANG)
     publisher.publish(3, HANG)
     assert [subscriber.recv(HANG), subscriber.recv(HANG)] == [2, 3]
+
+
+def test_without_time_it_is_a_try_that_succeeds_while_a_buffer_is_free(context: sync.SyncContext) -> None:
+    publisher, subscriber = context.publisher("T", num_buffers=2), context.subscriber("T")
+    for number in range(200):  # now and then the publisher lets others go first
+        publisher.publish(number, 0)
+        assert subscriber.recv(HANG) == number
+        publisher.sync(HANG)
+        publisher.resume()
+
+
+def test_a_message_that_takes_long_to_encode_may_still_be_sent(
+    context: sync.SyncContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ezmsg.core.blocking.calls.CANCEL_LIMIT_S", 0.001)
+    publisher, subscriber = context.publisher("T", allow_local=False), context.subscriber("T")
+    monkeypatch.setattr(Slow, "may_end", threading.Event())
+    with pytest.raises(NotSent, match="may still be sent") as late:
+        publisher.publish(Slow(), 0.001)
+    assert late.value.may_follow
+    Slow.may_end.set()
+    assert subscriber.recv(HANG) == "slow"
+
+
+class Slow:
+    """Takes until it is told that it may end to become bytes."""
+
+    may_end = threading.Event()
+
+    def __reduce__(self) -> Any:
+        assert self.may_end.wait(HANG)
+        return str, ("slow",)
 
 
 def test_back_pressure_holds_a_publishing_thread(context: sync.SyncContext, aside: Callable[..., Any]) -> None:
@@ -218,9 +263,12 @@ def test_nobody_waits_for_a_leaky_subscriber(context: sync.SyncContext, num_buff
     assert [int(subscriber.recv(HANG)[0]) for _ in range(2)] == [8, 9]
 
 
+@pytest.mark.parametrize("num_buffers", [1, 2])
 @pytest.mark.parametrize("zero_copy", [False, True])
-def test_nobody_waits_for_the_callback_of_a_leaky_subscriber(context: sync.SyncContext, zero_copy: bool) -> None:
-    publisher = context.publisher("T", num_buffers=1)
+def test_nobody_waits_for_the_callback_of_a_leaky_subscriber(
+    context: sync.SyncContext, zero_copy: bool, num_buffers: int
+) -> None:
+    publisher = context.publisher("T", num_buffers=num_buffers)
     got: list[int] = []
 
     def handle(message: Any) -> None:
@@ -694,6 +742,20 @@ def test_a_call_that_is_done_in_the_very_last_moment_counts() -> None:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(HANG)
         loop.close()
+
+
+def test_a_call_that_is_cancelled_before_its_first_step_ends_at_once() -> None:
+    loop = asyncio.new_event_loop()
+    call = Call(lambda: asyncio.sleep(HANG))
+
+    async def start_and_cancel() -> None:
+        call.start()
+        call.cancel()
+
+    loop.run_until_complete(start_and_cancel())
+    loop.run_until_complete(asyncio.sleep(0))
+    assert isinstance(call.error, asyncio.CancelledError)
+    loop.close()
 
 
 def test_a_loop_that_is_stuck_does_not_hold_a_call_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,9 @@ class CountedLease(Lease):
     def private(self) -> int:
         return self.number
 
+    def detached(self) -> Lease:
+        raise AssertionError("it has room enough")
+
     def _decode(self) -> int:
         return self.number
 
@@ -35,9 +38,11 @@ class Listener:
     def put(self, lease: Lease) -> None:
         self.queue.put(lease)
 
+    def joined(self, channel: Channel) -> None: ...
+
 
 def put(queue: SharedQueue, lease: CountedLease) -> None:
-    Channel(uuid4(), "T", [Listener(queue)]).deliver(lease)
+    Channel(uuid4(), "T", [Listener(queue)], 32).deliver(lease)
 
 
 @given(st.lists(st.sampled_from(["put", "take", "let_go"]), max_size=60), st.none() | st.integers(1, 5))

@@ -230,6 +230,75 @@ async def test_leaky_subscribers_drop_the_oldest_and_let_go_of_it(world: Any) ->
         await publisher.sync()
 
 
+@pytest.mark.parametrize(("num_buffers", "max_queue"), [(1, 1), (1, 3), (2, 2), (4, 4), (9, 40)])
+async def test_nobody_waits_for_a_leaky_subscriber(world: Any, num_buffers: int, max_queue: int) -> None:
+    publisher = await world.publisher(num_buffers=num_buffers)
+    ears = [await world.subscriber(leaky=True, max_queue=max_queue) for _ in range(2)]
+    await spread(world, publisher, [np.full(100, number) for number in range(50)])
+    for ear in ears:
+        await world.until(lambda ear=ear: ear.subscriber.dropped == 50 - max_queue)
+        for number in range(50 - max_queue, 50):
+            heard = await ear.recv()
+            assert (heard == number).all()
+            heard[:] = -1  # it is the receiver's own
+    async with asyncio.timeout(30):
+        await publisher.sync()
+    assert publisher.window.busy == 0
+
+
+@pytest.mark.parametrize("num_buffers", [1, 2, 8])
+async def test_nobody_waits_while_a_leaky_subscriber_handles_a_message(world: Any, num_buffers: int) -> None:
+    publisher = await world.publisher(num_buffers=num_buffers)
+    ear = await world.subscriber(leaky=True, max_queue=num_buffers)
+    held = []
+    for number in range(num_buffers + 2):
+        await spread(world, publisher, [np.full(100, number)])
+        held.append(await ear.hold())
+    await spread(world, publisher, [np.full(100, -1)] * 3 * num_buffers)
+    for number, each in enumerate(held):
+        assert (each.message == number).all()
+        each.message[:] = number  # it is the receiver's own
+        await each.release()
+
+
+async def test_several_publishers_to_one_leaky_subscriber_never_wait(world: Any) -> None:
+    sizes = [1, 2, 3, 16]
+    publishers = [await world.publisher(f"OUT{size}", num_buffers=size) for size in sizes]
+    for size in sizes:
+        await world.context.connect(f"OUT{size}", "IN")
+    ear = await world.subscriber("IN", leaky=True, max_queue=10)
+    await asyncio.gather(
+        *(
+            spread(world, publisher, [(name, number) for number in range(25)])
+            for name, publisher in enumerate(publishers)
+        )
+    )
+    await world.until(lambda: ear.subscriber.dropped == 90)
+    heard = await ear.take(10)
+    for name in range(len(sizes)):
+        numbers = [number for source, number in heard if source == name]
+        assert numbers == list(range(25 - len(numbers), 25))
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(publisher.sync() for publisher in publishers))
+
+
+async def test_a_leaky_subscriber_says_once_that_messages_are_copied(
+    world: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.context.connect("OUT", "IN")
+    first = await world.publisher(num_buffers=3)
+    await world.subscriber("IN", leaky=True, max_queue=2)
+    await world.subscriber("IN", max_queue=3)
+    assert "copied" not in caplog.text
+    await world.subscriber("IN", leaky=True, max_queue=3)
+    again = await world.publisher(num_buffers=3)
+    await spread(world, again, range(10)[:2])
+    await spread(world, first, range(10)[:2])
+    (said,) = [record.getMessage() for record in caplog.records if "copied" in record.getMessage()]
+    for word in ("IN", "max_queue=3", "OUT", "num_buffers=3"):
+        assert word in said
+
+
 async def test_a_leaky_subscriber_costs_others_nothing(world: Any) -> None:
     publisher = await world.publisher(num_buffers=4)
     leaky, other = await world.subscriber(leaky=True), await world.subscriber()
@@ -699,6 +768,25 @@ async def test_sync_waits_for_what_is_out_and_lets_nothing_more_out(world: Any) 
         await world.context.resume()
         await held_back
     assert publisher.window.busy == 1
+
+
+@pytest.mark.parametrize("waiting", [1, 3])
+async def test_what_waited_for_a_buffer_waits_on_while_paused(world: Any, waiting: int) -> None:
+    publisher, ear = await world.publisher(num_buffers=1), await world.subscriber()
+    await publisher.broadcast(0)
+    held_back = [asyncio.create_task(publisher.broadcast(1 + number)) for number in range(waiting)]
+    assert await world.is_blocked(held_back[0])
+    syncing = asyncio.create_task(publisher.sync())
+    assert await world.is_blocked(syncing)
+    async with asyncio.timeout(30):
+        assert await ear.recv() == 0
+        await syncing
+        await publisher.sync()  # nobody keeps the buffer while waiting
+        assert await world.is_blocked(held_back[0])
+        assert ear.waiting == 0
+        publisher.resume()
+        assert await ear.take(waiting) == [1 + number for number in range(waiting)]
+        await asyncio.gather(*held_back)
 
 
 # --- options ----------------------------------------------------------------------------------------------------

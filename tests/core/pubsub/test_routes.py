@@ -15,7 +15,13 @@ from ezmsg.protocol.messages.endpoints import Contact, Source
 
 
 class Listener:
+    def __init__(self) -> None:
+        self.channels: list[Channel] = []
+
     def put(self, lease: Lease) -> None: ...
+
+    def joined(self, channel: Channel) -> None:
+        self.channels.append(channel)
 
 
 class World:
@@ -32,7 +38,7 @@ class World:
         gate = asyncio.get_running_loop().create_future()
         self.gates.append(gate)
         await gate
-        channel = Channel(source.publisher_id, source.topic, receivers)
+        channel = Channel(source.publisher_id, source.topic, receivers, 32)
         self.opened.append(channel)
         return channel
 
@@ -226,3 +232,17 @@ async def test_a_publisher_that_ended_is_forgotten(world: World) -> None:
     world.routes.drop_receiver(a)
     assert world.closed == []
     assert world.routes.remove(uuid4(), [a]) == []
+
+
+async def test_who_hears_a_publisher_learns_of_its_channel(world: World) -> None:
+    first, late = Listener(), Listener()
+    where = source()
+    opening = world.routes.add(where, first)
+    await turns()
+    assert not first.channels
+    world.gates[0].set_result(None)
+    channel = await opening
+    await world.routes.add(where, late)
+    await world.routes.add(where, late)
+    assert first.channels == late.channels == [channel]
+    await world.routes.close()

@@ -366,6 +366,35 @@ async def test_what_is_dropped_is_given_back(world: Any, how: str) -> None:
     await asyncio.wait_for(source.sync(), HANG)
 
 
+@pytest.mark.parametrize("transport", ACROSS, indirect=True)
+@pytest.mark.parametrize("num_buffers", [1, 2, 4])
+async def test_what_is_handed_on_to_a_leaky_subscriber_holds_up_nobody(world: Any, num_buffers: int) -> None:
+    source = await world.publisher("A", num_buffers=num_buffers)
+    relay = await world.context.publisher("B")
+    ear, last = await world.subscriber("A"), await world.subscriber("B", leaky=True, max_queue=3)
+    for number in range(10):
+        await asyncio.wait_for(source.broadcast(np.full(4, number)), HANG)  # would wait for ever if all were held
+        async with ear.subscriber.recv_zero_copy() as message:
+            await relay.broadcast(message)
+    assert [int((await last.recv())[0]) for _ in range(3)] == [7, 8, 9]
+    await asyncio.wait_for(source.sync(), HANG)
+
+
+class Uncopyable:
+    def __deepcopy__(self, memo: object) -> Any:
+        raise TypeError("it cannot be copied")
+
+
+@pytest.mark.parametrize("transport", INSIDE, indirect=True)
+async def test_what_cannot_be_copied_is_its_receivers_trouble(world: Any) -> None:
+    publisher, ear = await world.publisher(num_buffers=1), await world.subscriber(leaky=True, max_queue=2)
+    for message in (Uncopyable(), "copied"):
+        await asyncio.wait_for(publisher.broadcast(message), HANG)
+    with pytest.raises(TypeError, match="cannot be copied"):
+        await ear.recv()
+    assert await ear.recv() == "copied"
+
+
 @pytest.mark.parametrize("transport", ["shm"], indirect=True)
 async def test_a_task_that_outlives_a_loan_lends_nothing(world: Any) -> None:
     source, relay = await world.publisher("A", num_buffers=1), await world.context.publisher("B")

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
+from ezmsg.control.forks import keep_from_forks
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.connection import Closed, Connection, Event
 from ezmsg.protocol.errors import ServerUnreachable
@@ -88,6 +89,7 @@ class ControlTransport(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there: say hello."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+        keep_from_forks(transport.get_extra_info("socket").fileno())
         self.flush()
 
     def data_received(self, data: bytes) -> None:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from ezmsg.graphserver.embedded import GraphServer
     from ezmsg.protocol.dag import CyclicException
 
+    __version__: str
+
 _HOMES = {
     "Collection": "ezmsg.core.graph.collection",
     "Complete": "ezmsg.core.graph.termination",
@@ -163,6 +165,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("ezmsg-core")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -172,4 +176,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES, *_SUBMODULES})
+    return sorted({*globals(), *_HOMES, *_SUBMODULES, "__version__"})

@@ -203,18 +203,24 @@ class NothingReceived(DataPlaneError, TimeoutError):
 
 @define(kw_only=True, slots=False, eq=False)
 class NotSent(DataPlaneError, TimeoutError):
-    """A message was not accepted in time and nobody gets it; ``reason`` says what held it back."""
+    """A message was not accepted in time; ``reason`` says what held it back.
+
+    Nobody gets it, unless it ``may_follow``: then it was under way already, and could not be called back.
+    """
 
     code: ClassVar[str] = "EZ-5102"
     topic: str
     seconds: float
     reason: str
+    may_follow: bool = False
 
     def sentence(self) -> str:
-        return (
-            f"A message on {self.topic} was not sent within {self.seconds:g} s, because {self.reason}. Nobody "
-            "gets it. Publish it again, or allow more time."
+        advice = (
+            "It may still be sent. Allow more time."
+            if self.may_follow
+            else "Nobody gets it. Publish it again, or allow more time."
         )
+        return f"A message on {self.topic} was not sent within {self.seconds:g} s, because {self.reason}. {advice}"
 
 
 @define(kw_only=True, slots=False, eq=False)

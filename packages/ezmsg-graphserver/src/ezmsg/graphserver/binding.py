@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 
+from ezmsg.graphserver.forks import keep_from_forks
 from ezmsg.protocol.addresses import DEFAULT_HOST, DEFAULT_PORT, Address
 from ezmsg.protocol.errors import AddressInUse
 
@@ -41,6 +42,7 @@ def bind(address: Address) -> socket.socket:
         reason = os.strerror(error.errno) if error.errno is not None else str(error)
         raise AddressInUse(address=str(address), reason=reason) from error
     sock.setblocking(False)
+    keep_from_forks(sock.fileno())
     return sock
 
 

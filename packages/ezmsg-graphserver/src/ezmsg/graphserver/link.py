@@ -10,6 +10,7 @@ import socket
 from typing import Any, Protocol, cast
 
 from ezmsg.graphserver.effects import PeerId
+from ezmsg.graphserver.forks import keep_from_forks
 from ezmsg.graphserver.state.event_log import Cursor
 from ezmsg.protocol import connection as protocol
 from ezmsg.protocol.errors import DeadlineExceeded, EzmsgError, ServerOverloaded
@@ -79,7 +80,9 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the clock of the handshake."""
         self._transport = cast(asyncio.Transport, transport)
-        _watch_for_silence(transport.get_extra_info("socket"))
+        sock = transport.get_extra_info("socket")
+        keep_from_forks(sock.fileno())
+        _watch_for_silence(sock)
         peername = transport.get_extra_info("peername")
         self.address = f"{peername[0]}:{peername[1]}" if peername else "?"
         self._timer = self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._handshake_expired)

@@ -15,6 +15,12 @@ T = TypeVar("T")
 CANCEL_LIMIT_S = 1.0
 """How long a call whose time is over may take to say whether it was done after all, in seconds."""
 
+TRY_TURNS = 2
+"""How many turns of the event loop a call gets although its time is over, so that a timeout of 0 is a try.
+
+A publisher may let the others have one of them before it sends.
+"""
+
 Begin = Callable[[], Coroutine[Any, Any, T] | None]
 """Does something on the event loop at once and returns None, or returns what is to be awaited there."""
 
@@ -22,13 +28,15 @@ Begin = Callable[[], Coroutine[Any, Any, T] | None]
 class Call(Generic[T]):
     """One thing that a thread waits for."""
 
-    __slots__ = ("_begin", "_sleeper", "_task", "done", "error", "result")
+    __slots__ = ("_begin", "_rest", "_sleeper", "_task", "done", "error", "result", "settled")
 
     def __init__(self, begin: Begin[T]) -> None:
         self._begin = begin
         self._sleeper = Sleeper()
+        self._rest: Coroutine[Any, Any, T] | None = None
         self._task: asyncio.Task[None] | None = None
         self.done = False
+        self.settled = True  # what was asked for is done, or never will be
         self.error: BaseException | None = None
         self.result: T | None = None
 
@@ -42,12 +50,21 @@ class Call(Generic[T]):
         if rest is None:
             self.end(None)
         else:
+            self._rest = rest
             self._task = asyncio.get_running_loop().create_task(self._complete(rest))
+            self._task.add_done_callback(self._ended)
 
     def cancel(self, _: object = None) -> None:
         """Do not go on; on the event loop."""
         if self._task is not None:
             self._task.cancel()
+
+    def cancel_after_try(self, turns: int) -> None:
+        """Do not go on after so many turns of the event loop; on the event loop."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self.cancel_after_try, turns - 1)
+        else:
+            self.cancel()
 
     def end(self, error: BaseException | None) -> None:
         """Let the thread go on, unless it does already."""
@@ -59,6 +76,13 @@ class Call(Generic[T]):
     def wait(self, deadline: Deadline) -> bool:
         """Wait for the end, and return whether it came in time."""
         return self._sleeper.sleep(deadline)
+
+    def _ended(self, _: "asyncio.Task[None]") -> None:
+        """See to a task that was cancelled before its first step."""
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            rest.close()
+        self.end(asyncio.CancelledError())
 
     async def _complete(self, rest: Coroutine[Any, Any, T]) -> None:
         try:
@@ -104,28 +128,27 @@ class Calls:
         begin: Begin[T],
         operation: str,
         timeout: float | None = None,
-        late: Callable[[float], Exception] | None = None,
+        late: Callable[[float, bool], Exception] | None = None,
     ) -> T:
         """Let something be done on the event loop, and return its result or raise its error.
 
         When the time is over it is cancelled. What was done in the very last moment counts as done.
 
-        :param late: makes the error for that, else it is :class:`DeadlineExceeded`.
+        :param late: makes the error for that, of the seconds and whether it is certain that it will not be done
+            later; else it is :class:`DeadlineExceeded`.
         :raises ContextNotOpen: if calls are not answered, or not any more before this one is done.
         """
         self.check(operation)
         call = Call(begin)
         self._under_way.add(call)
         try:
-            self.post(self._start, call)
-            if self.loop.is_closed():
-                self.refuse("lives on an event loop that is closed")
-                self.abandon()
-            self._wait(call, timeout)
+            self._start_and_wait(call, timeout)
             if isinstance(call.error, asyncio.CancelledError):
                 self.check(operation)
+                if timeout is not None and late is not None:
+                    raise late(timeout, call.settled)
                 if timeout is not None:
-                    raise late(timeout) if late else DeadlineExceeded(operation=operation, seconds=timeout)
+                    raise DeadlineExceeded(operation=operation, seconds=timeout)
             if call.error is not None:
                 raise call.error
             return call.result  # type: ignore[return-value]  # it is there when there is no error
@@ -139,15 +162,20 @@ class Calls:
         else:
             call.end(asyncio.CancelledError())
 
-    def _wait(self, call: Call[Any], timeout: float | None) -> None:
+    def _start_and_wait(self, call: Call[Any], timeout: float | None) -> None:
         try:
+            self.post(self._start, call)
+            if self.loop.is_closed():
+                self.refuse("lives on an event loop that is closed")
+                self.abandon()
             if call.wait(Deadline(timeout)):
                 return
         except BaseException:  # Ctrl-C
             self.post(call.cancel, None)
             raise
-        self.post(call.cancel, None)
+        self.post(call.cancel_after_try, TRY_TURNS)
         if not call.wait(Deadline(CANCEL_LIMIT_S)):
+            call.settled = False
             call.end(asyncio.CancelledError())
 
     def cancel_all(self) -> None:

@@ -125,7 +125,7 @@ class SyncContext:
     # --- every publisher of the graph ---------------------------------------------------------------------
 
     def sync(self, timeout: float | None = None) -> None:
-        """Wait until everything published so far is released.
+        """Pause every publisher, and wait until everything published so far is released; then :meth:`resume`.
 
         :raises DeadlineExceeded: if it takes longer than ``timeout`` seconds.
         """

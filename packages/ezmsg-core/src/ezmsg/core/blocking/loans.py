@@ -51,6 +51,19 @@ class SyncLoan:
         lease.release()
 
 
+class SyncPrivateLoan(SyncLoan):
+    """The same of a leaky subscriber: a private copy, because no publisher waits until its receiver is done."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Any:
+        lease = self._take()
+        try:
+            return lease.private()
+        finally:
+            release(self._calls, lease)
+
+
 def release(calls: Calls, lease: Lease) -> None:
     """Let go of a message that was not lent, on the event loop that it belongs to."""
     calls.post(_release, lease)

@@ -40,7 +40,8 @@ class SyncPublisher:
 
         An object handed on inside the process must not be changed later; an array that goes to another process may.
 
-        :raises NotSent: if that takes longer than ``timeout`` seconds; then nobody gets the message.
+        :raises NotSent: if that takes longer than ``timeout`` seconds; then nobody gets the message, unless the
+            error says that it ``may_follow``. With 0 it is sent if a buffer is free.
         :raises EndpointClosed: if the publisher is closed.
         :raises UnencodableMessage: if the object cannot become bytes; then nobody gets it.
         :raises ContextNotOpen: if the context was shut down.
@@ -53,7 +54,7 @@ class SyncPublisher:
         self.publish(obj, timeout)
 
     def sync(self, timeout: float | None = None) -> None:
-        """Wait until every message published so far has been released by all who got it.
+        """Pause, and wait until every message published so far has been released; :meth:`resume` goes on.
 
         :raises DeadlineExceeded: if that takes longer than ``timeout`` seconds.
         """
@@ -78,12 +79,14 @@ class SyncPublisher:
         """
         self._calls.run(self._publisher.wait_closed, f"wait_closed() of {self.topic}", timeout)
 
-    def _not_sent(self, seconds: float) -> NotSent:
-        if self.running:
+    def _not_sent(self, seconds: float, settled: bool) -> NotSent:
+        if not settled:
+            reason = "the event loop is busy, perhaps with making bytes of it"
+        elif self.running:
             reason = f"all {self._publisher.options.num_buffers} of its buffers are still held by subscribers"
         else:
             reason = "the publisher is paused"
-        return NotSent(topic=self.topic, seconds=seconds, reason=reason)
+        return NotSent(topic=self.topic, seconds=seconds, reason=reason, may_follow=not settled)
 
 
 def _pause(publisher: Publisher) -> None:

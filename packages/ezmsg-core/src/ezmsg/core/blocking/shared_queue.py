@@ -46,7 +46,7 @@ def share(subscriber: Subscriber, bell: Doorbell) -> SharedQueue:
     before = subscriber._queue
     if isinstance(before, SharedQueue):
         return before
-    shared = SharedLeakyQueue(bell, before._limit) if isinstance(before, LeakyQueue) else SharedQueue(bell)
+    shared = SharedLeakyQueue(bell, before.limit) if isinstance(before, LeakyQueue) else SharedQueue(bell)
     shared.extend(before)
     shared.closed = subscriber._closed
     subscriber._queue = shared

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from ezmsg.core.blocking.calls import Calls
-from ezmsg.core.blocking.loans import SyncLoan, release
+from ezmsg.core.blocking.loans import SyncLoan, SyncPrivateLoan, release
 from ezmsg.core.blocking.shared_queue import SharedQueue, share
 from ezmsg.core.blocking.waiting import Deadline, Doorbell
 from ezmsg.core.errors import EndpointClosed, NothingReceived
@@ -36,6 +36,7 @@ class SyncSubscriber:
     ) -> None:
         self._subscriber = sub
         self._calls = _calls or Calls(loop)
+        self._loan = SyncPrivateLoan if sub.leaky else SyncLoan
         self._queue = _queue or _share_there(sub, self._calls)
 
     @property
@@ -80,9 +81,9 @@ class SyncSubscriber:
         """Lend the next message without copying it: ``with subscriber.recv_zero_copy(1.0) as message:``.
 
         Its publisher's buffer is free again on leaving. Arrays from another process are read-only views. Neither
-        change nor keep the message. Entering raises what :meth:`recv` does.
+        change nor keep the message. A leaky subscriber gets a private copy. Entering raises what :meth:`recv` does.
         """
-        return SyncLoan(lambda: self.next_lease(timeout), self._subscriber.loans, self._calls)
+        return self._loan(lambda: self.next_lease(timeout), self._subscriber.loans, self._calls)
 
     def close(self) -> None:
         """Stop receiving. Messages not yet received are let go of; views that were kept stay readable."""
@@ -124,8 +125,8 @@ class SyncSubscriber:
         lease = self.try_take()
         if lease is None:
             return False
-        if zero_copy:
-            with SyncLoan(lambda: lease, self._subscriber.loans, self._calls) as message:
+        if zero_copy or self._subscriber.leaky:  # a leaky one holds nothing while its message is handled
+            with self._loan(lambda: lease, self._subscriber.loans, self._calls) as message:
                 callback(message)
         else:
             try:

@@ -25,6 +25,11 @@ class Window:
         """How many tokens are taken."""
         return self.size - len(self._free)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether anybody waits for a token."""
+        return bool(self._waiters)
+
     def try_take(self) -> int | None:
         """Take a token if one is free and nobody waits for it."""
         if not self._free or self._waiters:

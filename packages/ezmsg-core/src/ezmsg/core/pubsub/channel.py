@@ -1,6 +1,7 @@
 """The subscribers' end of a channel: one publisher's messages, for all subscribers of one event loop."""
 
 import asyncio
+import sys
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 import numpy as np
 
 from ezmsg.core.messages.codec import Codec
-from ezmsg.core.messages.payload import Array
+from ezmsg.core.messages.payload import Array, unset_memory
 
 
 class Lease(ABC):
@@ -28,6 +29,16 @@ class Lease(ABC):
         """The owners of the memory that is lent."""
         return ()
 
+    @property
+    def channel(self) -> "Channel | None":
+        """Where the message occupies a slot, or ``None``."""
+        return None
+
+    @property
+    def room(self) -> int:
+        """How many messages of this kind may wait before a publisher has to."""
+        return sys.maxsize if self.channel is None else self.channel.room
+
     def __init__(self, number: int) -> None:
         self.number = number
         self.holders = 0  # how many subscribers hold the message
@@ -44,6 +55,10 @@ class Lease(ABC):
     @abstractmethod
     def private(self) -> Any:
         """Return a copy of the message that belongs to the caller."""
+
+    @abstractmethod
+    def detached(self) -> "Lease":
+        """Return a lease on a private copy that occupies no slot, so that this one may be released early."""
 
     def guarded(self) -> tuple[Any, Array | None]:
         """Return a view of the caller's own, and an object that lives as long as anything that lies in the view.
@@ -86,11 +101,34 @@ class EncodedLease(Lease):
     def private(self) -> Any:
         return self._codec.decode(self._memory, copy=True)
 
+    def detached(self) -> Lease:
+        body = unset_memory(len(self._memory))
+        body[:] = self._memory
+        return DetachedLease(self.number, body.toreadonly(), self._codec)
+
     def guarded(self) -> tuple[Any, Array | None]:
         return decode_guarded(self._memory, self._codec)
 
     def _decode(self) -> Any:
         return self._codec.decode(self._memory)
+
+
+class DetachedLease(EncodedLease):
+    """A message whose bytes lie in memory of their own, for which no publisher waits."""
+
+    __slots__ = ()
+
+    lent = False
+
+    def __init__(self, number: int, memory: memoryview, codec: Codec) -> None:
+        super().__init__(number, -1, memory, codec)
+        self.holders = 1
+
+    def detached(self) -> Lease:
+        return self
+
+    def _free(self) -> None:
+        """Nothing of the publisher's is occupied."""
 
 
 def decode_guarded(memory: memoryview, codec: Codec) -> tuple[Any, Array]:
@@ -105,18 +143,32 @@ class Receiver(Protocol):
     def put(self, lease: Lease) -> None:
         """Take a message in; :meth:`Lease.release` must follow sooner or later."""
 
+    def joined(self, channel: "Channel") -> None:
+        """Learn of a channel that messages will come by."""
+
+
+def patience(num_buffers: int) -> int:
+    """Return how many releases may gather before the publisher is told, as it may soon be waiting for them."""
+    return max(1, num_buffers // 4)
+
 
 class Channel:
     """One publisher, as one event loop hears it; each transport has its own kind."""
 
     kind = "UNKNOWN"
 
-    def __init__(self, publisher_id: UUID, topic: str, receivers: list[Receiver]) -> None:
+    def __init__(self, publisher_id: UUID, topic: str, receivers: list[Receiver], num_buffers: int) -> None:
         self.publisher_id = publisher_id
         self.topic = topic
         self.receivers = receivers
+        self.num_buffers = num_buffers
         self.next_message = 0
         self.over = asyncio.Event()  # nothing more will come
+
+    @property
+    def room(self) -> int:
+        """How many messages may wait before the publisher has to; those whose release is under way wait, too."""
+        return self.num_buffers - patience(self.num_buffers)
 
     def deliver(self, lease: Lease) -> None:
         """Hand a message to every subscriber that hears this publisher."""

@@ -286,6 +286,7 @@ class Exchange:
             if publisher is not None and not attached.done():
                 strict = publisher.options.strict_views
                 sender = LocalSender(publisher.window, channel, home.mailbox, self.mailbox, strict_views=strict)
+                channel.num_buffers = publisher.window.size
                 channel.detach = lambda: _run_on(home, self, lambda: publisher.detach(sender))
                 publisher.attach(sender)
             _run_on(self, home, lambda: _finish(attached))

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from ezmsg.core.pubsub.channel import Lease
+from ezmsg.core.pubsub.channel import Channel, Lease
 
 
 class Queue(deque[Lease]):
@@ -23,15 +23,35 @@ class Queue(deque[Lease]):
 
 
 class LeakyQueue(Queue):
-    """At most ``limit`` messages: a new one pushes the oldest out, which is released at once and counted."""
+    """At most ``limit`` messages: a new one pushes the oldest out, which is released at once and counted.
+
+    No publisher waits for what waits here. If ``limit`` messages would take the last of its slots, those that wait
+    longest are detached from them.
+    """
 
     def __init__(self, limit: int) -> None:
         super().__init__()
-        self._limit = limit
+        self.limit = limit
 
     def put(self, lease: Lease) -> None:
         """Append a message, dropping the oldest if there are too many."""
-        while len(self) >= self._limit:
+        while len(self) >= self.limit:
             self.popleft().release()
             self.dropped += 1
         self.append(lease)
+        if lease.room < self.limit and lease.channel is not None:
+            self._detach_oldest(lease.channel)
+
+    def _detach_oldest(self, channel: Channel) -> None:
+        """Leave the messages of a channel no more slots than its publisher can spare."""
+        attached = 0
+        for place in reversed(range(len(self))):
+            lease = self[place]
+            if lease.channel is not channel:
+                continue
+            attached += 1
+            if attached > lease.room:
+                self[place] = lease.detached()
+                lease.release()
+            if attached > channel.room:  # what is older was detached before
+                return

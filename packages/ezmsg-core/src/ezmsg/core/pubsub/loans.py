@@ -37,6 +37,15 @@ def lenders_of(obj: object, loans: Sequence[Lease]) -> tuple[Lease, ...]:
     return lenders
 
 
+def is_lent_elsewhere(obj: object) -> bool:
+    """Whether an object may lie in memory on loan on another event loop, whose leases are not ours to hold."""
+    if len(_open) < 2:
+        return False
+    ours = open_loans()
+    loans = [lease for theirs in list(_open.values()) if theirs is not ours for lease in tuple(theirs)]
+    return bool(loans) and bool(memory_used(obj, (owner for lease in loans for owner in lease.memory)))
+
+
 class Lender(Protocol):
     """What a loan needs of a subscriber."""
 
@@ -44,6 +53,8 @@ class Lender(Protocol):
     loans: list[Lease]
 
     async def next_lease(self) -> Lease: ...
+
+    async def recv(self) -> Any: ...
 
 
 class Loan:
@@ -75,3 +86,12 @@ class Loan:
             if lease.lent:
                 self._subscriber.loans.remove(lease)
             lease.release()
+
+
+class PrivateLoan(Loan):
+    """The same of a leaky subscriber: a private copy, because no publisher waits until its receiver is done."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> Any:
+        return await self._subscriber.recv()

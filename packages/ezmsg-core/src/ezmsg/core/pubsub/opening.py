@@ -105,7 +105,7 @@ class Opener:
     ) -> SharedMemoryChannel | TcpChannel:
         if not link.same_host:
             link.reader.data_limit = MESSAGE_LIMIT  # now that we know who sends
-            return TcpChannel(source.publisher_id, source.topic, receivers, link, number, CODEC)
+            return TcpChannel(source.publisher_id, source.topic, receivers, link, number, num_buffers, CODEC)
         channel = SharedMemoryChannel(
             source.publisher_id,
             source.topic,

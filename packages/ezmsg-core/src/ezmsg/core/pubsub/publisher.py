@@ -1,6 +1,7 @@
 """A publisher: hands each message to every process that hears its topic, and waits when they fall behind."""
 
 import asyncio
+import copy
 import logging
 import os
 import time
@@ -11,6 +12,7 @@ from ezmsg.core.errors import EndpointClosed, UnencodableMessage
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.pubsub.backpressure import Window
 from ezmsg.core.pubsub.exchange import Exchange
+from ezmsg.core.pubsub.loans import is_lent_elsewhere
 from ezmsg.core.pubsub.options import (
     DEFAULT_BUF_SIZE,
     DEFAULT_NUM_BUFFERS,
@@ -22,12 +24,16 @@ from ezmsg.core.transports.in_process import LocalSender
 from ezmsg.core.transports.sender import Sender
 from ezmsg.core.transports.shared_memory import SharedMemorySender, Slots
 from ezmsg.core.transports.tcp import TcpSender, joined
+from ezmsg.core.wording import said
 from ezmsg.protocol.addresses import AddressType
 
 logger = logging.getLogger("ezmsg")
 
 WARN_AGAIN_S = 5.0
 """Seconds between two warnings that a publisher waits for its subscribers."""
+
+LOOK_AGAIN_S = 1.0
+"""Seconds between two looks whether a publisher waits for an event loop that is closed."""
 
 TURN_MESSAGES = 64
 """After this many messages the rest of the event loop gets a turn, even if nothing makes the publisher wait."""
@@ -75,6 +81,7 @@ class Publisher:
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
         self._warned_at = -WARN_AGAIN_S
+        self._looking: asyncio.TimerHandle | None = None
 
     @classmethod
     async def create(
@@ -133,7 +140,10 @@ class Publisher:
         self._running.set()
 
     async def sync(self) -> None:
-        """Pause, and wait until every message published so far has been released; :meth:`resume` goes on."""
+        """Pause, and wait until every message published so far has been released; :meth:`resume` goes on.
+
+        Until then no message leaves, nor one that waits for a buffer already.
+        """
         self.pause()
         await self.window.wait_returned()
 
@@ -149,15 +159,20 @@ class Publisher:
             self._turn_due = False
             await asyncio.sleep(0)
         self._check_open()
-        while not self._running.is_set():
-            await self._running.wait()
-            self._check_open()
-        if not self._senders:
-            self.next_message += 1
-            return
-        token = self.window.try_take()
-        if token is None:
+        while True:
+            while not self._running.is_set():
+                await self._running.wait()
+                self._check_open()
+            if not self._senders:
+                self.next_message += 1
+                return
+            token = self.window.try_take()
+            if token is not None:
+                break
             token = await self._take_blocked()
+            if self._running.is_set():
+                break
+            self.window.give_back(token)  # it was paused meanwhile, and may be asked whether all buffers are back
         try:
             self._send(token, obj)
         except BaseException:
@@ -179,6 +194,8 @@ class Publisher:
         self._closed = True
         self._running.set()
         self.window.refuse(EndpointClosed(topic=self.topic, role="publisher"))
+        if self._looking is not None:
+            self._looking.cancel()
         self._closing = asyncio.get_running_loop().create_task(self._drain_and_leave())
 
     async def wait_closed(self) -> None:
@@ -194,6 +211,8 @@ class Publisher:
             self.next_message += 1
             self.window.give_back(token)
             return
+        if self._local and is_lent_elsewhere(obj):
+            obj = self._copied(obj)
         number = self.next_message
         if self._shared or self._tcp:
             self._send_encoded(number, token, obj)
@@ -203,13 +222,21 @@ class Publisher:
         for local in self._local:
             local.send(number, token, obj)
 
+    def _copied(self, obj: Any) -> Any:
+        try:
+            return copy.deepcopy(obj)
+        except Exception as error:  # whatever a user's class raises when it is copied
+            raise UnencodableMessage(
+                topic=self.topic, type_name=type(obj).__qualname__, reason=said(error)
+            ) from error
+
     def _send_encoded(self, number: int, token: int, obj: Any) -> None:
         """Everything that can fail comes before the first channel gets the message."""
         try:
             payload = CODEC.encode(obj)
         except Exception as error:  # whatever a user's class raises when it is pickled
             raise UnencodableMessage(
-                topic=self.topic, type_name=type(obj).__qualname__, reason=_said(error)
+                topic=self.topic, type_name=type(obj).__qualname__, reason=said(error)
             ) from error
         # Releases are read before the next large message, so that it goes where the cache is still warm.
         self._turn_due = payload.size >= LARGE_BYTES
@@ -228,7 +255,20 @@ class Publisher:
         if now - self._warned_at > WARN_AGAIN_S and "EZMSG_DISABLE_BACKPRESSURE_WARNING" not in os.environ:
             self._warned_at = now
             logger.warning("%s under subscriber backpressure!", self.topic)
+        self._let_closed_loops_go()
         return await self.window.take()
+
+    def _let_closed_loops_go(self) -> None:
+        """Let nobody wait for a subscriber whose event loop was closed without a word, now or later."""
+        for local in self._local:
+            local.abandon_if_closed()
+        if self._looking is None and self._local and not self._closed:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._looking = None
+        if self.window.waiting:
+            self._let_closed_loops_go()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -262,10 +302,3 @@ class Publisher:
             logger.warning(
                 "%s was closed with %d message(s) not delivered within %g s", self.topic, self.undelivered, LINGER_S
             )
-
-
-def _said(error: Exception) -> str:
-    try:
-        return str(error) or type(error).__name__
-    except Exception:  # noqa: BLE001  protects the publisher from a user's __str__
-        return type(error).__name__

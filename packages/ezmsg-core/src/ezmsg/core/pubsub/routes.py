@@ -59,6 +59,8 @@ class Routes:
             route.opening = asyncio.ensure_future(self._open(route))
         if receiver not in route.receivers:
             route.receivers.append(receiver)
+            if route.channel is not None:
+                receiver.joined(route.channel)
         assert route.opening is not None
         return asyncio.shield(route.opening)
 
@@ -85,6 +87,8 @@ class Routes:
         if not route.receivers:  # taken back while the channel was being opened
             self._forget(route)
             self._close_channel(channel)
+        for receiver in route.receivers:
+            receiver.joined(channel)
         return channel
 
     def remove(self, publisher_id: UUID, receivers: list[Receiver]) -> list[Awaitable[None]]:

@@ -1,18 +1,21 @@
 """A subscriber: the messages of every publisher whose topic leads to its own."""
 
 import asyncio
+import logging
 import sys
 from typing import Any, Self
 from uuid import UUID, uuid4
 
 from ezmsg.core.errors import EndpointClosed, InvalidOption
-from ezmsg.core.pubsub.channel import Lease
+from ezmsg.core.pubsub.channel import Channel, Lease
 from ezmsg.core.pubsub.exchange import Exchange
 from ezmsg.core.pubsub.leaky import LeakyQueue, Queue
-from ezmsg.core.pubsub.loans import Loan, open_loans
+from ezmsg.core.pubsub.loans import Loan, PrivateLoan, open_loans
 from ezmsg.core.pubsub.options import check_whole, flag
 from ezmsg.core.pubsub.watched_loans import WatchedLoan
 from ezmsg.protocol.addresses import AddressType
+
+logger = logging.getLogger("ezmsg")
 
 _GUARD = object()
 
@@ -47,7 +50,8 @@ class Subscriber:
         self._loop = asyncio.get_running_loop()
         self._closed = False
         self._withdrawal: asyncio.Task[None] | None = None
-        self._loan = WatchedLoan if flag("EZMSG_DEBUG_VIEWS", False) else Loan
+        self._loan = PrivateLoan if leaky else WatchedLoan if flag("EZMSG_DEBUG_VIEWS", False) else Loan
+        self._told: set[tuple[str, int]] = set()
 
     @classmethod
     async def create(
@@ -92,6 +96,20 @@ class Subscriber:
         if self._waiting:
             self._wake()
 
+    def joined(self, channel: Channel) -> None:
+        """Say, once for each topic, that a publisher has fewer slots than messages may wait here."""
+        queue, about = self._queue, (channel.topic, channel.num_buffers)
+        if not isinstance(queue, LeakyQueue) or queue.limit < channel.num_buffers or about in self._told:
+            return
+        self._told.add(about)
+        logger.warning(
+            "Leaky subscriber %s lets max_queue=%d messages wait, but publisher %s has only num_buffers=%d. Older "
+            "messages are copied, so that it need not wait. Let num_buffers be larger than max_queue to save that.",
+            self.topic,
+            queue.limit,
+            *about,
+        )
+
     async def recv(self) -> Any:
         """Return the next message as a private copy.
 
@@ -107,7 +125,8 @@ class Subscriber:
         """Lend the next message without copying it: ``async with subscriber.recv_zero_copy() as message:``.
 
         Its publisher's buffer is free again on leaving, unless the message was published again inside this process.
-        Arrays from another process are read-only views. Neither change nor keep the message.
+        Arrays from another process are read-only views. Neither change nor keep the message. A leaky subscriber
+        gets a private copy, as from :meth:`recv`.
 
         :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
         """

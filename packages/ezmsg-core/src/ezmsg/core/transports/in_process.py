@@ -16,6 +16,7 @@ from ezmsg.core.messages.read_only import IMMUTABLE
 from ezmsg.core.pubsub.backpressure import Window
 from ezmsg.core.pubsub.channel import Channel, Lease, Receiver, decode_guarded
 from ezmsg.core.pubsub.loans import lenders_of, open_loans
+from ezmsg.core.pubsub.options import MAX_NUM_BUFFERS
 from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.core.transports.sender import Sender
 
@@ -40,6 +41,18 @@ class LocalLease(Lease):
 
     def private(self) -> Any:
         return copy.deepcopy(self._object)
+
+    @property
+    def channel(self) -> Channel:
+        return self._sender.channel
+
+    @property
+    def room(self) -> int:
+        lenders = self._sender.lenders_of(self._token) if self.lent else ()
+        return min(self.channel.room, *(lease.room for lease in lenders)) if lenders else self.channel.room
+
+    def detached(self) -> Lease:
+        return CopyLease(self)
 
     def _decode(self) -> Any:
         return self._object
@@ -73,13 +86,42 @@ class StrictLease(LocalLease):
         return decode_guarded(body.toreadonly(), CODEC)
 
 
+class CopyLease(Lease):
+    """A private copy of an object, which waits to be received. If it cannot be made, its receiver is told why."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, original: LocalLease) -> None:
+        super().__init__(original.number)
+        self.holders = 1
+        self._error: Exception | None = None
+        try:
+            self._value = original.private()
+        except Exception as error:  # noqa: BLE001  protects the publisher from what a user's class raises when copied
+            self._error = error.with_traceback(None)  # else it would keep everything on the way to here
+
+    def private(self) -> Any:
+        return self._decode()
+
+    def detached(self) -> Lease:
+        return self
+
+    def _decode(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def _free(self) -> None:
+        """Nothing of the publisher's is occupied."""
+
+
 class LocalChannel(Channel):
-    """A publisher of the same process."""
+    """A publisher of the same process; its ``num_buffers`` are known once it feeds the channel."""
 
     kind = "LOCAL"
 
     def __init__(self, publisher_id: UUID, topic: str, receivers: list[Receiver]) -> None:
-        super().__init__(publisher_id, topic, receivers)
+        super().__init__(publisher_id, topic, receivers, MAX_NUM_BUFFERS)
         self.detach: Callable[[], object] | None = None
 
     def leave(self) -> None:
@@ -104,7 +146,7 @@ class LocalSender(Sender):
         strict_views: bool = False,
     ) -> None:
         super().__init__(window)
-        self._channel = channel
+        self.channel = channel
         self._ours = ours
         self._theirs = theirs
         self._same_loop = ours is theirs
@@ -120,11 +162,16 @@ class LocalSender(Sender):
         if self._loans:
             lease.lent = self._borrow(token, obj)
         if self._same_loop:
-            self._channel.deliver(lease)
+            self.channel.deliver(lease)
             return
         try:
-            self._theirs.post(self._channel.deliver, lease)
+            self._theirs.post(self.channel.deliver, lease)
         except RuntimeError:  # their event loop was closed without a word; nobody there holds anything now
+            self.abandon()
+
+    def abandon_if_closed(self) -> None:
+        """Give up what an event loop holds that was closed without a word: nobody there will let go of it."""
+        if self._held and self._theirs.closed:
             self.abandon()
 
     def release_from_subscriber(self, token: int) -> None:
@@ -146,7 +193,11 @@ class LocalSender(Sender):
 
     def memory_of(self, token: int) -> tuple[object, ...]:
         """Return the owners of the lent memory that an object under way lies in."""
-        return tuple(owner for lease in self._lenders.get(token, ()) for owner in lease.memory)
+        return tuple(owner for lease in self.lenders_of(token) for owner in lease.memory)
+
+    def lenders_of(self, token: int) -> tuple[Lease, ...]:
+        """Return the leases on the lent memory that an object under way lies in."""
+        return self._lenders.get(token, ())
 
     def _borrow(self, token: int, obj: object) -> bool:
         """Keep what the object lies in lent until the object is released; return whether it lies in anything."""
@@ -174,6 +225,6 @@ class LocalSender(Sender):
             "Messages of type %s on %s are handed on as they are, in spite of strict_views: they cannot be "
             "pickled. Publish something that can, or see that no subscriber changes them.",
             type(obj).__qualname__,
-            self._channel.topic,
+            self.channel.topic,
             exc_info=error,
         )

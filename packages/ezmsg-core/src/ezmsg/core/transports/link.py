@@ -14,6 +14,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol, cast
 
+from ezmsg.control.forks import keep_from_forks
 from ezmsg.core.transports import records
 from ezmsg.core.transports.busy_wait import BusyWait
 from ezmsg.core.transports.listening import same_user
@@ -220,7 +221,10 @@ class Link(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         try:
             # A socket object of our own, to write without a detour and to read what is left after the peer's death.
-            self._socket = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+            shared = transport.get_extra_info("socket").fileno()
+            self._socket = socket.socket(fileno=os.dup(shared))
+            keep_from_forks(shared)
+            keep_from_forks(self._socket.fileno())
         except OSError as error:
             logger.warning("A link of the data plane was closed at once: %s", error)
             self.abort()

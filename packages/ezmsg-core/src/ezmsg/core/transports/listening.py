@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from ezmsg.control.forks import keep_from_forks
 from ezmsg.core.errors import InvalidOption
 from ezmsg.core.platform import PASSES_DESCRIPTORS
 
@@ -34,6 +35,7 @@ async def listen_for_links(exchange_id: uuid.UUID, factory: Factory) -> tuple[as
     if PASSES_DESCRIPTORS:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind("\0" + link_name(exchange_id))
+        keep_from_forks(listener.fileno())
         return await loop.create_unix_server(factory, sock=listener, backlog=512), f"unix:{link_name(exchange_id)}"
     server, port = await _serve(factory, LOOPBACK, 0)
     return server, f"tcp:{host_id()}:{port}"
@@ -76,6 +78,7 @@ async def _serve(factory: Factory, host: str, port: int) -> tuple[asyncio.Server
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(512)
+        keep_from_forks(listener.fileno())
         server = await loop.create_server(factory, sock=listener, backlog=512)
     except BaseException:
         listener.close()
@@ -89,6 +92,7 @@ def listen_for_segments(exchange_id: uuid.UUID) -> socket.socket:
     listener.bind("\0" + segment_name(exchange_id))
     listener.listen(1024)
     listener.setblocking(False)
+    keep_from_forks(listener.fileno())
     return listener
 
 

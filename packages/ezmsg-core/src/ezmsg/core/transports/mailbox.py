@@ -14,6 +14,11 @@ class Mailbox:
         self._calls: deque[tuple[Callable[[Any], object], Any]] = deque()
         self._woken = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether its event loop is closed, so that nothing posted would ever run."""
+        return self._loop.is_closed()
+
     def post(self, call: Callable[[Any], object], argument: Any) -> None:
         """Run ``call(argument)`` on the loop; safe from any thread.
 

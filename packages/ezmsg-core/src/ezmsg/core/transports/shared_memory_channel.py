@@ -5,7 +5,7 @@ from uuid import UUID
 
 from ezmsg.core.errors import SegmentRefused
 from ezmsg.core.messages.codec import Codec
-from ezmsg.core.pubsub.channel import Channel, EncodedLease, Receiver
+from ezmsg.core.pubsub.channel import Channel, EncodedLease, Receiver, patience
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.segments import SegmentForm
 from ezmsg.protocol.messages.channels import CloseChannel
@@ -22,6 +22,10 @@ class SharedMemoryLease(EncodedLease):
     def __init__(self, number: int, token: int, memory: memoryview, channel: "SharedMemoryChannel") -> None:
         super().__init__(number, token, memory, channel.codec)
         self._channel = channel
+
+    @property
+    def channel(self) -> Channel:
+        return self._channel
 
     def _free(self) -> None:
         self._channel.release(self._token, len(self._memory))
@@ -43,11 +47,11 @@ class SharedMemoryChannel(Channel):
         codec: Codec,
         receive_segments: Callable[[], None],
     ) -> None:
-        super().__init__(publisher_id, topic, receivers)
+        super().__init__(publisher_id, topic, receivers, num_buffers)
         self.codec = codec
         self._link = link
         self._number = number
-        self._patience = max(1, num_buffers // 4)
+        self._patience = patience(num_buffers)
         self._unsent = 0
         self._receive_segments = receive_segments
         self._segments: dict[int, tuple[memoryview, SegmentForm]] = {}

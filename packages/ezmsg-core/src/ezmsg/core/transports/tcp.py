@@ -4,7 +4,7 @@ from uuid import UUID
 
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.payload import Payload, unset_memory
-from ezmsg.core.pubsub.channel import Channel, EncodedLease, Receiver
+from ezmsg.core.pubsub.channel import Channel, DetachedLease, EncodedLease, Lease, Receiver
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.protocol.messages.channels import CloseChannel
@@ -37,6 +37,13 @@ class TcpLease(EncodedLease):
         super().__init__(number, token, memoryview(body).toreadonly(), channel.codec)
         self._channel = channel
 
+    @property
+    def channel(self) -> Channel:
+        return self._channel
+
+    def detached(self) -> Lease:
+        return DetachedLease(self.number, self._memory, self._codec)  # its memory is used for nothing else
+
     def _free(self) -> None:
         self._channel.release(self._token)
 
@@ -47,9 +54,16 @@ class TcpChannel(Channel):
     kind = "TCP"
 
     def __init__(
-        self, publisher_id: UUID, topic: str, receivers: list[Receiver], link: Link, number: int, codec: Codec
+        self,
+        publisher_id: UUID,
+        topic: str,
+        receivers: list[Receiver],
+        link: Link,
+        number: int,
+        num_buffers: int,
+        codec: Codec,
     ) -> None:
-        super().__init__(publisher_id, topic, receivers)
+        super().__init__(publisher_id, topic, receivers, num_buffers)
         self.codec = codec
         self._link = link
         self._number = number
