@@ -28,7 +28,7 @@ class Gap:
 
 @frozen
 class Reset:
-    """The reader's numbers are of another run of the server. This is run ``epoch``; events after ``after_seq`` follow.
+    """The reader's numbers are of another run of the server; this is run ``epoch``, told from ``after_seq`` on.
 
     What happened before has to be taken from a snapshot.
     """
