@@ -98,6 +98,7 @@ _SUBMODULES = frozenset(
         "message",
         "messagemarshal",
         "netprotocol",
+        "processclient",
         "pubclient",
         "settings",
         "settingsmeta",
