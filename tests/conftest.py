@@ -3,6 +3,8 @@
 In the long profile a single test may take minutes, and none has a time limit.
 """
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -14,6 +16,12 @@ settings.register_profile(
 )
 settings.register_profile("long", settings.get_profile("default"), max_examples=50 * EXAMPLES)
 settings.load_profile("default")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two test processes for each core, as most tests wait for programs that they started."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -205,6 +205,36 @@ def test_a_leaky_subscriber_keeps_the_newest(context: sync.SyncContext) -> None:
         subscriber.recv(0)
 
 
+@pytest.mark.parametrize("num_buffers", [1, 2])
+def test_nobody_waits_for_a_leaky_subscriber(context: sync.SyncContext, num_buffers: int) -> None:
+    publisher = context.publisher("T", num_buffers=num_buffers)
+    subscriber = context.subscriber("T", leaky=True, max_queue=2)
+    publisher.publish(np.zeros(3), HANG)
+    with subscriber.recv_zero_copy(HANG) as held:
+        for number in range(10):
+            publisher.publish(np.full(3, number), HANG)
+        assert (held == 0).all()
+        held[:] = -1  # it is the receiver's own
+    assert [int(subscriber.recv(HANG)[0]) for _ in range(2)] == [8, 9]
+
+
+@pytest.mark.parametrize("zero_copy", [False, True])
+def test_nobody_waits_for_the_callback_of_a_leaky_subscriber(context: sync.SyncContext, zero_copy: bool) -> None:
+    publisher = context.publisher("T", num_buffers=1)
+    got: list[int] = []
+
+    def handle(message: Any) -> None:
+        for number in range(5):
+            publisher.publish(number, HANG)
+        got.append(message)
+
+    context.create_subscription("T", callback=handle, zero_copy=zero_copy, leaky=True)
+    publisher.publish(-1, HANG)
+    assert context.spin_once(HANG)
+    assert context.spin_once(HANG)
+    assert got == [-1, 4]
+
+
 def test_many_threads_share_the_ends(context: sync.SyncContext, aside: Callable[..., Any]) -> None:
     publisher, subscriber = context.publisher("T", num_buffers=4), context.subscriber("T")
 
@@ -658,7 +688,8 @@ def test_a_call_that_is_done_in_the_very_last_moment_counts() -> None:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        assert calls.run(work, "work", 0.001) == "done"
+        calls.run(lambda: asyncio.sleep(0), "the start of the loop", HANG)
+        assert calls.run(work, "work", 0.5) == "done"
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(HANG)

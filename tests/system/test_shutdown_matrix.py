@@ -157,14 +157,14 @@ def test_a_task_that_died_is_told_and_the_others_go_on(case, method):
 def test_a_task_that_died_ends_a_strict_run(case, method):
     case.flow("Fails", method=method, strict=True)
     case.go()
-    case.ends(1, errors=["RunFailed", "PROBE:act: OSError: no amplifier"], shut_down=("SOURCE", "SINK", "PROBE"))
+    case.ends(1, errors=["EZ-6201", "PROBE:act: OSError: no amplifier"], shut_down=("SOURCE", "SINK", "PROBE"))
     case.leaves()
 
 
 @pytest.mark.parametrize("method", [ALONE, "fork", "spawn"])
 def test_a_unit_that_cannot_be_set_up_ends_the_run_before_it_began(case, method):
     case.begin("FailsToStart", method=method)
-    case.ends(1, errors=["RunFailed", "PROBE: it could not be started: OSError: no amplifier"], shut_down=())
+    case.ends(1, errors=["EZ-6201", "PROBE: it could not be started: OSError: no amplifier"], shut_down=())
     case.leaves()
     assert not any(line.startswith(("running", "shutdown PROBE")) for line in case.program.out)
 
@@ -173,7 +173,7 @@ def test_a_unit_that_cannot_be_set_up_ends_the_run_before_it_began(case, method)
 def test_an_exception_in_main_ends_the_run(case, method):
     case.flow("MainFails", method=method)
     case.go()
-    case.ends(1, errors=["RunFailed", "PROBE:show: OSError: no display"], shut_down=("SOURCE", "SINK", "PROBE"))
+    case.ends(1, errors=["EZ-6201", "PROBE:show: OSError: no display"], shut_down=("SOURCE", "SINK", "PROBE"))
     case.leaves()
 
 

@@ -102,7 +102,7 @@ def test_sigint_ends_other_waits(run: Run, where: str) -> None:
     program.says("ready")
     program.signal(signal.SIGINT)
     assert program.ends() == 128 + signal.SIGINT
-    assert program.errors.rstrip().endswith("KeyboardInterrupt")
+    assert program.errors.rstrip().endswith("KeyboardInterrupt"), program.story()
 
 
 @pytest.mark.parametrize("name", ["never_leaves", "dies_waiting"])

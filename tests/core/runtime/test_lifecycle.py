@@ -181,7 +181,8 @@ TestRuns = Runs.TestCase
 
 def test_who_lingered_is_named():
     lifecycle = Lifecycle(["the process of A (pid 1)"])
+    lifecycle.receive(0, Busy("thread WRITER of A", "still running"))
     lifecycle.lingered(0)
-    assert lifecycle.failures == [
-        "the process of A (pid 1) was done and did not leave; look for threads that never end"
-    ]
+    (failure,) = lifecycle.failures
+    assert failure.startswith("the process of A (pid 1) was done and did not leave; ")
+    assert "thread WRITER of A: still running" in failure

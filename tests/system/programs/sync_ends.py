@@ -5,7 +5,9 @@ import signal
 import sys
 import threading
 import time
+import traceback
 import warnings
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +16,23 @@ import ezmsg.core as ez
 
 def say(*words: object) -> None:
     os.write(1, (" ".join(map(str, words)) + "\n").encode())
+
+
+def say_ready_when_asleep() -> None:
+    """Say so when the main thread is where a signal is to find it; the wait comes after this call."""
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def is_asleep() -> bool:
+        frames = traceback.extract_stack(sys._current_frames()[main])
+        return any(Path(frame.filename).match("blocking/*.py") for frame in frames)
+
+    def watch() -> None:
+        while not is_asleep():
+            time.sleep(0.001)
+        say("ready")
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def echo() -> None:
@@ -56,7 +75,7 @@ def slow() -> None:
 def waits_in_recv() -> None:
     with ez.sync.init() as context:
         subscriber = context.subscriber("NOTHING")
-        say("ready")
+        say_ready_when_asleep()
         try:
             subscriber.recv()
         except KeyboardInterrupt:
@@ -68,7 +87,7 @@ def waits_in_recv() -> None:
 def waits_in_spin() -> None:
     with ez.sync.init() as context:
         context.create_subscription("NOTHING", print)
-        say("ready")
+        say_ready_when_asleep()
         context.spin()
     say("ended")
 
@@ -77,18 +96,21 @@ def waits_in_publish() -> None:
     with ez.sync.init() as context:
         publisher, _subscriber = context.publisher("T", num_buffers=1), context.subscriber("T")
         publisher.publish(1)
-        say("ready")
+        say_ready_when_asleep()
         publisher.publish(2)
 
 
 def waits_in_shutdown() -> None:
-    context = ez.sync.init()
-    with context:
-        subscriber = context.subscriber("T")
-        context.publisher("T", num_buffers=1).publish(1)
-        loan = subscriber.recv_zero_copy()
-        loan.__enter__()
-        say("ready")
+    """Leave a context whose last message another one cannot read, as its event loop is held up."""
+    other = ez.sync.init().__enter__()
+    subscriber = other.subscriber("T")
+    with ez.sync.init() as context:
+        publisher = context.publisher("T", force_tcp=True, allow_local=False)
+        publisher.publish(1)
+        subscriber.recv()
+        subscriber._calls.loop.call_soon_threadsafe(time.sleep, 3.0)
+        publisher.publish(2)
+        say_ready_when_asleep()
 
 
 def never_leaves() -> None:

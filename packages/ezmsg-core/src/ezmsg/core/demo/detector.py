@@ -159,13 +159,20 @@ class Detector:
         return []
 
     def _wait(self, now: int) -> list[Beat]:
-        """Return the beats that follow from nothing else having come up to filtered sample ``now``."""
+        """Return the beats that follow from nothing else having come up to filtered sample ``now``.
+
+        What is due is done in the order in which it became due, so that it makes no difference how often this is
+        called.
+        """
         beats: list[Beat] = []
-        while self._beat_heights and now >= self._overdue_at() and (missed := self._search_back()):
-            beats.append(self._accept(missed))
-        while now >= self._listening_since + self._patience() + self._ahead:
-            beats += self._learn()
-        return beats
+        while True:
+            learning_at = self._listening_since + self._patience() + self._ahead
+            if self._overdue_at() <= min(now, learning_at) and (missed := self._search_back()):
+                beats.append(self._accept(missed))
+            elif learning_at <= now:
+                beats += self._learn()
+            else:
+                return beats
 
     def _learn(self) -> list[Beat]:
         """Take the level of the beats from the peaks refused so far, and judge those again.
@@ -209,7 +216,7 @@ class Detector:
 
     def _overdue_at(self) -> float:
         """Return the filtered sample at which a beat should long have become known; never, before two beats."""
-        if self._last is None or not self._intervals:
+        if self._last is None or not self._intervals or not self._beat_heights:
             return float("inf")
         return self._last.sample + OVERDUE * median(self._intervals) + self._ahead
 

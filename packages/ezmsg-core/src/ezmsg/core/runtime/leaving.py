@@ -43,28 +43,29 @@ class OwnProcess:
 
     def returned(self, limit_s: float) -> None:
         """The run returns; what it left has ``limit_s`` seconds from when the interpreter wants to leave."""
-        if self._left():
+        if left := lasting_threads(self._before):
             # Before it waits for threads, the interpreter calls what is registered here; later is too late to know.
             threading._register_atexit(self._leaving.set)  # type: ignore[attr-defined]
-            _start_daemon(self._await_leave, limit_s)
+            _start_daemon(self._await_leave, left, limit_s)
 
     def _await_return(self, main_call: MainCall) -> None:
         if not main_call.over.wait(RETURN_LIMIT_S):
             logger.error("%s does not return, though it was interrupted: this process is ended.", main_call.name)
             self._end()
 
-    def _await_leave(self, limit_s: float) -> None:
+    def _await_leave(self, left: list[threading.Thread], limit_s: float) -> None:
         self._leaving.wait()
         deadline_s = time.monotonic() + limit_s
-        for thread in self._left():
+        for thread in left:
             thread.join(max(0.0, deadline_s - time.monotonic()))
-        if left := self._left():
-            where = whereabouts(left)
-            logger.error("The run is over, and threads that it left do not end (%s): this process is ended.", where)
-            self._end()
-
-    def _left(self) -> list[threading.Thread]:
-        return lasting_threads(self._before)
+        stuck = [thread for thread in left if thread.is_alive()]
+        if not stuck:
+            return
+        where = whereabouts(stuck)
+        for thread in lasting_threads({*left, *self._before}):
+            thread.join()  # one that the program started after its run is the program's own matter
+        logger.error("The run is over, and threads that it left do not end (%s): this process is ended.", where)
+        self._end()
 
     def _end(self) -> None:
         status = self._status()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+from ezmsg.core.runtime.deaths import Parent
 from ezmsg.core.runtime.words import Order, Stop
 
 logger = logging.getLogger("ezmsg")
@@ -29,7 +30,8 @@ class Orders(threading.Thread):
 
     :param tell_what_runs: called now and then while the process should end and does not.
     :param closed: set when the event loop has ended.
-    :param owns_process: whether the process is there for the units only, and may be ended.
+    :param owner: the process that started this one for the units only, so that it may be ended; ``None``: this is
+        the program's own.
     """
 
     def __init__(
@@ -39,15 +41,16 @@ class Orders(threading.Thread):
         receive: Callable[[Order], None],
         tell_what_runs: Callable[[], None],
         closed: threading.Event,
-        owns_process: bool,
+        owner: int | None,
     ) -> None:
         super().__init__(name="Orders", daemon=True)
         self._pipe = pipe
+        self._parent = Parent(pipe, owner)
         self._loop = loop
         self._receive = receive
         self._tell_what_runs = tell_what_runs
         self._closed = closed
-        self._owns_process = owns_process
+        self._owns_process = owner is not None
 
     def run(self) -> None:
         """The thread's own; in a process of the worker's own it goes on until that leaves."""
@@ -67,6 +70,8 @@ class Orders(threading.Thread):
         order: Order | None = None
         while not isinstance(order, Stop):
             try:
+                if not self._parent.wait():
+                    raise EOFError
                 order = self._pipe.recv()
             except (EOFError, OSError):
                 self._call(Stop(urgent=True))
@@ -78,9 +83,9 @@ class Orders(threading.Thread):
         try:
             while self._pipe.poll():
                 self._pipe.recv()
+            return not self._parent.wait(0)
         except (EOFError, OSError):
             return True
-        return False
 
     def _call(self, order: Order) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: there is nobody left to tell

@@ -37,8 +37,8 @@ def run(
     :param profiler_log_name: name of the profiler's log file.
     :param auto_start: whether to start a graph server if none answers; ``None``: only if no address was given.
     :raises RunFailed: if a worker died, or something in its process failed.
-    :raises Exception: what a unit of this process raised in ``initialize``, ``shutdown`` or ``main``; in a task, too,
-        if the environment asks for a strict end.
+    :raises Exception: what a unit of this process raised in ``initialize``, ``shutdown`` or ``main``; in a task,
+        too, if the environment asks for a strict end.
     :raises EzmsgError: if a component, an edge or the graph server is at fault; before anything runs.
     """
     if isinstance(components, Component):

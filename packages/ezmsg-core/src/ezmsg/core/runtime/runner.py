@@ -149,8 +149,8 @@ class GraphRunner:
 
         :raises RunnerMisused: if it was started before.
         :raises RunFailed: if a worker died, or something in its process failed.
-        :raises Exception: what a unit of this process raised in ``initialize``, ``shutdown`` or ``main``; in a task,
-            too, if the environment asks for a strict end.
+        :raises Exception: what a unit of this process raised in ``initialize``, ``shutdown`` or ``main``; in a
+            task, too, if that was asked for by ``EZMSG_STRICT_SHUTDOWN``.
         :raises EzmsgError: if there is no graph server, or it refuses an edge or the metadata.
         """
         processes = self._graph.processes
@@ -169,7 +169,7 @@ class GraphRunner:
         with signals.handled(), theirs:
             supervisor = self._launch(processes[1:], ours, leave_behind)
             signals.hand_to(supervisor)
-            worker = Worker(processes[0], theirs, main_call, owns_process=False)
+            worker = Worker(processes[0], theirs, main_call, owner=None)
             try:
                 _run_here(worker, main_call, supervisor)
             finally:
@@ -248,7 +248,7 @@ def _start_process(plan: ProcessPlan, others: list[Connection]) -> tuple[Connect
     ours, theirs = multiprocessing.Pipe()
     # A forked child holds copies of our ends. It closes them, so that our death shows as the end of its pipe.
     inherited = [*others, ours] if multiprocessing.get_start_method() == "fork" else []
-    process = multiprocessing.Process(target=_work, args=(plan, theirs, inherited), name=_label(plan))
+    process = multiprocessing.Process(target=_work, args=(plan, theirs, inherited, os.getpid()), name=_label(plan))
     try:
         process.start()
     except Exception as error:  # pickle's, which may be of any type; under fork nothing is pickled
@@ -260,7 +260,8 @@ def _start_process(plan: ProcessPlan, others: list[Connection]) -> tuple[Connect
 
 
 def _unpicklable(plan: ProcessPlan, error: Exception) -> str:
-    for unit in plan.units:
+    units = plan.units if multiprocessing.get_start_method() != "fork" else []  # a fork pickles nothing
+    for unit in units:
         for what, value in _parts(unit):
             try:
                 ForkingPickler.dumps(value)
@@ -287,13 +288,13 @@ def _label(plan: ProcessPlan) -> str:
     return f"{first} and {len(others)} more" if others else first
 
 
-def _work(plan: ProcessPlan, pipe: Connection, inherited: list[Connection]) -> None:
+def _work(plan: ProcessPlan, pipe: Connection, inherited: list[Connection], owner: int) -> None:
     """The whole life of a worker process."""
     for other in inherited:
         other.close()
     main_call = MainCall(plan.units)
     let_in(main_call)
-    run_units(Worker(plan, pipe, main_call, owns_process=True), main_call).join()
+    run_units(Worker(plan, pipe, main_call, owner=owner), main_call).join()
 
 
 def _check_mains(processes: list[ProcessPlan]) -> None:

@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from ezmsg.core.context import GraphContext
 from ezmsg.core.graph.crawl import ResolvedGraph
 from ezmsg.core.graph.metadata import graph_metadata
+from ezmsg.core.runtime.deaths import Death
 from ezmsg.core.runtime.lifecycle import Cause, Instruction, Kill, Lifecycle, Phase, Tell
 from ezmsg.core.runtime.orders import STOP_LIMIT_S
 from ezmsg.core.runtime.words import Prepare
@@ -54,6 +55,7 @@ class Supervisor(threading.Thread):
         self._loop = asyncio.new_event_loop()
         self._ended = asyncio.Event()
         self._left = [asyncio.Event() for _ in processes]
+        self._deaths: dict[int, Death] = {}
         self._deadline_s: float | None = None
         self._told = 0
 
@@ -120,7 +122,9 @@ class Supervisor(threading.Thread):
                 process.kill()
                 self.lifecycle.lingered(worker)
                 self._tell_failures()
-                await self._left[worker].wait()
+                with contextlib.suppress(TimeoutError):  # the operating system holds it, and will let go of it
+                    async with asyncio.timeout(LEAVE_LIMIT_S):
+                        await self._left[worker].wait()
 
     # --- what comes in --------------------------------------------------------------------------------------
 
@@ -128,13 +132,15 @@ class Supervisor(threading.Thread):
         for worker, (pipe, process) in enumerate(zip(self._pipes, self._processes, strict=True)):
             self._loop.add_reader(pipe.fileno(), self._read, worker)
             if process is not None:
-                self._loop.add_reader(process.sentinel, self._on_death, worker, process)
+                self._deaths[worker] = death = Death(process)
+                self._loop.add_reader(death.fileno(), self._on_death, worker, process)
 
     def _unwatch_workers(self) -> None:
-        for pipe, process in zip(self._pipes, self._processes, strict=True):
+        for pipe in self._pipes:
             self._loop.remove_reader(pipe.fileno())
-            if process is not None:
-                self._loop.remove_reader(process.sentinel)
+        for death in self._deaths.values():
+            self._loop.remove_reader(death.fileno())
+            death.close()
 
     def _read(self, worker: int) -> None:
         pipe = self._pipes[worker]
@@ -147,9 +153,10 @@ class Supervisor(threading.Thread):
                 self._carry_out(self.lifecycle.died(worker, "closed its pipe"))
 
     def _on_death(self, worker: int, process: BaseProcess) -> None:
-        self._loop.remove_reader(process.sentinel)
+        self._loop.remove_reader(self._deaths[worker].fileno())
         self._read(worker)  # its last words come first
-        process.join(LEAVE_LIMIT_S)  # it is at its end, and what remains is to fetch its status
+        if process.exitcode is None:
+            process.join(LEAVE_LIMIT_S)  # it is at its end, and what remains is to fetch its status
         self._carry_out(self.lifecycle.died(worker, _how(process.exitcode)))
         self._left[worker].set()
 

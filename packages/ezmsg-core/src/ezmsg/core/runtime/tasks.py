@@ -60,9 +60,11 @@ class RunningUnit:
             await self._call(name, function)
         except Complete:
             logger.info("%s:%s is complete", self.unit.address, name)
-        except (NormalTermination, asyncio.CancelledError):
+        except NormalTermination:
             raise
-        except Exception:  # a user's function; the other tasks go on unless the program asked otherwise
+        except (Exception, asyncio.CancelledError):  # a user's function; the other tasks go on unless strict
+            if cancelled_from_outside():
+                raise
             self._log_exception(name)
             if self.strict:
                 raise
@@ -103,7 +105,7 @@ class RunningUnit:
         finally:
             lease.release()
 
-    async def _call_all(self, functions: list[Function], message: Any) -> Exception | None:
+    async def _call_all(self, functions: list[Function], message: Any) -> BaseException | None:
         """Call functions in turn; return what the last of them that failed has raised."""
         failure = None
         for function in tuple(functions):
@@ -112,9 +114,11 @@ class RunningUnit:
             except Complete:
                 functions.remove(function)
                 logger.info("%s:%s is complete", self.unit.address, function.__name__)
-            except (NormalTermination, asyncio.CancelledError):
+            except NormalTermination:
                 raise
-            except Exception as error:  # a user's function; it is called again for the next message
+            except (Exception, asyncio.CancelledError) as error:  # a user's; it is called again for the next message
+                if cancelled_from_outside():
+                    raise
                 self._log_exception(function.__name__)
                 if self.strict:
                     raise
@@ -172,3 +176,9 @@ def inlets_in_use(unit: Unit) -> list[InputStream]:
         if inlet is not None:
             found[inlet.address] = inlet
     return list(found.values())
+
+
+def cancelled_from_outside() -> bool:
+    """Whether the task that asks was cancelled, and not only something that it awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -25,26 +25,30 @@ from ezmsg.core.runtime.loops import new_event_loop
 from ezmsg.core.runtime.main_call import MainCall
 from ezmsg.core.runtime.orders import LOOK_S, Orders
 from ezmsg.core.runtime.relaying import Bridges
-from ezmsg.core.runtime.tasks import RunningUnit, inlets_in_use
+from ezmsg.core.runtime.tasks import RunningUnit, cancelled_from_outside, inlets_in_use
 from ezmsg.core.runtime.whereabouts import lasting_threads, users_line, whereabouts
 from ezmsg.core.runtime.words import Busy, Failed, Go, Idle, Order, Prepare, Ready, Report, Stop, Stopped, Terminate
+from ezmsg.core.wording import described
 from ezmsg.protocol.addresses import Address
 
 logger = logging.getLogger("ezmsg")
 
-MAIN_LIMIT_S = 5.0
+MAIN_LIMIT_S = 9.0
 """How long a ``main`` may go on after everything else in its process has ended, in seconds."""
 
 
 class Worker:
-    """Runs the units of one process on the event loop it is awaited on."""
+    """Runs the units of one process on the event loop it is awaited on.
 
-    def __init__(self, plan: ProcessPlan, pipe: Connection, main_call: MainCall, *, owns_process: bool) -> None:
+    :param owner: the process that started this one for these units; ``None``: this is the program's own.
+    """
+
+    def __init__(self, plan: ProcessPlan, pipe: Connection, main_call: MainCall, *, owner: int | None) -> None:
         self._plan = plan
         self._units = plan.units
         self._pipe = pipe
         self._main_call = main_call
-        self._owns_process = owns_process
+        self._owner = owner
         self._saying = threading.Lock()
         self._loop_thread = threading.get_ident()
         self._threads_before = frozenset(threading.enumerate())
@@ -64,6 +68,7 @@ class Worker:
         self._main_over = asyncio.Event()
         self._urgent = False
         self._endpoints_closed = False
+        self._at = "the process"  # the address of what is being started
 
     async def run(self) -> None:
         """Follow the supervisor's orders until the end."""
@@ -72,7 +77,7 @@ class Worker:
         self._loop_thread = threading.get_ident()
         self._loop.set_default_executor(UnitsExecutor(thread_name_prefix="executor"))
         self._orders = Orders(
-            self._pipe, self._loop, self._receive, self._tell_what_runs, self._closed, self._owns_process
+            self._pipe, self._loop, self._receive, self._tell_what_runs, self._closed, self._owner
         )
         self._orders.start()
         try:
@@ -84,7 +89,7 @@ class Worker:
     def close(self) -> None:
         """The event loop is closed, and what it had lent to threads has come back: tell, as the last word."""
         self._closed.set()
-        if self._orders is not None and not self._owns_process:
+        if self._orders is not None and self._owner is None:
             self._orders.join(LOOK_S)
         self.say(Stopped())
 
@@ -115,34 +120,34 @@ class Worker:
 
     async def _prepare(self) -> None:
         address = await self._prepare_told
-        at = "endpoints"
         try:
             for unit in self._units:
-                at = unit.address
-                current_unit.set(at)
-                self.say(Busy(at, "initialize()"))
+                self._at = unit.address
+                current_unit.set(unit.address)
+                self.say(Busy(unit.address, "initialize()"))
                 await unit.setup()
                 self._set_up.append(unit)
             await self._open_endpoints(address)
         except asyncio.CancelledError:
             if self._stop_told.is_set():
                 raise
-            self._fail_to_start(at, "it was cancelled", None)
+            self._fail_to_start("it was cancelled", None)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a user's initialize, or the graph server
-            self._fail_to_start(at, f"{type(error).__name__}: {error}", error)
+            self._fail_to_start(described(error), error)
         else:
             self.say(Busy("its units", "running"))
             self.say(Ready())
 
-    def _fail_to_start(self, at: str, reason: str, error: BaseException | None) -> None:
-        logger.exception("%s could not be started", at)
-        self.fail(at, f"it could not be started: {reason}", error)
+    def _fail_to_start(self, reason: str, error: BaseException | None) -> None:
+        logger.exception("%s could not be started", self._at)
+        self.fail(self._at, f"it could not be started: {reason}", error)
 
     async def _open_endpoints(self, address: Address) -> None:
         self._context = GraphContext(address, auto_start=False)
         self._control_link = ControlLink(address)
         strict = flag("EZMSG_STRICT_SHUTDOWN", False)
         for unit in self._units:
+            self._at = unit.address
             publishers = {}
             for outlet in unit.streams.values():
                 if isinstance(outlet, OutputStream):
@@ -156,7 +161,9 @@ class Worker:
             self._publishers += publishers.values()
             observers = self._control_link.add(unit, subscribers)
             self._running.append(RunningUnit(unit, publishers, subscribers, strict, observers))
+        self._at = "a relay"
         await self._bridges.open(self._context, self._plan.relays)
+        self._at = f"the process of {', '.join(self._plan.addresses)}"
         await self._control_link.open()
 
     def _go(self) -> None:
@@ -219,9 +226,11 @@ class Worker:
             result: Any = unit.shutdown()
             if inspect.isawaitable(result):
                 await result
-        except Exception as error:  # a user's function; the other units are shut down all the same
+        except (Exception, asyncio.CancelledError, SystemExit) as error:  # a user's function; the others follow
+            if isinstance(error, asyncio.CancelledError) and cancelled_from_outside():
+                raise
             logger.exception("%s could not be shut down", unit.address)
-            self.fail(unit.address, f"its shutdown raised {type(error).__name__}: {error}", error)
+            self.fail(unit.address, f"its shutdown raised {described(error)}", error)
 
     # --- details ----------------------------------------------------------------------------------------------
 
@@ -237,7 +246,7 @@ class Worker:
             logger.error("%s called sys.exit(); raise ezmsg.core.NormalTermination to end the program.", name)
             self.say(Failed(name, f"it called sys.exit({error.code!r})"))
         except Exception as error:  # noqa: BLE001  only under strict: else the task has dealt with it
-            self.fail(name, f"{type(error).__name__}: {error}", error)
+            self.fail(name, described(error), error)
 
     def _start_threads(self) -> None:
         for unit in self._units:
@@ -327,7 +336,7 @@ def _run_loop(worker: Worker, main_call: MainCall) -> None:
             runner.run(worker.run())
     except BaseException as error:  # a fault of ours, or of a task that units made: the supervisor must hear of it
         logger.exception("The units' event loop failed")
-        worker.say(Failed("the units' event loop", f"{type(error).__name__}: {error}"))
+        worker.say(Failed("the units' event loop", described(error)))
     finally:
         main_call.decide(False)
         worker.close()
@@ -347,6 +356,6 @@ def _run_main(worker: Worker, main_call: MainCall) -> None:
             worker.say(Failed(main_call.name, f"it called sys.exit({error.code!r})"))
     except Exception as error:  # a user's function; the program ends, as it would without ezmsg
         logger.exception("Exception in main: %s", main_call.name)
-        worker.fail(main_call.name, f"{type(error).__name__}: {error}", error)
+        worker.fail(main_call.name, described(error), error)
     finally:
         worker.main_is_over()
