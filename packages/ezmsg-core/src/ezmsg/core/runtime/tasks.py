@@ -116,7 +116,7 @@ class RunningUnit:
                 logger.info("%s:%s is complete", self.unit.address, function.__name__)
             except NormalTermination:
                 raise
-            except (Exception, asyncio.CancelledError) as error:  # a user's; it is called again for the next message
+            except (Exception, asyncio.CancelledError) as error:  # a user's; called again for the next message
                 if cancelled_from_outside():
                     raise
                 self._log_exception(function.__name__)
