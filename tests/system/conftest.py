@@ -109,7 +109,7 @@ class Program:
         assert not list(self.folder.rglob("*.segment"))
 
     def _lingering_sockets(self) -> set[str]:
-        """Return which of its sockets are still there; the system may take a moment to close those of the killed."""
+        """Return which of its sockets are still there; those of killed processes may take a moment to go."""
         deadline_s = time.monotonic() + HANG
         while (left := self._sockets & _sockets_of_this_machine()) and time.monotonic() < deadline_s:
             time.sleep(0.05)
