@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from tests.graphserver.descriptions import program, unit
+from tests.graphserver.descriptions import program, reported, unit
 from tests.graphserver.model import Model
 
 from ezmsg.protocol.messages.processes import RegisterProcess, UpdateOwnership
@@ -21,7 +21,8 @@ from ezmsg.protocol.messages.sessions import (
     OpenSession,
     RegisterMetadata,
 )
-from ezmsg.protocol.model.process_control import ProcessOwnershipUpdate, ProcessRegistration
+from ezmsg.protocol.messages.settings import ReportSettings
+from ezmsg.protocol.model.process_control import ProcessOwnershipUpdate, ProcessRegistration, ProcessSettingsUpdate
 
 TOPICS = [f"T{number}" for number in range(5)]
 ADDRESSES = ["A", "B", "C", "D"]
@@ -36,6 +37,7 @@ topics = st.sampled_from(TOPICS)
 edges = st.tuples(topics, topics)
 addresses = st.lists(st.sampled_from(ADDRESSES), unique=True)
 gains = st.dictionaries(st.sampled_from(ADDRESSES), st.sampled_from([1.0, 2.0]))
+reported_gains = st.sampled_from([1.0, 3.0])
 sessions = st.sampled_from(SESSIONS)
 processes = st.sampled_from(PROCESSES)
 owners = st.sampled_from([None, *SESSIONS])
@@ -192,6 +194,18 @@ class ClientRules(RuleBasedStateMachine):
         edge = ("", "T0") if first else ("T0", "")
         request = Disconnect if removal else Connect
         self.ask(self.holder_of_session(number, owner), request(*edge, owner))
+
+    # --- settings -----------------------------------------------------------------------------------------
+
+    @somebody_is_there
+    @rule(number=numbers, process=processes, unit=st.sampled_from(ADDRESSES), gain=reported_gains)
+    def report_settings(self, number: int, process: UUID, unit: str, gain: float) -> None:
+        """A process says what a unit has, mostly one of its own."""
+        known = self.model.processes.get(process)
+        if known is not None and known.units and number < 3 * MOST_CONNECTIONS:
+            unit = sorted(known.units)[ADDRESSES.index(unit) % len(known.units)]
+        update = ProcessSettingsUpdate(unit, reported(gain), 5.0)
+        self.ask(self.holder_of_process(number, process), ReportSettings(process, update))
 
     # --- processes ----------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """What the programs of the property tests say about their components."""
 
 from ezmsg.protocol.model.metadata import DynamicSettingsMetadata, GraphMetadata, InputStreamMetadata, UnitMetadata
+from ezmsg.protocol.model.settings import SettingsSnapshotValue
 
 
 def program(gains: dict[str, float]) -> GraphMetadata:
@@ -23,6 +24,11 @@ def unit(address: str, gain: float = 1.0) -> UnitMetadata:
         main=None,
         threads=[],
     )
+
+
+def reported(gain: float) -> SettingsSnapshotValue:
+    """Make the value that a process reports of a unit."""
+    return SettingsSnapshotValue(b"opaque", {"gain": gain}, {"gain": gain})
 
 
 def topics_of(metadata: GraphMetadata | None) -> set[str]:

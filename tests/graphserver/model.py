@@ -6,7 +6,7 @@ comes from the server.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from tests.graphserver.descriptions import topics_of
@@ -23,15 +23,25 @@ from ezmsg.protocol.messages.sessions import (
     OpenSession,
     RegisterMetadata,
 )
-from ezmsg.protocol.model.metadata import GraphMetadata
+from ezmsg.protocol.messages.settings import ReportSettings, SettingsRecorded
+from ezmsg.protocol.model.metadata import ComponentMetadata, GraphMetadata
+from ezmsg.protocol.model.settings import SettingsEventType, SettingsSnapshotValue
 from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot, SnapshotProcess, SnapshotSession
 from ezmsg.protocol.model.topology import TopologyEventType
 
-Outcome = EzmsgError | bool | None
-"""A refusal, whether the topology changed, or ``None`` where there is nothing more to say than that it is done."""
+Outcome = EzmsgError | SettingsRecorded | bool | None
+"""A refusal, where a report is recorded, whether the topology changed, or ``None`` where there is nothing more to
+say than that it is done."""
 
 Event = tuple[TopologyEventType, list[str], str | None, UUID | None]
 """What an event says beside its number and its time: kind, topics, session, process."""
+
+SettingsEvent = tuple[SettingsEventType, str, str | None, UUID | None, SettingsSnapshotValue, float | None]
+"""What an event of settings says beside its number: kind, component, session, process, value, and its time if that
+is another than when it happened."""
+
+Settings = dict[str, tuple[UUID | None, UUID | None, SettingsSnapshotValue]]
+"""By component: the session that describes it, the process that has reported it, the value that stands."""
 
 Heard = dict[UUID, dict[UUID, DeclarePublisher]]
 """By subscriber: the publishers that it hears, each as it was declared."""
@@ -68,6 +78,10 @@ class Model:
         self.publishers: dict[UUID, tuple[int, DeclarePublisher]] = {}
         self.subscribers: dict[UUID, tuple[int, str]] = {}
         self.events: list[Event] = []
+        self.reported: dict[str, tuple[UUID, SettingsSnapshotValue]] = {}
+        self.revisions: dict[str, int] = {}
+        self.settings_events: list[SettingsEvent] = []
+        self.settled: Settings = {}
 
     # --- connections --------------------------------------------------------------------------------------
 
@@ -85,6 +99,7 @@ class Model:
         for process in sorted(one for one, known in self.processes.items() if known.who == who):
             del self.processes[process]
             self._process_changed(process)
+            self._settle_settings()
 
     def request(self, who: int, body: object) -> Outcome:
         """Return what the server must answer; a refusal changes nothing."""
@@ -96,10 +111,12 @@ class Model:
             case Connect() | Disconnect():
                 refusal = body.session_id and self._missing_session(who, body.session_id)
                 return refusal or self._wrong_topic(body) or self._change_edge(body)
-            case RegisterProcess():
-                return self._register_process(who, body)
-            case UpdateOwnership():
-                return self._update_ownership(who, body)
+            case RegisterProcess() | UpdateOwnership():
+                outcome = self._change_process(who, body)
+                self._settle_settings()
+                return outcome
+            case ReportSettings():
+                return self._report_settings(who, body)
             case DeclarePublisher():
                 return self._declare_publisher(who, body)
             case DeclareSubscriber():
@@ -146,6 +163,7 @@ class Model:
         for edge in held:
             self._let_go(edge, session)
         self.sessions[session].metadata = None
+        self._settle_settings()
         if held or described is not None:
             self._graph_changed({edge.to_topic for edge in held} | topics_of(described), session)
 
@@ -164,6 +182,7 @@ class Model:
         before = self.sessions[session].metadata
         if before != metadata:
             self.sessions[session].metadata = metadata
+            self._settle_settings()
             self._graph_changed(topics_of(before) | topics_of(metadata), session)
         return None
 
@@ -214,6 +233,16 @@ class Model:
 
     # --- processes: rule 4 --------------------------------------------------------------------------------
 
+    def _change_process(self, who: int, body: RegisterProcess | UpdateOwnership) -> Outcome:
+        if isinstance(body, RegisterProcess):
+            return self._register_process(who, body)
+        return self._update_ownership(who, body)
+
+    def owner_of(self, unit: str) -> UUID | None:
+        """Return the process that owns a unit."""
+        owners = [process for process, known in self.processes.items() if unit in known.units]
+        return owners[0] if owners else None
+
     def _register_process(self, who: int, body: RegisterProcess) -> Outcome:
         known = self.processes.get(body.process_id)
         if known is not None and known.client != self.peers[who]:
@@ -248,10 +277,65 @@ class Model:
 
     # --- settings: rule 5 ---------------------------------------------------------------------------------
 
-    # What a server knows of settings today is what sessions describe: the initial values, in the metadata that
-    # :meth:`snapshot` shows. The values that processes report, the events and numbers of their changes, and the
-    # return of an initial value belong here, and `settings_seq` is theirs.
-    settings_seq = 0
+    def settings(self) -> Settings:
+        """Return what stands: what the owner of a component has reported, else what its session describes."""
+        found: Settings = {}
+        for session, opened in self.sessions.items():
+            for address, told in ({} if opened.metadata is None else opened.metadata.components).items():
+                found[address] = (session, None, initial(told))
+        for address, (process, value) in self.reported.items():
+            if self.owner_of(address) == process:
+                found[address] = (found[address][0] if address in found else None, process, value)
+        return found
+
+    def shown_settings(self) -> dict[str, SettingsSnapshotValue]:
+        """Return what must be shown, sorted."""
+        return {
+            address: replace(value, revision=self.revisions[address])
+            for address, (_, _, value) in sorted(self.settings().items())
+        }
+
+    def report(self, process: UUID, address: str, value: SettingsSnapshotValue, timestamp: float | None) -> None:
+        """The owner of a component reports it; that is an event also if nothing is new."""
+        self.reported[address] = (process, value)
+        self.settled = self.settings()
+        self._settings_changed(SettingsEventType.SETTINGS_UPDATED, address, timestamp)
+
+    def _report_settings(self, who: int, body: ReportSettings) -> Outcome:
+        known, update = self.processes.get(body.process_id), body.update
+        if known is None or known.who != who:
+            return errors.UnknownProcess(process=str(body.process_id))
+        if update.component_address not in known.units:
+            return errors.UnitNotOwned(unit=update.component_address, process=str(body.process_id))
+        self.report(body.process_id, update.component_address, update.value, update.timestamp)
+        return SettingsRecorded(len(self.settings_events), self.revisions[update.component_address])
+
+    def _settle_settings(self) -> None:
+        """Tell what changed since last time in what stands; forget reports that nobody stands for any more."""
+        before, self.settled = self.settled, self.settings()
+        self.reported = {
+            address: self.reported[address]
+            for address, (_, process, _) in self.settled.items()
+            if process is not None
+        }
+        for address in sorted(before.keys() | self.settled.keys()):
+            if address not in self.settled:
+                session, process, value = before[address]
+                last = replace(value, revision=self.revisions.pop(address))
+                name = None if session is None else str(session)
+                kind = SettingsEventType.SETTINGS_REMOVED
+                self.settings_events.append((kind, address, name, process, last, None))
+            elif address not in before or before[address][1:] != self.settled[address][1:]:
+                restored = address in before and before[address][1] is not None
+                kind = SettingsEventType.SETTINGS_UPDATED if restored else SettingsEventType.INITIAL_SETTINGS
+                self._settings_changed(kind, address, None)
+
+    def _settings_changed(self, kind: SettingsEventType, address: str, timestamp: float | None) -> None:
+        session, process, value = self.settled[address]
+        self.revisions[address] = self.revisions.get(address, -1) + 1
+        name = None if session is None else str(session)
+        value = replace(value, revision=self.revisions[address])
+        self.settings_events.append((kind, address, name, process, value, timestamp))
 
     # --- endpoints: rule 6 --------------------------------------------------------------------------------
 
@@ -323,8 +407,15 @@ class Model:
             },
             epoch=epoch,
             topology_seq=len(self.events),
-            settings_seq=self.settings_seq,
+            settings_seq=len(self.settings_events),
         )
+
+
+def initial(component: ComponentMetadata) -> SettingsSnapshotValue:
+    """Return the settings that metadata made by :func:`program` describes."""
+    serialized, readable = component.initial_settings
+    assert isinstance(readable, dict)
+    return SettingsSnapshotValue(serialized, readable, readable, component.settings_schema)
 
 
 def collisions(wanted: Iterable[str], owners: dict[str, UUID]) -> tuple[list[str], list[str]]:

@@ -2,10 +2,11 @@
 
 from itertools import pairwise
 
-from tests.graphserver.model import Event, Model, Outcome
+from tests.graphserver.model import Event, Model, Outcome, SettingsEvent
 
 from ezmsg.protocol import errors
 from ezmsg.protocol.errors import EzmsgError
+from ezmsg.protocol.model.settings import SettingsChangedEvent
 from ezmsg.protocol.model.snapshot import GraphSnapshot
 from ezmsg.protocol.model.topology import TopologyChangedEvent
 
@@ -16,7 +17,7 @@ def check_outcome(model: Model, answer: Outcome, expected: Outcome) -> None:
     Of a refusal the reason is free, as it is for people, and of several shortest paths each will do.
     """
     if not isinstance(expected, EzmsgError):
-        assert answer is expected
+        assert (type(answer), answer) == (type(expected), expected)
         return
     assert type(answer) is type(expected), f"{answer!r} in place of {expected!r}"
     assert isinstance(answer, EzmsgError)
@@ -25,8 +26,9 @@ def check_outcome(model: Model, answer: Outcome, expected: Outcome) -> None:
         path, shortest = told.pop("path"), predicted.pop("path")
         assert (path[0], path[-1], len(path)) == (shortest[0], shortest[-1], len(shortest))
         assert set(pairwise(path)) <= model.owners.keys()
-    told.pop("reason", None)
-    predicted.pop("reason", None)
+    for free in ("reason", "operation"):
+        told.pop(free, None)
+        predicted.pop(free, None)
     assert told == predicted
 
 
@@ -41,3 +43,18 @@ def check_events(seen: list[TopologyChangedEvent], expected: list[Event], first_
     assert [event.seq for event in seen] == list(range(first_seq, first_seq + len(expected)))
     said = [(e.event_type, e.changed_topics, e.source_session_id, e.source_process_id) for e in seen]
     assert said == expected
+
+
+def check_settings_events(
+    seen: list[SettingsChangedEvent], expected: list[SettingsEvent], first_seq: int, now: float | None
+) -> None:
+    """Assert that a follower sees the predicted changes of settings, each once and numbered without holes.
+
+    :param now: when they happened, ``None`` if that is not known.
+    """
+    assert [event.seq for event in seen] == list(range(first_seq, first_seq + len(expected)))
+    for event, (kind, address, session, process, value, timestamp) in zip(seen, expected, strict=True):
+        assert (event.event_type, event.component_address, event.value) == (kind, address, value)
+        assert (event.source_session_id, event.source_process_id) == (session, process)
+        if timestamp is not None or now is not None:
+            assert event.timestamp == (now if timestamp is None else timestamp)

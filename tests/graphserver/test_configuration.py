@@ -6,13 +6,14 @@ from ezmsg.graphserver.configuration import Configuration, first_port
 
 
 def test_the_defaults() -> None:
-    assert Configuration.from_environment({}) == Configuration(10_000, 1.0)
+    assert Configuration.from_environment({}) == Configuration(10_000, 1.0, 10_000)
     assert first_port({}) == 10_000
 
 
 def test_the_variables() -> None:
     environ = {"EZMSG_TOPOLOGY_EVENT_HISTORY_LIMIT": "3", "EZMSG_SUBSCRIBER_UPDATE_TIMEOUT_SEC": "0.25"}
-    assert Configuration.from_environment(environ) == Configuration(3, 0.25)
+    environ["EZMSG_SETTINGS_EVENT_HISTORY_LIMIT"] = "4"
+    assert Configuration.from_environment(environ) == Configuration(3, 0.25, 4)
     assert first_port({"EZMSG_SERVER_PORT_START": "12000"}) == 12_000
 
 

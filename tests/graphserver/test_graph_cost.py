@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.graphserver.descriptions import program
+from tests.graphserver.descriptions import program, reported
 from tests.graphserver.watched import Watch, watch_state
 
 from ezmsg.graphserver.effects import Moment, PeerId
@@ -12,6 +12,7 @@ from ezmsg.graphserver.graph import Graph
 from ezmsg.protocol.messages.endpoints import Contact, DeclarePublisher, DeclareSubscriber, Withdraw
 from ezmsg.protocol.messages.handshake import Hello
 from ezmsg.protocol.messages.processes import RegisterProcess, UpdateOwnership
+from ezmsg.protocol.messages.requests import RouteRequest
 from ezmsg.protocol.messages.sessions import (
     ClearSession,
     CloseSession,
@@ -21,7 +22,8 @@ from ezmsg.protocol.messages.sessions import (
     RegisterMetadata,
     TakeSnapshot,
 )
-from ezmsg.protocol.model.process_control import ProcessOwnershipUpdate, ProcessRegistration
+from ezmsg.protocol.messages.settings import ReportSettings, UpdateSetting
+from ezmsg.protocol.model.process_control import ProcessOwnershipUpdate, ProcessRegistration, ProcessSettingsUpdate
 from ezmsg.protocol.revisions import CURRENT
 
 ISLANDS = 200
@@ -98,6 +100,9 @@ def watch(graph: Graph) -> Watch:
         RegisterProcess(UUID(int=9), ProcessRegistration(1, "host", ["other"])),
         RegisterProcess(UUID(int=9), ProcessRegistration(1, "host", ["1", "2"])),
         UpdateOwnership(process_of(1), ProcessOwnershipUpdate(["other"], ["1"])),
+        ReportSettings(process_of(1), ProcessSettingsUpdate("1", reported(2.0), 0.0)),
+        RouteRequest("2", "PING", 1.0),
+        UpdateSetting("2", "gain", 2.0, 1.0),
     ],
     ids=lambda body: type(body).__name__,
 )

@@ -5,6 +5,8 @@ This is the pure form: effects are looked at, time is made up, and no operation 
 """
 
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +15,11 @@ from attrs import define, field
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
-from tests.graphserver.client_rules import ClientRules, numbers, somebody_is_there, topics
-from tests.graphserver.model import Heard, Outcome
-from tests.graphserver.predictions import check_events, check_outcome, check_snapshot
+from tests.graphserver.client_rules import ADDRESSES, SESSIONS, ClientRules, numbers, somebody_is_there, topics
+from tests.graphserver.descriptions import reported
+from tests.graphserver.errands import Errands
+from tests.graphserver.model import Heard, Model, Outcome
+from tests.graphserver.predictions import check_events, check_outcome, check_settings_events, check_snapshot
 from tests.graphserver.watched import watch_state
 
 from ezmsg.graphserver import effects
@@ -38,13 +42,24 @@ from ezmsg.protocol.messages.endpoints import (
     ResumePublishing,
     Withdraw,
 )
-from ezmsg.protocol.messages.events import FollowTopology, Gap, TopologyEvent
+from ezmsg.protocol.messages.events import FollowTopology, Gap, Reset, TopologyEvent
 from ezmsg.protocol.messages.handshake import Hello
+from ezmsg.protocol.messages.requests import HandleRequest, Responded, RouteRequest
 from ezmsg.protocol.messages.sessions import ClearSession, CloseSession, Connect, Disconnect, Done, EdgeChanged
+from ezmsg.protocol.messages.settings import (
+    ApplySetting,
+    FollowSettings,
+    ReportSettings,
+    SettingApplied,
+    SettingsEvent,
+    UpdateSetting,
+)
+from ezmsg.protocol.model.process_control import ProcessControlResponse
+from ezmsg.protocol.model.settings import SettingsChangedEvent
 from ezmsg.protocol.model.topology import TopologyChangedEvent
 from ezmsg.protocol.revisions import CURRENT
 
-ASKED_OF_CLIENTS = {ApplyRoutes, PausePublishing, ResumePublishing, AwaitReleases}
+ASKED_OF_CLIENTS = {ApplyRoutes, PausePublishing, ResumePublishing, AwaitReleases, HandleRequest, ApplySetting}
 
 PUBLISHERS = [UUID(int=number) for number in range(11, 16)]
 SUBSCRIBERS = [UUID(int=number) for number in range(21, 26)]
@@ -59,6 +74,10 @@ HISTORY = 8
 ROUTE_TIMEOUT_S = 1.0
 
 endpoints = st.sampled_from(PUBLISHERS + SUBSCRIBERS)
+units = st.sampled_from(ADDRESSES)
+revisions = st.lists(st.none() | st.integers(0, 3), min_size=1, max_size=3)
+timeouts = st.sampled_from([0.0, 0.5, 1.5])
+answers = st.sampled_from(["right", "right", "right", "failure", "another's", "wrong", "unsent"])
 
 
 def test_every_request_to_a_server_has_one_handler() -> None:
@@ -83,6 +102,8 @@ class Waiting:
                 return EdgeChanged(self.outcome, sorted(self.unconfirmed))
             case DeclarePublisher() | DeclareSubscriber():
                 return Joined(sorted(self.unconfirmed))
+            case ReportSettings():
+                return self.outcome
             case _:
                 return Done()
 
@@ -95,16 +116,20 @@ class GraphMachine(ClientRules):
 
     def __init__(self) -> None:
         super().__init__()
-        self.graph = Graph(EPOCH, Configuration(topology_history=HISTORY, route_timeout_s=ROUTE_TIMEOUT_S))
+        self.graph = Graph(EPOCH, Configuration(HISTORY, ROUTE_TIMEOUT_S, HISTORY))
         self.watch = watch_state(self.graph.state)
         self.clock = 0.0
         self.calls: dict[int, effects.Call] = {}
         self.waiting: dict[tuple[int, int], Waiting] = {}
+        self.errands = Errands(self.model)
         self.routes_version = 0
         self.seen: list[TopologyChangedEvent] = []
+        self.seen_settings: list[SettingsChangedEvent] = []
         self.graph.peer_joined(WATCHER, hello(WATCHER, UUID(int=100)), self.now())
-        self.cursor = self.follow(0)
-        self.late_cursor, self.late_seq = self.follow(0), 0
+        self.cursor = self.follow(FollowTopology(0))
+        self.settings_cursor = self.follow(FollowSettings(0))
+        self.late_cursor, self.late_seq = self.follow(FollowTopology(0)), 0
+        self.late_settings_cursor, self.late_settings_seq = self.follow(FollowSettings(0)), 0
 
     def settle_in(self, places: list[str]) -> None:
         """Place a publisher and a subscriber of each client."""
@@ -149,26 +174,38 @@ class GraphMachine(ClientRules):
             assert getattr(effect, "peer", WATCHER) in {WATCHER, *self.model.peers}, "told to who is gone"
         due = {key: waiting for key, waiting in self.waiting.items() if not waiting.calls}
         self.waiting = {key: waiting for key, waiting in self.waiting.items() if waiting.calls}
-        replies = [effect for effect in done if isinstance(effect, effects.Reply)]
-        assert {(reply.peer, reply.request_id): reply.body for reply in replies} == {
-            key: waiting.reply() for key, waiting in due.items()
-        }
-        assert len(replies) == len(due)
+        for effect in done:
+            if isinstance(effect, effects.Call) and not isinstance(effect.body, ApplyRoutes):
+                self.calls[effect.call_id] = effect
+                self.errands.check_call(effect)
+        assert not self.errands.to_ask, "a process is not asked whose turn it is"
+        answers = [effect for effect in done if isinstance(effect, effects.Reply | effects.Fail)]
+        expected = {key: waiting.reply() for key, waiting in due.items()} | self.errands.due
+        assert sorted((answer.peer, answer.request_id) for answer in answers) == sorted(expected)
+        for answer in answers:
+            told = answer.error if isinstance(answer, effects.Fail) else answer.body
+            check_answer(self.model, told, expected[answer.peer, answer.request_id])
+        self.errands.due.clear()
         warnings = [effect for effect in done if isinstance(effect, effects.Warn)]
         assert len(warnings) == sum(bool(waiting.unconfirmed) for waiting in due.values())
-        assert not any(isinstance(effect, effects.Fail) for effect in done)
         for effect in done:
             if isinstance(effect, effects.Uncall):
                 assert self.calls.pop(effect.call_id).peer == effect.peer
         needed = {call_id for waiting in self.waiting.values() for call_id in waiting.calls}
         assert needed <= self.calls.keys(), "something waits for an answer that nobody owes"
+        asked = {call_id for call_id, call in self.calls.items() if not isinstance(call.body, ApplyRoutes)}
+        assert asked == {errand.call.call_id for errand in self.errands.out() if errand.call is not None}
         told = any(isinstance(effect, effects.Feed) for effect in done)
-        assert told == (len(self.model.events) > len(self.seen))
+        assert told == (
+            len(self.model.events) > len(self.seen) or len(self.model.settings_events) > len(self.seen_settings)
+        )
         self.check_new_events()
 
     def check_routes(self, done: list[Effect], before: Heard, body: object = None) -> list[effects.Call]:
         """See that exactly those are told whose routes changed, and exactly what changed."""
-        calls = [effect for effect in done if isinstance(effect, effects.Call)]
+        calls = [
+            effect for effect in done if isinstance(effect, effects.Call) and isinstance(effect.body, ApplyRoutes)
+        ]
         told = Counter[tuple[str, UUID, UUID]]()
         for call in calls:
             assert call.peer in self.model.peers, "asked of nobody"
@@ -235,6 +272,7 @@ class GraphMachine(ClientRules):
             del self.calls[call_id]
             for waiting in self.waiting.values():
                 waiting.calls.pop(call_id, None)  # whoever is gone has nothing left to confirm
+        self.errands.left(who)
         with self.watch.on() as visited:
             done = self.graph.peer_left(PeerId(who), self.now())
         assert visited <= area
@@ -242,10 +280,11 @@ class GraphMachine(ClientRules):
         self.settle(done)
         assert self.graph.peer_left(PeerId(who), self.now()) == []
 
-    @precondition(lambda self: self.calls)
+    @precondition(lambda self: self.route_calls())
     @rule(choice=st.integers(0, 99), fails=st.booleans())
     def answer_call(self, choice: int, fails: bool) -> None:
-        call = self.calls.pop(sorted(self.calls)[choice % len(self.calls)])
+        routes = self.route_calls()
+        call = self.calls.pop(routes[choice % len(routes)])
         for waiting in self.waiting.values():
             names = waiting.calls.pop(call.call_id, [])
             waiting.unconfirmed += names if fails else []
@@ -260,6 +299,9 @@ class GraphMachine(ClientRules):
         del self.waiting[who, request_id]
         self.settle(self.graph.request_cancelled(PeerId(who), request_id))
 
+    def route_calls(self) -> list[int]:
+        return sorted(call_id for call_id, call in self.calls.items() if isinstance(call.body, ApplyRoutes))
+
     @rule(seconds=st.sampled_from([0.1, 0.6, 2.0]))
     def pass_time(self, seconds: float) -> None:
         self.clock += seconds
@@ -267,6 +309,7 @@ class GraphMachine(ClientRules):
             if waiting.deadline <= self.clock:
                 waiting.unconfirmed += [name for names in waiting.calls.values() for name in names]
                 waiting.calls.clear()
+        self.errands.expire(self.clock)
         self.settle(self.graph.tick(self.now()))
 
     # --- endpoints ----------------------------------------------------------------------------------------
@@ -291,12 +334,63 @@ class GraphMachine(ClientRules):
     def withdraw(self, number: int, identity: UUID) -> None:
         self.ask(self.holder_of_endpoint(number, identity), Withdraw(identity))
 
+    # --- what processes are asked -------------------------------------------------------------------------
+
+    @somebody_is_there
+    @rule(number=numbers, unit=units, timeout_s=timeouts, session=st.sampled_from([None, *SESSIONS]))
+    def route(self, number: int, unit: str, timeout_s: float, session: UUID | None) -> None:
+        body = RouteRequest(unit, "ANYTHING", timeout_s, b"payload", session)
+        self.ask_process(number, body, self.errands.route)
+
+    @somebody_is_there
+    @rule(number=numbers, unit=units, timeout_s=timeouts, expected=revisions)
+    def change_settings(self, number: int, unit: str, timeout_s: float, expected: list[int | None]) -> None:
+        """Ask for some changes of one unit; all but one have to wait for their turn."""
+        for expect in expected:
+            body = UpdateSetting(unit, "gain", 2.0, timeout_s, expect)
+            self.ask_process(number, body, self.errands.change)
+
+    def ask_process(self, number: int, body: Any, predict: Callable[[tuple[int, int], Any, float], None]) -> None:
+        who, request_id = self.anybody(number), next(self.counter)
+        predict((who, request_id), body, self.clock + body.timeout_s)
+        with self.watch.on():
+            done = self.graph.request_received(PeerId(who), request_id, body, self.now())
+        self.settle(done)
+
+    @precondition(lambda self: self.errands.out())
+    @rule(choice=st.integers(0, 99), kind=answers)
+    def answer_errand(self, choice: int, kind: str) -> None:
+        """A process answers as it should, or as it should not; or it cannot be asked."""
+        out = self.errands.out()
+        errand = out[choice % len(out)]
+        call = errand.call
+        assert call is not None
+        del self.calls[call.call_id]
+        answer = process_answer(call.body, kind)
+        self.errands.answered(errand, answer)
+        with self.watch.on():
+            if answer is None:
+                error = errors.FrameTooLarge(size=2, limit=1)
+                done = self.graph.call_unsent(call.peer, call.call_id, error, self.now())
+            else:
+                done = self.graph.reply_received(call.peer, call.call_id, answer, self.now())
+        self.settle(done)
+        again = self.graph.reply_received(call.peer, call.call_id, Done(), self.now())
+        assert again == [], "an answer is taken once"
+
+    @precondition(lambda self: self.errands.waiting())
+    @rule(choice=st.integers(0, 99))
+    def cancel_errand(self, choice: int) -> None:
+        waiting = self.errands.waiting()
+        errand = waiting[choice % len(waiting)]
+        self.errands.cancel(errand)
+        who, request_id = errand.key
+        self.settle(self.graph.request_cancelled(PeerId(who), request_id))
+
     # --- events -------------------------------------------------------------------------------------------
 
-    def follow(self, after_seq: int) -> Cursor:
-        reply, follow = self.graph.request_received(
-            WATCHER, next(self.counter), FollowTopology(after_seq), self.now()
-        )
+    def follow(self, body: FollowTopology | FollowSettings) -> Cursor[Any]:
+        reply, follow = self.graph.request_received(WATCHER, next(self.counter), body, self.now())
         assert isinstance(reply, effects.Reply)
         assert isinstance(follow, effects.Follow)
         return follow.cursor
@@ -309,24 +403,41 @@ class GraphMachine(ClientRules):
         assert item is None, "a gap though nothing was late"
         check_events(self.seen[first:], self.model.events[first:], first + 1)
         assert all(event.timestamp == self.now().wall for event in self.seen[first:])
+        first = len(self.seen_settings)
+        while isinstance(item := self.settings_cursor.take(), SettingsEvent):
+            self.seen_settings.append(item.event)
+        assert item is None, "a gap though nothing was late"
+        new = self.seen_settings[first:]
+        check_settings_events(new, self.model.settings_events[first:], first + 1, self.now().wall)
 
     @rule()
     def read_late(self) -> None:
-        self.check_late(self.late_cursor, self.late_seq)
+        check_late(self.late_cursor, self.topology_events(), self.late_seq)
         self.late_seq = len(self.seen)
 
-    @rule(after_seq=st.integers(-1, 60))
-    def come_back(self, after_seq: int) -> None:
-        """Follow from a number; one from another run of the server means from now on."""
-        self.check_late(self.follow(after_seq), min(max(after_seq, 0), len(self.seen)))
+    @rule()
+    def read_settings_late(self) -> None:
+        check_late(self.late_settings_cursor, self.settings_events(), self.late_settings_seq)
+        self.late_settings_seq = len(self.seen_settings)
 
-    def check_late(self, cursor: Cursor, after_seq: int) -> None:
-        forgotten = max(len(self.seen) - HISTORY, 0)
-        if after_seq < forgotten:
-            assert cursor.take() == Gap(after_seq + 1, forgotten)
-        for event in self.seen[max(after_seq, forgotten) :]:
-            assert cursor.take() == TopologyEvent(event)
-        assert cursor.take() is None
+    @rule(after_seq=st.integers(-1, 60), epoch=st.sampled_from([None, EPOCH, UUID(int=98)]))
+    def come_back(self, after_seq: int, epoch: UUID | None) -> None:
+        """Follow from a number; one that is yet to come, or of another run of the server, means from now on."""
+        for body, seen in (
+            (FollowTopology(after_seq, epoch), self.topology_events()),
+            (FollowSettings(after_seq, epoch), self.settings_events()),
+        ):
+            cursor, first = self.follow(body), min(max(after_seq, 0), len(seen))
+            if epoch not in (None, EPOCH):
+                first = len(seen)
+                assert cursor.take() == Reset(EPOCH, first)
+            check_late(cursor, seen, first)
+
+    def topology_events(self) -> list[Any]:
+        return [TopologyEvent(event) for event in self.seen]
+
+    def settings_events(self) -> list[Any]:
+        return [SettingsEvent(event) for event in self.seen_settings]
 
     # --- what always holds --------------------------------------------------------------------------------
 
@@ -337,11 +448,51 @@ class GraphMachine(ClientRules):
     @invariant()
     def snapshot_shows_the_model(self) -> None:
         check_snapshot(self.graph.state.snapshot(), self.model.snapshot(EPOCH))
+        shown, expected = self.graph.state.settings.values(), self.model.shown_settings()
+        assert list(shown.items()) == list(expected.items())
 
     @invariant()
     def the_timer_is_that_of_who_waits_longest(self) -> None:
         deadlines = [waiting.deadline for waiting in self.waiting.values()]
+        deadlines += [errand.deadline for errand in self.errands.waiting()]
         assert self.graph.next_deadline() == min(deadlines, default=None)
+
+
+def process_answer(asked: HandleRequest | ApplySetting, kind: str) -> Any:
+    """Make what a process answers; ``None`` if it cannot be asked."""
+    match kind, asked:
+        case "right", HandleRequest(request=request):
+            return Responded(ProcessControlResponse(request.request_id, True, b"answer"))
+        case "right", ApplySetting(value=value):
+            return SettingApplied(reported(value))
+        case "failure", _:
+            return errors.InvalidTopic(topic="x", reason="")
+        case "another's", _:
+            return Responded(ProcessControlResponse("another", True, b"answer"))
+        case _:
+            return Done() if kind == "wrong" else None
+
+
+def check_late(cursor: Cursor[Any], seen: list[Any], after_seq: int) -> None:
+    """See that who has read up to a number gets the gap, if there is one, and then every event after it."""
+    forgotten = max(len(seen) - HISTORY, 0)
+    if after_seq < forgotten:
+        assert cursor.take() == Gap(after_seq + 1, forgotten)
+    for event in seen[max(after_seq, forgotten) :]:
+        assert cursor.take() == event
+    assert cursor.take() is None
+
+
+def check_answer(model: Model, told: Any, expected: Any) -> None:
+    """See that a request is answered as predicted; sentences and the ids of routed requests are free."""
+    if isinstance(expected, EzmsgError):
+        check_outcome(model, told, expected)
+    elif isinstance(expected, Responded):
+        assert told.response.ok == (told.response.error is None)
+        assert told.response.request_id
+        assert Responded(replace(told.response, request_id="", error=None)) == expected
+    else:
+        assert told == expected
 
 
 def hello(who: int, client: UUID) -> Hello:

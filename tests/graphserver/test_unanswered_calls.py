@@ -9,9 +9,10 @@ from ezmsg.graphserver import link as link_module
 from ezmsg.graphserver.effects import PeerId
 from ezmsg.graphserver.link import Link
 from ezmsg.protocol.connection import CancelReceived, Connection
-from ezmsg.protocol.errors import ServerOverloaded
+from ezmsg.protocol.errors import FrameTooLarge, ServerOverloaded
 from ezmsg.protocol.handshake import ClientHandshake, ServerHandshake
 from ezmsg.protocol.messages.endpoints import PausePublishing
+from ezmsg.protocol.messages.settings import UpdateSetting
 
 
 class Nobody:
@@ -58,6 +59,23 @@ async def test_an_answer_is_taken_once() -> None:
     assert link.take_call(request_id) == 7
     assert link.take_call(request_id) is None
     assert not link._asked
+
+
+async def test_a_question_that_may_be_refused_costs_itself_and_not_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link_module, "FRAME_LIMIT", 1000)
+    owner = Nobody()
+    link, _ = opened(owner)
+    link.call(1, UpdateSetting("A", "x", b"x" * 500, 1.0), refusable=True)
+    with pytest.raises(FrameTooLarge):
+        link.call(2, UpdateSetting("A", "x", b"x" * 500, 1.0), refusable=True)
+    link.call(3, PausePublishing())
+    monkeypatch.setattr(link_module, "CALLS_LIMIT", 2)
+    with pytest.raises(ServerOverloaded):
+        link.call(4, PausePublishing(), refusable=True)
+    assert owner.error is None
+    assert list(link._asked) == [1, 3]
 
 
 async def test_who_leaves_too_many_unanswered_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,16 @@ def watch_state(state: GraphState) -> Watch:
     dag = state.edges._dag
     for name in ("graph", "_predecessors"):
         setattr(dag, name, Adjacency(watch, getattr(dag, name)))
-    for owner in (state.edges, dag, dag._order, state.endpoints, state.sessions, state.processes, state):
+    for owner in (
+        state.edges,
+        dag,
+        dag._order,
+        state.endpoints,
+        state.sessions,
+        state.processes,
+        state.settings,
+        state,
+    ):
         for name, value in vars(owner).items():
             if type(value) is dict:
                 setattr(owner, name, Unscanned(watch, value))

@@ -107,7 +107,13 @@ def test_an_error_can_be_raised_and_caught_as_what_it_is(cls: type[EzmsgError]) 
 def test_an_unknown_code_becomes_a_remote_error(code: str, text: str, fields: dict[str, Any]) -> None:
     error = from_failure(f"XX-{code}", text, Fields(fields))
     assert type(error) is RemoteError
-    assert error.fields() == {"remote_code": f"XX-{code}", "text": text}
+    assert error.fields() == {"remote_code": f"XX-{code}", "text": text, "remote_fields": fields}
+
+
+@given(st.text(), st.text(), st.dictionaries(st.text(), plain_values(), max_size=3))
+def test_an_unknown_error_that_is_handed_on_is_what_it_was(code: str, text: str, fields: dict[str, Any]) -> None:
+    error = from_failure(f"XX-{code}", text, Fields(fields))
+    assert to_failure(error) == (f"XX-{code}", text, fields)
 
 
 @given(st.sampled_from(ERRORS), st.text(), st.data())

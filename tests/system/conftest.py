@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -103,9 +104,16 @@ class Program:
         others = self.processes()
         _, alive = psutil.wait_procs(others, HANG)
         assert not alive, f"{alive} are still there\n{self.story()}"
-        assert not self._sockets & _sockets_of_this_machine()
+        assert not self._lingering_sockets(), f"sockets are left\n{self.story()}"
         assert not [path for path in self._shared if path.exists()]
         assert not list(self.folder.rglob("*.segment"))
+
+    def _lingering_sockets(self) -> set[str]:
+        """Return which of its sockets are still there; those of killed processes may take a moment to go."""
+        deadline_s = time.monotonic() + HANG
+        while (left := self._sockets & _sockets_of_this_machine()) and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        return left
 
     def processes(self) -> list[psutil.Process]:
         """All its processes that live: those of its session, and those that have its environment."""

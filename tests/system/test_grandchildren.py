@@ -1,4 +1,4 @@
-"""Units that start processes of their own and leave them behind: those hold copies of what their parents had open."""
+"""Units that start processes and leave them behind: those hold copies of what their parents had open."""
 
 import os
 import signal

@@ -34,6 +34,7 @@ from ezmsg.protocol.messages.sessions import (
     OpenSession,
     RegisterMetadata,
 )
+from ezmsg.protocol.messages.settings import ReportSettings, SettingsRecorded, TakeSettings
 from ezmsg.protocol.model.topology import TopologyChangedEvent
 
 HANG = 30.0
@@ -105,6 +106,9 @@ class ServerMachine(ClientRules):
                 changed: EdgeChanged = await connection.request(body)
                 assert changed.unconfirmed == []
                 return changed.topology_changed
+            case ReportSettings(), _:
+                recorded: SettingsRecorded = await connection.request(body)
+                return recorded
             case _:
                 await connection.request(body)
         return None
@@ -178,6 +182,9 @@ class ServerMachine(ClientRules):
     @invariant()
     def the_server_shows_the_model(self) -> None:
         check_snapshot(self.run(take_snapshot(self.watcher)), self.model.snapshot(self.watcher.epoch))
+        taken = self.run(self.watcher.request(TakeSettings()))
+        assert taken.values == self.model.shown_settings()
+        assert (taken.seq, taken.epoch) == (len(self.model.settings_events), self.watcher.epoch)
         dag = self.run(take_dag(self.watcher))
         assert dag.edge_owners == {
             edge: {None if owner is None else str(owner) for owner in owners}

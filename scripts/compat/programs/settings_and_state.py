@@ -1,4 +1,4 @@
-"""Settings and state: how they come to a unit, what they are, what is inherited, and what happens when they lack."""
+"""Settings and state: how they come to a unit, what they are, what is inherited, and what happens without."""
 
 import dataclasses
 import logging

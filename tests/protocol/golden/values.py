@@ -32,6 +32,9 @@ from ezmsg.protocol.errors import (
     ServerOverloaded,
     ServerUnreachable,
     SessionRequired,
+    SettingsUnavailable,
+    StaleRevision,
+    UnitNotOwned,
     UnknownEndpoint,
     UnknownMessage,
     UnknownProcess,
@@ -40,7 +43,18 @@ from ezmsg.protocol.errors import (
     UnsafeFolder,
     VersionMismatch,
 )
-from ezmsg.protocol.messages import channels, endpoints, envelopes, events, handshake, processes, service, sessions
+from ezmsg.protocol.messages import (
+    channels,
+    endpoints,
+    envelopes,
+    events,
+    handshake,
+    processes,
+    requests,
+    service,
+    sessions,
+    settings,
+)
 from ezmsg.protocol.model import (
     CollectionMetadata,
     DynamicSettingsMetadata,
@@ -165,6 +179,11 @@ SNAPSHOT = GraphSnapshot(
 )
 TOPOLOGY_CHANGED = TopologyChangedEvent(12, TopologyEventType.GRAPH_CHANGED, TIME, ["A"], str(SESSION), PROCESS)
 SETTINGS = SettingsSnapshotValue(b"opaque", {"cutoff": 12.5}, STRUCTURED, SCHEMA, 2)
+SETTINGS_CHANGED = SettingsChangedEvent(
+    3, SettingsEventType.SETTINGS_UPDATED, "SYSTEM/FILTER", TIME, str(SESSION), PROCESS, SETTINGS
+)
+REQUEST = ProcessControlRequest("r1", "SYSTEM/FILTER", ProcessControlOperation.UPDATE_SETTING_FIELD, b"payload")
+RESPONSE = ProcessControlResponse("r1", False, None, "too slow", ProcessControlErrorCode.TIMEOUT, PROCESS)
 CONTACT = endpoints.Contact(EXCHANGE, "\x00ezmsg-link", "10.0.0.1", 25980)
 EDGE_CONNECT = envelopes.Body(to_wire(sessions.Connect("A", "B", SESSION)))
 CYCLE = CyclicException(from_topic="A", to_topic="B", path=["B", "A"])
@@ -221,6 +240,19 @@ MESSAGES: tuple[Any, ...] = (
     events.FollowTopology(12),
     events.TopologyEvent(TOPOLOGY_CHANGED),
     events.Gap(3, 9),
+    events.Reset(EPOCH, 12),
+    settings.SettingsTaken({"SYSTEM/FILTER": SETTINGS}, 3, EPOCH),
+    settings.TakeSettings(),
+    settings.SettingsEvent(SETTINGS_CHANGED),
+    settings.FollowSettings(3, EPOCH),
+    settings.SettingsRecorded(3, 2),
+    settings.ReportSettings(PROCESS, ProcessSettingsUpdate("SYSTEM/FILTER", SETTINGS, TIME)),
+    settings.SettingApplied(SETTINGS),
+    settings.UpdateSetting("SYSTEM/FILTER", "filters[2].cutoff", (1, 2.5), 1.5, 2),
+    settings.ApplySetting(PROCESS, "SYSTEM/FILTER", "filters[2].cutoff", (1, 2.5)),
+    requests.Responded(RESPONSE),
+    requests.RouteRequest("SYSTEM/FILTER", "PING", 1.5, b"payload", SESSION),
+    requests.HandleRequest(PROCESS, REQUEST, 1.5, CLIENT, SESSION),
     channels.LinkHello(EXCHANGE, 4711),
     channels.OpenChannel(1, PUBLISHER, CLIENT, NONCE),
     channels.ChannelChallenge(1, NONCE, PROOF, 32),
@@ -237,14 +269,12 @@ MODEL: tuple[Any, ...] = (
     SNAPSHOT,
     SETTINGS,
     TOPOLOGY_CHANGED,
-    SettingsChangedEvent(
-        3, SettingsEventType.SETTINGS_UPDATED, "SYSTEM/FILTER", TIME, str(SESSION), PROCESS, SETTINGS
-    ),
+    SETTINGS_CHANGED,
     ProcessRegistration(4711, "lab", ["SYSTEM/FILTER"]),
     ProcessOwnershipUpdate(["SYSTEM/A"], ["SYSTEM/B"]),
     ProcessSettingsUpdate("SYSTEM/FILTER", SETTINGS, TIME),
-    ProcessControlRequest("r1", "SYSTEM/FILTER", ProcessControlOperation.UPDATE_SETTING_FIELD, b"payload"),
-    ProcessControlResponse("r1", False, None, "too slow", ProcessControlErrorCode.TIMEOUT, PROCESS),
+    REQUEST,
+    RESPONSE,
     SettingsFieldUpdateRequest("filters[2].cutoff", (1, 2.5)),
     ProcessPing(PROCESS, 4711, "lab", TIME),
     ProcessStats(PROCESS, 4711, "lab", ["SYSTEM/FILTER"], TIME),
@@ -265,6 +295,9 @@ ERRORS: tuple[EzmsgError, ...] = (
     DuplicateIdentity(role="publisher", identity=str(PUBLISHER)),
     InvalidMetadata(reason="a component is its own child"),
     UnknownProcess(process=str(PROCESS)),
+    SettingsUnavailable(component="SYSTEM/FILTER", reason="no process owns it"),
+    StaleRevision(component="SYSTEM/FILTER", expected=2, actual=None),
+    UnitNotOwned(unit="SYSTEM/FILTER", process=str(PROCESS)),
     ServerUnreachable(address="127.0.0.1:25978", reason="connection refused"),
     ConnectionLost(address="127.0.0.1:25978", reason="it was reset"),
     AuthenticationFailed(reason="the graph server holds another token"),

@@ -24,22 +24,30 @@ logger = logging.getLogger(__name__)
 class Answers:
     """The handlers of one connection, by the class of the request, and the answers that are being worked on.
 
-    An answer that the server no longer waits for is finished all the same: it may be about routes, and those
-    must change however late.
+    An answer that the server no longer waits for is finished all the same, as it may be about routes, and those
+    must change however late; unless its handler was registered as ``abandonable``.
     """
 
     def __init__(self, connection: Connection, flush: Callable[[], None]) -> None:
         self._connection = connection
         self._flush = flush
         self._handlers: dict[type, Handler] = {}
+        self._abandonable: set[type] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._abandonable_tasks: dict[int, asyncio.Task[None]] = {}  # by request id
 
-    def register(self, message_class: type, handler: Handler | None) -> None:
-        """Let ``handler`` answer requests of this class; ``None`` takes it away."""
+    def register(self, message_class: type, handler: Handler | None, *, abandonable: bool = False) -> None:
+        """Let ``handler`` answer requests of this class; ``None`` takes it away.
+
+        :param abandonable: cancel it when the server no longer waits for its answer.
+        """
+        self._abandonable.discard(message_class)
         if handler is None:
             self._handlers.pop(message_class, None)
-        else:
-            self._handlers[message_class] = handler
+            return
+        self._handlers[message_class] = handler
+        if abandonable:
+            self._abandonable.add(message_class)
 
     def start(self, request_id: int, body: object) -> None:
         """Begin to answer a request, beside all others."""
@@ -50,6 +58,15 @@ class Answers:
         task = asyncio.get_running_loop().create_task(self._answer(request_id, body, handler))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if type(body) in self._abandonable:
+            self._abandonable_tasks[request_id] = task
+            task.add_done_callback(lambda _: self._abandonable_tasks.pop(request_id, None))
+
+    def abandon(self, request_id: int) -> None:
+        """The server no longer waits for this answer."""
+        task = self._abandonable_tasks.get(request_id)
+        if task is not None:
+            task.cancel()
 
     async def close(self) -> None:
         """Cancel what is being worked on and wait for its end, but never for the task that calls this."""

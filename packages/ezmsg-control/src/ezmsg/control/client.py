@@ -18,7 +18,7 @@ from ezmsg.control.requesting import Requests
 from ezmsg.control.transport import ControlTransport
 from ezmsg.protocol.addresses import Address, parse_address
 from ezmsg.protocol.auth import NONCE_SIZE
-from ezmsg.protocol.connection import Closed, Connection, Event, Opened, RequestReceived
+from ezmsg.protocol.connection import CancelReceived, Closed, Connection, Event, Opened, RequestReceived
 from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, EzmsgError
 from ezmsg.protocol.handshake import ClientHandshake
 
@@ -113,13 +113,15 @@ class ControlConnection:
         self._require_open()
         return self._requests.stream(body, timeout)
 
-    def answer(self, message_class: type, handler: Handler | None) -> None:
+    def answer(self, message_class: type, handler: Handler | None, *, abandonable: bool = False) -> None:
         """Let ``handler`` answer the server's requests of this class, each in a task; ``None`` takes it away.
 
         It returns the body of the reply, or ``None`` for ``Done``. What it raises becomes the typed failure of
         that request.
+
+        :param abandonable: cancel the handler when the server no longer waits for its answer.
         """
-        self._answers.register(message_class, handler)
+        self._answers.register(message_class, handler, abandonable=abandonable)
 
     def on_lost(self, callback: LostCallback) -> Callable[[], None]:
         """Call back once when the connection ends other than by :meth:`close`; return what undoes this."""
@@ -153,6 +155,8 @@ class ControlConnection:
         match event:
             case RequestReceived(request_id, body):
                 self._answers.start(request_id, body)
+            case CancelReceived(request_id):
+                self._answers.abandon(request_id)
             case Opened():
                 self._settle_opening()
             case Closed(error):

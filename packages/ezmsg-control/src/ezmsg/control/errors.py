@@ -7,10 +7,15 @@
         ├── StreamOverrun
         ├── InvalidTimeout               also a ValueError
         ├── UnknownFormat                also a ValueError
+        ├── ProcessNotConnected          also a RuntimeError
+        ├── ProcessRequestFailed         also a RuntimeError
+        ├── UnexpectedPayload            also a RuntimeError
+        ├── NoSettingsInput              also a RuntimeError
         └── SettingsCoercionError  41xx  changing settings; all are ValueErrors
             ├── InvalidSettingsValue
             ├── UnknownSettingsField
-            └── SettingsRefused
+            ├── SettingsRefused
+            └── SettingsFixed
 """
 
 from typing import ClassVar
@@ -63,6 +68,58 @@ class UnknownFormat(ControlError, ValueError):
         return f"A graph cannot be written as {self.format!r}. Choose one of {', '.join(self.formats)}."
 
 
+@define(kw_only=True, slots=False, eq=False)
+class ProcessNotConnected(ControlError, RuntimeError):
+    """A process asked something of the graph server before it was connected, or after it was closed."""
+
+    code: ClassVar[str] = "EZ-4004"
+    operation: str
+
+    def sentence(self) -> str:
+        return f"{self.operation} needs a process that is connected. Call connect() first, and close() last."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class ProcessRequestFailed(ControlError, RuntimeError):
+    """A request to the process of a unit failed; ``error_code`` names a `ProcessControlErrorCode`."""
+
+    code: ClassVar[str] = "EZ-4005"
+    error_code: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"Process request failed ({self.error_code}): {self.reason}"
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UnexpectedPayload(ControlError, RuntimeError):
+    """The payload of a request or a response is not what was expected of it."""
+
+    code: ClassVar[str] = "EZ-4006"
+    expected: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"Unexpected process payload: {self.expected} was expected, and {self.reason}. Ask for the type that "
+            "the other side sends, or take the bytes as they are."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class NoSettingsInput(ControlError, RuntimeError):
+    """A component has no topic on which it takes settings while it runs."""
+
+    code: ClassVar[str] = "EZ-4007"
+    component: str
+
+    def sentence(self) -> str:
+        return (
+            f"Component {self.component!r} does not expose dynamic settings metadata. Give its class an "
+            "InputStream named INPUT_SETTINGS, see that its program runs, or name the topic yourself."
+        )
+
+
 class SettingsCoercionError(ControlError, ValueError):
     """Settings cannot be changed as asked; the settings there are stay as they were."""
 
@@ -103,3 +160,17 @@ class SettingsRefused(SettingsCoercionError):
 
     def sentence(self) -> str:
         return f"{self.path} cannot be {self.value}: {self.reason}. Nothing was changed."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class SettingsFixed(SettingsCoercionError):
+    """A component takes no settings while it runs."""
+
+    code: ClassVar[str] = "EZ-4104"
+    component: str
+
+    def sentence(self) -> str:
+        return (
+            f"{self.component} takes no settings while it runs: it has no InputStream named INPUT_SETTINGS that "
+            "one of its functions subscribes to. Nothing was changed."
+        )

@@ -100,6 +100,7 @@ _SUBMODULES = frozenset(
         "message",
         "messagemarshal",
         "netprotocol",
+        "processclient",
         "pubclient",
         "settings",
         "settingsmeta",

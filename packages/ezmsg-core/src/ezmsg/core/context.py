@@ -1,22 +1,38 @@
 """The graph as a program sees it: a session, and the publishers and subscribers made in it."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from ezmsg.control import sharing
+from ezmsg.control import requests, settings, sharing
 from ezmsg.control.client import ControlConnection
+from ezmsg.control.errors import ProcessRequestFailed, SettingsCoercionError
+from ezmsg.control.payloads import decode_response, encode_payload
+from ezmsg.control.resynchronising import settings_changes, topology_changes
 from ezmsg.control.session import Session
+from ezmsg.core.publishing_settings import publish_settings
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.service import GraphService
 from ezmsg.graphserver.embedded import GraphServer
 from ezmsg.protocol.addresses import Address, AddressType
-from ezmsg.protocol.errors import SessionRequired
+from ezmsg.protocol.errors import DeadlineExceeded, EzmsgError, GraphError, SessionRequired, SettingsUnavailable
 from ezmsg.protocol.model.metadata import GraphMetadata
+from ezmsg.protocol.model.process_control import (
+    ProcessControlErrorCode,
+    ProcessControlOperation,
+    ProcessControlResponse,
+    ProcessPing,
+    ProcessStats,
+)
+from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsSnapshotValue
 from ezmsg.protocol.model.snapshot import GraphSnapshot
+from ezmsg.protocol.model.topology import TopologyChangedEvent
+
+T = TypeVar("T")
 
 
 class GraphContext:
@@ -120,6 +136,150 @@ class GraphContext:
         """
         return await self._required("snapshot").snapshot()
 
+    # --- the processes of units ---------------------------------------------------------------------------
+
+    async def process_request(
+        self,
+        unit_address: str,
+        operation: ProcessControlOperation | str,
+        *,
+        payload: bytes | None = None,
+        payload_obj: object | None = None,
+        timeout: float = requests.DEFAULT_TIMEOUT_S,
+    ) -> ProcessControlResponse:
+        """Ask the process that owns a unit; what goes wrong on the way is a response with its code, too.
+
+        :param payload: bytes, which go to the process's handler as they are.
+        :param payload_obj: a plain value or a record, which the handler reads with `ezmsg.control.decode_payload`.
+        :param timeout: how long the process has to answer, in seconds.
+        :raises ValueError: if both a payload and an object are given.
+        :raises SessionRequired: outside ``async with``.
+        """
+        if payload is not None and payload_obj is not None:
+            raise ValueError("Specify only one of payload or payload_obj: a request carries one of them.")
+        if payload_obj is not None:
+            payload = encode_payload(payload_obj)
+        session_id = self._required("process_request").id
+        return await requests.route_request(
+            self._joined("process_request"),
+            unit_address,
+            operation,
+            payload,
+            timeout=timeout,
+            session_id=session_id,
+        )
+
+    def decode_process_payload(
+        self,
+        response: ProcessControlResponse,
+        expected_type: type[T] = object,  # type: ignore[assignment]
+    ) -> T:
+        """Return what a response carries, as a value of the expected type; ``object`` takes any plain value.
+
+        :raises ProcessRequestFailed: if the response is a failure.
+        :raises UnexpectedPayload: if it carries nothing, or something else.
+        """
+        return decode_response(response, expected_type)
+
+    async def process_ping(self, unit_address: str, *, timeout: float = requests.DEFAULT_TIMEOUT_S) -> ProcessPing:
+        """Ask the process that owns a unit for a sign of life; it answers also while a unit keeps its loop busy.
+
+        :raises ProcessRequestFailed: if there is none in time.
+        :raises SessionRequired: outside ``async with``.
+        """
+        return await requests.ping(self._joined("process_ping"), unit_address, timeout)
+
+    async def process_stats(
+        self, unit_address: str, *, timeout: float = requests.DEFAULT_TIMEOUT_S
+    ) -> ProcessStats:
+        """Ask the process that owns a unit what it owns and how it fares.
+
+        :raises ProcessRequestFailed: if it does not answer in time.
+        :raises SessionRequired: outside ``async with``.
+        """
+        return await requests.process_stats(self._joined("process_stats"), unit_address, timeout)
+
+    # --- settings -----------------------------------------------------------------------------------------
+
+    async def settings_snapshot(self) -> dict[str, SettingsSnapshotValue]:
+        """Return the settings of every component by its address.
+
+        :raises SessionRequired: outside ``async with``.
+        """
+        return await settings.settings_snapshot(self._joined("settings_snapshot"))
+
+    async def settings_events(self, after_seq: int = 0) -> list[SettingsChangedEvent]:
+        """Return the changes of settings after a sequence number until now, as far as the server still has them.
+
+        :raises SessionRequired: outside ``async with``.
+        """
+        return await settings.settings_events(self._joined("settings_events"), after_seq)
+
+    def subscribe_settings_events(self, *, after_seq: int = 0) -> AsyncIterator[SettingsChangedEvent]:
+        """Return every change of settings after a sequence number, as it happens.
+
+        Where the server no longer has them, events say how the settings of now differ from what was told.
+
+        :raises SessionRequired: outside ``async with``.
+        """
+        return settings_changes(self._joined("subscribe_settings_events"), after_seq)
+
+    def subscribe_topology_events(self, *, after_seq: int = 0) -> AsyncIterator[TopologyChangedEvent]:
+        """Return every change of the graph after a sequence number, as it happens.
+
+        Where the server no longer has them, events name every topic that there is now.
+
+        :raises SessionRequired: outside ``async with``.
+        """
+        return topology_changes(self._joined("subscribe_topology_events"), after_seq)
+
+    async def settings_input_topic(self, component_address: str) -> str:
+        """Return the topic on which a component takes settings while it runs.
+
+        :raises NoSettingsInput: if it takes none.
+        :raises SessionRequired: outside ``async with``.
+        """
+        return settings.settings_input_topic(await self.snapshot(), component_address)
+
+    async def update_settings(
+        self, component_address: str, value: object, *, input_topic: str | None = None
+    ) -> None:
+        """Publish a settings object for a component; return when its process reports it, else after two seconds.
+
+        Nothing is checked on the way, see :meth:`update_setting`.
+
+        :param input_topic: where to publish, else where the component says that it takes settings.
+        :raises NoSettingsInput: if it does not say so.
+        :raises SessionRequired: outside ``async with``.
+        """
+        connection = self._joined("update_settings")
+        topic = input_topic or await self.settings_input_topic(component_address)
+        await publish_settings(connection, self.graph_address, component_address, topic, value)
+
+    async def update_setting(
+        self,
+        component_address: str,
+        field_path: str,
+        value: object,
+        *,
+        timeout: float = requests.DEFAULT_TIMEOUT_S,
+        expect: int | None = None,
+    ) -> SettingsSnapshotValue:
+        """Set one field of a running component, such as ``filters[0].cutoff``; return the settings it has then.
+
+        :param value: a plain value, which its process checks and makes into what the field takes.
+        :param expect: change nothing if the settings have another revision.
+        :raises ProcessRequestFailed: if the value is refused, or nobody applies it in time; its cause says why.
+        :raises SessionRequired: outside ``async with``.
+        """
+        connection = self._joined("update_setting")
+        try:
+            return await settings.update_setting(
+                connection, component_address, field_path, value, timeout=timeout, expect=expect
+            )
+        except (SettingsCoercionError, GraphError, DeadlineExceeded) as error:
+            raise ProcessRequestFailed(error_code=_code_of(error).value, reason=error.sentence()) from error
+
     # --- private names that tools for ezmsg 3 use ---------------------------------------------------------
 
     @property
@@ -185,6 +345,22 @@ class GraphContext:
         if self._session is None:
             raise SessionRequired(operation=operation)
         return self._session
+
+    def _joined(self, operation: str) -> ControlConnection:
+        """Return the session's connection."""
+        self._required(operation)
+        assert self._connection is not None
+        return self._connection
+
+
+def _code_of(error: EzmsgError) -> ProcessControlErrorCode:
+    """Return the code by which programs written for ezmsg 3 know why a setting was not changed."""
+    match error:
+        case SettingsUnavailable():
+            return ProcessControlErrorCode.UNROUTABLE_UNIT
+        case DeadlineExceeded():
+            return ProcessControlErrorCode.TIMEOUT
+    return ProcessControlErrorCode.HANDLER_ERROR
 
 
 def _has_left(client: Publisher | Subscriber) -> bool:

@@ -31,7 +31,8 @@ def bind(address: Address) -> socket.socket:
     :raises AddressInUse: if the address is taken, or cannot be listened on for another reason.
     """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, or asyncio leaves small writes to wait for the acknowledgement of the last one.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # elsewhere it would let two servers share a port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

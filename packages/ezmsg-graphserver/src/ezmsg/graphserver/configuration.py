@@ -11,6 +11,9 @@ logger = logging.getLogger(__name__)
 HISTORY_VARIABLE = "EZMSG_TOPOLOGY_EVENT_HISTORY_LIMIT"
 """How many topology events are kept for those who come back."""
 
+SETTINGS_HISTORY_VARIABLE = "EZMSG_SETTINGS_EVENT_HISTORY_LIMIT"
+"""How many settings events are kept for those who come back."""
+
 ROUTE_TIMEOUT_VARIABLE = "EZMSG_SUBSCRIBER_UPDATE_TIMEOUT_SEC"
 """How many seconds clients have to apply a change of routes."""
 
@@ -24,6 +27,7 @@ class Configuration:
 
     topology_history: int = 10_000
     route_timeout_s: float = 1.0
+    settings_history: int = 10_000
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Configuration":
@@ -31,6 +35,7 @@ class Configuration:
         return cls(
             topology_history=int(_number(environ, HISTORY_VARIABLE, 10_000, at_least=1)),
             route_timeout_s=_number(environ, ROUTE_TIMEOUT_VARIABLE, 1.0, at_least=0),
+            settings_history=int(_number(environ, SETTINGS_HISTORY_VARIABLE, 10_000, at_least=1)),
         )
 
 

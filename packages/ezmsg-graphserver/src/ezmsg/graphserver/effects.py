@@ -38,11 +38,15 @@ class Fail:
 
 @frozen
 class Call:
-    """Ask a peer; its answer comes back to the graph under ``call_id``."""
+    """Ask a peer; its answer comes back to the graph under ``call_id``.
+
+    A call that is ``refusable`` fails alone where the peer reads too slowly; another ends the peer's connection.
+    """
 
     peer: PeerId
     call_id: int
     body: Any
+    refusable: bool = False
 
 
 @frozen
@@ -59,7 +63,7 @@ class Follow:
 
     peer: PeerId
     request_id: int
-    cursor: Cursor
+    cursor: Cursor[Any]
 
 
 @frozen

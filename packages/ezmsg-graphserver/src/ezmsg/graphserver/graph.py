@@ -11,6 +11,7 @@ from ezmsg.graphserver.conversations import HANDLERS, Request
 from ezmsg.graphserver.effects import Effect, Fail, Moment, PeerId, Unfollow
 from ezmsg.graphserver.graph_state import GraphState
 from ezmsg.graphserver.peers import Peer
+from ezmsg.graphserver.state.operations import Unsent
 from ezmsg.protocol.errors import EzmsgError, ProtocolViolation
 from ezmsg.protocol.messages.handshake import Hello
 
@@ -42,12 +43,16 @@ class Graph:
 
     def request_cancelled(self, peer: PeerId, request_id: int) -> list[Effect]:
         """A peer no longer wants the answer or the stream of its request. What was changed stays changed."""
-        return self.state.operations.cancel(peer, request_id) or [Unfollow(peer, request_id)]
+        effects = self.state.operations.cancel(peer, request_id)
+        return [Unfollow(peer, request_id)] if effects is None else effects
 
     def reply_received(self, peer: PeerId, call_id: int, answer: Any, now: Moment) -> list[Effect]:
         """A peer has answered a call, with a body or with an error."""
-        error = answer if isinstance(answer, EzmsgError) else None
-        return self.state.operations.answered(peer, call_id, error)
+        return self.state.operations.answered(peer, call_id, answer, now)
+
+    def call_unsent(self, peer: PeerId, call_id: int, error: EzmsgError, now: Moment) -> list[Effect]:
+        """A call could not be written to its peer."""
+        return self.state.operations.answered(peer, call_id, Unsent(error), now)
 
     def peer_left(self, peer: PeerId, now: Moment) -> list[Effect]:
         """A connection is over."""
@@ -55,7 +60,7 @@ class Graph:
 
     def tick(self, now: Moment) -> list[Effect]:
         """Time has passed, see :meth:`next_deadline`."""
-        return self.state.operations.expire(now.monotonic)
+        return self.state.operations.expire(now)
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which :meth:`tick` is due, or ``None``."""

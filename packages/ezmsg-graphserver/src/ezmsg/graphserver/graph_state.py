@@ -10,15 +10,17 @@ from uuid import UUID
 from ezmsg.graphserver.configuration import Configuration
 from ezmsg.graphserver.effects import Effect, Feed, Moment, PeerId
 from ezmsg.graphserver.peers import Peer
+from ezmsg.graphserver.state.changes import Changes
 from ezmsg.graphserver.state.edges import Edges
 from ezmsg.graphserver.state.endpoints import Endpoints, Routes
-from ezmsg.graphserver.state.event_log import EventLog
-from ezmsg.graphserver.state.operations import Finish, Operations, Question
+from ezmsg.graphserver.state.event_log import Cursor, E, EventLog
+from ezmsg.graphserver.state.operations import MakeBody, Operations, Question
 from ezmsg.graphserver.state.processes import Processes
 from ezmsg.graphserver.state.sessions import Session, Sessions
+from ezmsg.graphserver.state.settings import Settings
 from ezmsg.protocol.auth import channel_key
 from ezmsg.protocol.messages.endpoints import ApplyRoutes, RouteChange, Source
-from ezmsg.protocol.messages.events import TopologyEvent
+from ezmsg.protocol.messages.events import Reset, TopologyEvent
 from ezmsg.protocol.model.snapshot import GraphSnapshot, SnapshotSession
 from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
 
@@ -34,8 +36,10 @@ class GraphState:
         self.endpoints = Endpoints(self.edges)
         self.sessions = Sessions()
         self.processes = Processes()
-        self.topology = EventLog(configuration.topology_history)
+        self.settings = Settings(configuration.settings_history)
+        self.topology: EventLog[TopologyEvent] = EventLog(configuration.topology_history)
         self.operations = Operations()
+        self.changes = Changes()
         self._routes_version = 0
 
     # --- routes -------------------------------------------------------------------------------------------
@@ -45,11 +49,12 @@ class GraphState:
         return self.operations.ask(self._route_questions(routes))
 
     def await_routes(
-        self, requester: PeerId, request_id: int, now: Moment, what: str, routes: Routes, finish: Finish
+        self, requester: PeerId, request_id: int, now: Moment, what: str, routes: Routes, make_body: MakeBody
     ) -> list[Effect]:
         """Have changed routes applied, and reply to a request when they are, or after the route time-out."""
         deadline = now.monotonic + self.configuration.route_timeout_s
-        return self.operations.begin(requester, request_id, what, self._route_questions(routes), finish, deadline)
+        questions = self._route_questions(routes)
+        return self.operations.confirm(requester, request_id, what, questions, make_body, deadline)
 
     def _route_questions(self, routes: Routes) -> list[Question]:
         """Make one message for each client whose subscribers' routes changed."""
@@ -90,9 +95,15 @@ class GraphState:
         name = None if session is None else str(session)
         return self._log(TopologyEventType.GRAPH_CHANGED, sorted(topics), name, None, now)
 
-    def process_changed(self, process_id: UUID, now: Moment) -> list[Effect]:
-        """Log that a process came, went, or owns other units than before."""
+    def process_changed(self, process_id: UUID, lost: set[str], now: Moment) -> list[Effect]:
+        """Log that a process came, went, or owns other units than before; what it said of those it lost is void."""
+        self.settings.withdraw(process_id, lost, now.wall)
         return self._log(TopologyEventType.PROCESS_CHANGED, [], None, process_id, now)
+
+    def cursor(self, log: EventLog[E], after_seq: int, epoch: UUID | None) -> Cursor[E]:
+        """Return a cursor over a log for who has read up to a number, in a run of this or another server."""
+        reset = None if epoch in (None, self.epoch) else Reset(self.epoch, log.last_seq)
+        return Cursor(log, after_seq, reset)
 
     def _log(
         self,
@@ -111,6 +122,7 @@ class GraphState:
     def clear_session(self, session: Session, now: Moment) -> tuple[list[Effect], Routes]:
         """Take a session's edges and its metadata, and nobody else's; return the routes that are gone, too."""
         held, gone = self.edges.drop_owner(session.id)
+        self.settings.describe(session.id, session.metadata, None, now.wall)
         described = self.sessions.drop_metadata(session)
         topics = {edge.to_topic for edge in held} | (described or set())
         changed = bool(held) or described is not None
@@ -128,13 +140,14 @@ class GraphState:
         if self.peers.pop(peer, None) is None:
             return []
         # Its own requests and endpoints first, so that nothing more is asked of it or told to it.
-        effects = self.operations.drop_peer(peer)
+        effects = self.operations.drop_requests(peer)
         effects += self.apply_routes(self.endpoints.drop_peer(peer))
         for session in self.sessions.of_peer(peer):
             effects += self.end_session(session, now)
-        for process_id in self.processes.drop_peer(peer):
-            effects += self.process_changed(process_id, now)
-        return effects
+        for process in self.processes.drop_peer(peer):
+            effects += self.process_changed(process.id, process.units, now)
+        # What was asked of it last: who hears that it is gone must find that it owns nothing any more.
+        return effects + self.operations.drop_calls(peer, now)
 
     # --- the whole ----------------------------------------------------------------------------------------
 
@@ -151,7 +164,7 @@ class GraphState:
             processes=self.processes.snapshot(),
             epoch=self.epoch,
             topology_seq=self.topology.last_seq,
-            settings_seq=0,
+            settings_seq=self.settings.log.last_seq,
         )
 
     def validate(self) -> None:
@@ -160,4 +173,6 @@ class GraphState:
         self.endpoints.validate()
         self.sessions.validate()
         self.processes.validate()
+        self.settings.validate(self.sessions.component_owners, self.processes.unit_owners)
+        self.changes.validate()
         self.operations.validate()

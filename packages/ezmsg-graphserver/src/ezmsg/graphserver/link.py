@@ -70,7 +70,7 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._cursors: dict[int, Cursor] = {}
+        self._cursors: dict[int, Cursor[Any]] = {}
         self._paused = False
         self._over = False
         self._said_farewell = False
@@ -130,18 +130,24 @@ class Link(asyncio.Protocol):
         if not self.connection.closed:
             self.connection.fail(request_id, error)
 
-    def call(self, call_id: int, body: Any) -> None:
-        """Ask the client.
+    def call(self, call_id: int, body: Any, *, refusable: bool = False) -> None:
+        """Ask the client; one that leaves too much unread or unanswered is cut off.
 
-        :raises FrameTooLarge: if the question is larger than a frame may be.
+        :param refusable: whether that shall rather cost this question than the connection.
+        :raises FrameTooLarge: if the question is larger than a frame may be, or than there is room for.
+        :raises ServerOverloaded: if a refusable question would be one too many.
         """
-        if not self.connection.closed:
-            if len(self._calls) >= CALLS_LIMIT:
-                self.close(ServerOverloaded(reason=f"the client left {CALLS_LIMIT} questions unanswered"))
-                return
-            request_id = self.connection.request(body)
-            self._calls[request_id] = call_id
-            self._asked[call_id] = request_id
+        if self.connection.closed:
+            return
+        if len(self._calls) >= CALLS_LIMIT:
+            overload = ServerOverloaded(reason=f"the client left {CALLS_LIMIT} questions unanswered")
+            if refusable:
+                raise overload
+            self.close(overload)
+            return
+        request_id = self.connection.request(body, self._room() if refusable else None)
+        self._calls[request_id] = call_id
+        self._asked[call_id] = request_id
 
     def uncall(self, call_id: int) -> None:
         """Tell the client that an answer is no longer wanted, and expect it no more."""
@@ -157,7 +163,7 @@ class Link(asyncio.Protocol):
             del self._asked[call_id]
         return call_id
 
-    def follow(self, request_id: int, cursor: Cursor) -> None:
+    def follow(self, request_id: int, cursor: Cursor[Any]) -> None:
         """Begin to send what a cursor finds."""
         self._cursors[request_id] = cursor
         self.feed()
@@ -195,7 +201,12 @@ class Link(asyncio.Protocol):
 
     # --- inside -------------------------------------------------------------------------------------------
 
-    def _send_items(self, request_id: int, cursor: Cursor) -> bool:
+    def _room(self) -> int:
+        """How many bytes a refusable question may have, so that there is room left for what must be said."""
+        unread = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return max(FRAME_LIMIT - unread - self.connection.unsent_bytes, 0)
+
+    def _send_items(self, request_id: int, cursor: Cursor[Any]) -> bool:
         """Send a few items of a cursor; return whether there were any."""
         for sent in range(_ITEMS_PER_WRITE):
             item = cursor.take()

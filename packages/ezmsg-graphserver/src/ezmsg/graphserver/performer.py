@@ -11,7 +11,7 @@ from ezmsg.graphserver.effects import Effect, Moment, PeerId
 from ezmsg.graphserver.graph import Graph
 from ezmsg.graphserver.link import Link
 from ezmsg.protocol import connection as protocol
-from ezmsg.protocol.errors import FrameTooLarge, InternalError
+from ezmsg.protocol.errors import FrameTooLarge, InternalError, ServerOverloaded
 from ezmsg.protocol.messages.handshake import Hello
 
 logger = logging.getLogger(__name__)
@@ -126,11 +126,11 @@ class Performer:
                 link.unfollow(request_id)
             case effects.Uncall(call_id=call_id):
                 link.uncall(call_id)
-            case effects.Call(call_id=call_id, body=body):
+            case effects.Call(call_id=call_id, body=body, refusable=refusable):
                 try:
-                    link.call(call_id, body)
-                except FrameTooLarge as error:
-                    self._agenda.extend(self._graph.reply_received(link.peer, call_id, error, _now()))
+                    link.call(call_id, body, refusable=refusable)
+                except (FrameTooLarge, ServerOverloaded) as error:
+                    self._agenda.extend(self._graph.call_unsent(link.peer, call_id, error, _now()))
 
     def _flush_soon(self, link: Link) -> None:
         """Write once for all that this turn of the loop has to say to a client."""

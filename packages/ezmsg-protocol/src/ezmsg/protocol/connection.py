@@ -125,6 +125,11 @@ class Connection:
         self._outbox.clear()
         return data
 
+    @property
+    def unsent_bytes(self) -> int:
+        """How many bytes :meth:`data_to_send` would return."""
+        return sum(map(len, self._outbox))
+
     def close(self, error: EzmsgError | None = None) -> None:
         """End the connection and, if there is a reason, tell it to the peer."""
         if self.phase is Phase.CLOSED:
@@ -135,14 +140,15 @@ class Connection:
 
     # --- what both sides say ----------------------------------------------------------------------------
 
-    def request(self, body: object) -> int:
+    def request(self, body: object, limit: int | None = None) -> int:
         """Ask the peer; the answer comes with the id returned here.
 
+        :param limit: the largest frame for it, in bytes, where less is allowed than usual.
         :raises FrameTooLarge: if the message is larger than a frame may be; the connection lives on.
         :raises ConnectionLost: if the connection is over.
         """
         self._next_id += 1
-        self._send(Request(self._next_id, to_wire(body)))
+        self._send(Request(self._next_id, to_wire(body)), limit)
         self._asked[self._next_id] = type(body) in STREAMS
         return self._next_id
 
@@ -179,11 +185,11 @@ class Connection:
 
     # --- inside -----------------------------------------------------------------------------------------
 
-    def _send(self, message: object) -> None:
+    def _send(self, message: object, at_most: int | None = None) -> None:
         if self.phase is Phase.CLOSED:
             raise ConnectionLost(address="the peer", reason="this side closed the connection")
         limit = frames.HANDSHAKE_LIMIT if self.phase is Phase.HANDSHAKE else self._frame_limit
-        self._outbox.append(frames.frame(encode(message), limit))
+        self._outbox.append(frames.frame(encode(message), limit if at_most is None else min(limit, at_most)))
 
     def _say_farewell(self, error: EzmsgError) -> None:
         farewell = Refusal if self.phase is Phase.HANDSHAKE else Goodbye

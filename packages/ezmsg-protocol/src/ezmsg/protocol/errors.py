@@ -21,7 +21,10 @@ The same code crosses the wire and comes back as the same class, see :func:`to_f
     │   ├── UnknownEndpoint
     │   ├── DuplicateIdentity
     │   ├── InvalidMetadata
-    │   └── UnknownProcess
+    │   ├── UnknownProcess
+    │   ├── SettingsUnavailable
+    │   ├── StaleRevision
+    │   └── UnitNotOwned
     ├── LinkError                  3xxx  reaching each other
     │   ├── ServerUnreachable
     │   ├── ConnectionLost
@@ -287,6 +290,56 @@ class UnknownProcess(GraphError, RuntimeError):
         return f"Process {self.process} is not registered on this connection. Register it first."
 
 
+@define(kw_only=True, slots=False, eq=False)
+class SettingsUnavailable(GraphError, RuntimeError):
+    """The settings of a component cannot be changed now."""
+
+    code: ClassVar[str] = "EZ-2010"
+    component: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"The settings of {self.component} were not changed: {self.reason}. "
+            "See in a snapshot which process owns it, and try again when one does."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class StaleRevision(GraphError, RuntimeError):
+    """The settings of a component have changed since whoever wants to change them has looked.
+
+    ``actual`` is ``None`` if nothing is known of its settings.
+    """
+
+    code: ClassVar[str] = "EZ-2011"
+    component: str
+    expected: int
+    actual: int | None
+
+    def sentence(self) -> str:
+        found = "nothing is known of them" if self.actual is None else f"they are at revision {self.actual}"
+        return (
+            f"The settings of {self.component} were expected at revision {self.expected}, but {found}. "
+            "Look at them again before you change them."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UnitNotOwned(GraphError, RuntimeError):
+    """A process speaks for a unit that it does not own."""
+
+    code: ClassVar[str] = "EZ-2012"
+    unit: str
+    process: str
+
+    def sentence(self) -> str:
+        return (
+            f"Process control command failed: process {self.process} does not own the unit {self.unit!r}. "
+            "Add it to the process's units first."
+        )
+
+
 # --- 3xxx: reaching each other ----------------------------------------------------------------------------
 
 
@@ -455,11 +508,12 @@ class InternalError(EzmsgError, RuntimeError):
 
 @define(kw_only=True, slots=False, eq=False)
 class RemoteError(EzmsgError, RuntimeError):
-    """The peer reported an error whose code this release does not know."""
+    """The peer reported an error whose code this release does not know; handed on, it is what it was."""
 
     code: ClassVar[str] = "EZ-9002"
     remote_code: str
     text: str
+    remote_fields: dict[str, Any] = attrs.field(factory=dict)
 
     def sentence(self) -> str:
         return f"The peer reported {self.remote_code}: {self.text}"

@@ -16,7 +16,12 @@ class FailureParts(NamedTuple):
 
 
 def to_failure(error: BaseException) -> FailureParts:
-    """Take an error apart; one that is not of our tree becomes an :class:`InternalError`."""
+    """Take an error apart; one that is not of our tree becomes an :class:`InternalError`.
+
+    One that came from elsewhere and is not known here goes on as it came: others may know it.
+    """
+    if isinstance(error, RemoteError):
+        return FailureParts(error.remote_code, error.text, Fields(error.remote_fields))
     if not isinstance(error, EzmsgError):
         error = InternalError(reason=_said(error))
     return FailureParts(error.code, error.sentence(), to_wire(error))
@@ -25,12 +30,12 @@ def to_failure(error: BaseException) -> FailureParts:
 def from_failure(code: str, text: str, fields: Fields) -> EzmsgError:
     """Put an error together again; one whose code or fields are not known here becomes a :class:`RemoteError`."""
     cls = error_classes().get(code)
-    if cls is None:
-        return RemoteError(remote_code=code, text=text)
     try:
-        return from_wire(fields, cls)
+        if cls is not None:
+            return from_wire(fields, cls)
     except InvalidMessage:
-        return RemoteError(remote_code=code, text=text)
+        pass
+    return RemoteError(remote_code=code, text=text, remote_fields=fields)
 
 
 def _said(error: BaseException) -> str:

@@ -7,13 +7,25 @@ for everybody else. Neither ever fails: what cannot be pickled has no bytes, and
 import pickle
 from typing import Any
 
-from ezmsg.control.settingsmeta import settings_repr_value
+from ezmsg.control.settingsmeta import settings_repr_value, settings_schema_from_value, settings_structured_value
 from ezmsg.core.logs import logger
+from ezmsg.protocol.model.settings import SettingsSnapshotValue
 
 
 def initial_settings(settings: object, address: str) -> tuple[bytes | None, dict[str, Any] | str]:
     """Return the pickled bytes, ``None`` if there can be none, and a nested dict of the fields or the repr."""
     return _pickled(settings, address), settings_repr_value(settings)
+
+
+def settings_value(settings: object, address: str) -> SettingsSnapshotValue:
+    """Return settings as a process reports them: in the two forms, as plain data, and with their schema."""
+    serialized, readable = initial_settings(settings, address)
+    return SettingsSnapshotValue(
+        serialized=serialized,
+        repr_value=readable,
+        structured_value=settings_structured_value(settings),
+        settings_schema=settings_schema_from_value(settings),
+    )
 
 
 def _pickled(settings: object, address: str) -> bytes | None:

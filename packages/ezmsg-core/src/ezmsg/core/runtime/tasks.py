@@ -9,6 +9,7 @@ import inspect
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any, cast
 
 from attrs import define, field
@@ -25,15 +26,19 @@ logger = logging.getLogger("ezmsg")
 
 Function = Callable[..., Any]
 
+Observer = Callable[[object, BaseException | None], None]
+"""Is told of each message that the functions of an inlet were called with, and what one of them raised."""
+
 
 @define(eq=False)
 class RunningUnit:
-    """A unit that is set up, with its publishers by topic and its subscribers by topic."""
+    """A unit that is set up, with its publishers, its subscribers and the observers of inlets, each by topic."""
 
     unit: Unit
     publishers: Mapping[str, Publisher]
     subscribers: Mapping[str, Subscriber]
     strict: bool = False
+    observers: Mapping[str, Observer] = field(factory=dict)
     _told: set[str] = field(factory=set)
 
     def coroutines(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -66,10 +71,12 @@ class RunningUnit:
 
     async def _read(self, topic: str, functions: list[Function]) -> None:
         subscriber = self.subscribers[topic]
+        observer = self.observers.get(topic)
+        read_one = self._read_one if observer is None else partial(self._read_observed, observer)
         remaining = list(functions)
         while remaining:
             try:
-                await self._read_one(subscriber, remaining)
+                await read_one(subscriber, remaining)
             except (EndpointClosed, NormalTermination, asyncio.CancelledError):
                 raise
             except Exception:  # whatever a user's class raises when it is unpickled; the next message may be good
@@ -85,7 +92,22 @@ class RunningUnit:
         async with subscriber.recv_zero_copy() as message:
             await self._call_all(functions, message)
 
-    async def _call_all(self, functions: list[Function], message: Any) -> None:
+    async def _read_observed(self, observer: Observer, subscriber: Subscriber, functions: list[Function]) -> None:
+        lease = await subscriber.next_lease()
+        try:
+            # The observer keeps it for longer than the lease, so that it may not lie in memory that is lent.
+            message = lease.private() if lease.lent or subscriber.leaky else lease.view()
+            try:
+                observer(message, await self._call_all(functions, message))
+            except BaseException as error:
+                observer(message, error)
+                raise
+        finally:
+            lease.release()
+
+    async def _call_all(self, functions: list[Function], message: Any) -> BaseException | None:
+        """Call functions in turn; return what the last of them that failed has raised."""
+        failure = None
         for function in tuple(functions):
             try:
                 await self._call(function.__name__, function, message)
@@ -94,12 +116,14 @@ class RunningUnit:
                 logger.info("%s:%s is complete", self.unit.address, function.__name__)
             except NormalTermination:
                 raise
-            except (Exception, asyncio.CancelledError):  # a user's; it is called again for the next message
+            except (Exception, asyncio.CancelledError) as error:  # a user's; called again for the next message
                 if cancelled_from_outside():
                     raise
                 self._log_exception(function.__name__)
                 if self.strict:
                     raise
+                failure = error
+        return failure
 
     async def _call(self, name: str, function: Function, *message: Any) -> None:
         result: Any = function(self.unit, *message)

@@ -7,16 +7,11 @@ import asyncio
 import contextlib
 import inspect
 import logging
-import os
-import socket
 import threading
 from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
 from typing import Any
-from uuid import uuid4
 
-from ezmsg.control import sharing
-from ezmsg.control.client import ControlConnection
 from ezmsg.core.context import GraphContext
 from ezmsg.core.graph.processes import ProcessPlan
 from ezmsg.core.graph.streams import OutputStream
@@ -24,6 +19,7 @@ from ezmsg.core.graph.termination import NormalTermination
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.options import flag
 from ezmsg.core.pubsub.publisher import Publisher
+from ezmsg.core.runtime.control_link import ControlLink
 from ezmsg.core.runtime.executor import UnitsExecutor, current_unit
 from ezmsg.core.runtime.loops import new_event_loop
 from ezmsg.core.runtime.main_call import MainCall
@@ -34,8 +30,6 @@ from ezmsg.core.runtime.whereabouts import lasting_threads, users_line, whereabo
 from ezmsg.core.runtime.words import Busy, Failed, Go, Idle, Order, Prepare, Ready, Report, Stop, Stopped, Terminate
 from ezmsg.core.wording import described
 from ezmsg.protocol.addresses import Address
-from ezmsg.protocol.messages.processes import RegisterProcess
-from ezmsg.protocol.model.process_control import ProcessRegistration
 
 logger = logging.getLogger("ezmsg")
 
@@ -66,7 +60,7 @@ class Worker:
         self._publishers: list[Publisher] = []
         self._bridges = Bridges()
         self._context: GraphContext | None = None
-        self._connection: ControlConnection | None = None
+        self._control_link: ControlLink | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._prepare_told: asyncio.Future[Address]
         self._go_told = asyncio.Event()
@@ -150,6 +144,7 @@ class Worker:
 
     async def _open_endpoints(self, address: Address) -> None:
         self._context = GraphContext(address, auto_start=False)
+        self._control_link = ControlLink(address)
         strict = flag("EZMSG_STRICT_SHUTDOWN", False)
         for unit in self._units:
             self._at = unit.address
@@ -164,13 +159,12 @@ class Worker:
                 for inlet in inlets_in_use(unit)
             }
             self._publishers += publishers.values()
-            self._running.append(RunningUnit(unit, publishers, subscribers, strict))
+            observers = self._control_link.add(unit, subscribers)
+            self._running.append(RunningUnit(unit, publishers, subscribers, strict, observers))
         self._at = "a relay"
         await self._bridges.open(self._context, self._plan.relays)
         self._at = f"the process of {', '.join(self._plan.addresses)}"
-        self._connection = await sharing.acquire(address)
-        registration = ProcessRegistration(os.getpid(), socket.gethostname(), [u.address for u in self._units])
-        await self._connection.request(RegisterProcess(uuid4(), registration))
+        await self._control_link.open()
 
     def _go(self) -> None:
         self._main_call.decide(True)
@@ -209,8 +203,8 @@ class Worker:
         await self._bridges.end()
         if self._context is not None:
             await self._context.revert()
-        if self._connection is not None:
-            await sharing.release(self._connection)
+        if self._control_link is not None:
+            await self._control_link.close()
         self._endpoints_closed = True
 
     async def _end_main(self) -> None:

@@ -3,7 +3,6 @@
 from ezmsg.graphserver.conversations.handlers import Request, handles
 from ezmsg.graphserver.effects import Effect, Follow
 from ezmsg.graphserver.graph_state import GraphState
-from ezmsg.graphserver.state.event_log import Cursor
 from ezmsg.protocol.messages.events import FollowTopology
 from ezmsg.protocol.messages.sessions import Done
 
@@ -11,5 +10,5 @@ from ezmsg.protocol.messages.sessions import Done
 @handles(FollowTopology)
 def follow_topology(state: GraphState, request: Request, body: FollowTopology) -> list[Effect]:
     """Open the stream of topology events."""
-    cursor = Cursor(state.topology, body.after_seq)
+    cursor = state.cursor(state.topology, body.after_seq, body.epoch)
     return [request.reply(Done()), Follow(request.peer, request.id, cursor)]

@@ -1,5 +1,6 @@
 """The table of handlers, and what each of them is given."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ from attrs import frozen
 from ezmsg.graphserver import effects
 from ezmsg.graphserver.effects import Effect, Moment, PeerId
 from ezmsg.graphserver.graph_state import GraphState
+from ezmsg.protocol.errors import InvalidMessage
 
 
 @frozen
@@ -21,6 +23,15 @@ class Request:
     def reply(self, body: Any) -> Effect:
         """Answer it."""
         return effects.Reply(self.peer, self.id, body)
+
+    def deadline(self, tag: str, timeout_s: float) -> float:
+        """Return the monotonic time at which it has waited that long.
+
+        :raises InvalidMessage: if nobody can wait that long.
+        """
+        if not 0 <= timeout_s < math.inf:
+            raise InvalidMessage(tag=tag, reason=f"a time-out of {timeout_s} s")
+        return self.now.monotonic + timeout_s
 
 
 Handler = Callable[[GraphState, Request, Any], list[Effect]]

@@ -11,14 +11,14 @@ from ezmsg.protocol.messages.sessions import Done
 def register_process(state: GraphState, request: Request, body: RegisterProcess) -> list[Effect]:
     """Let a process join."""
     client_id = state.peers[request.peer].client_id
-    changed = state.processes.register(body.process_id, request.peer, client_id, body.registration)
-    effects = state.process_changed(body.process_id, request.now) if changed else []
+    change = state.processes.register(body.process_id, request.peer, client_id, body.registration)
+    effects = state.process_changed(body.process_id, change.lost, request.now) if change.changed else []
     return [*effects, request.reply(Done())]
 
 
 @handles(UpdateOwnership)
 def update_ownership(state: GraphState, request: Request, body: UpdateOwnership) -> list[Effect]:
     """Change what a process owns."""
-    changed = state.processes.update(body.process_id, request.peer, body.update)
-    effects = state.process_changed(body.process_id, request.now) if changed else []
+    change = state.processes.update(body.process_id, request.peer, body.update)
+    effects = state.process_changed(body.process_id, change.lost, request.now) if change.changed else []
     return [*effects, request.reply(Done())]

@@ -77,9 +77,12 @@ def disconnect(state: GraphState, request: Request, body: Disconnect) -> list[Ef
 def register_metadata(state: GraphState, request: Request, body: RegisterMetadata) -> list[Effect]:
     """Describe a session's components."""
     session = state.sessions.require(body.session_id, request.peer)
+    before = session.metadata
     topics = state.sessions.register(session, body.metadata)
-    effects = [] if topics is None else state.graph_changed(topics, session.id, request.now)
-    return [*effects, request.reply(Done())]
+    if topics is None:
+        return [request.reply(Done())]
+    state.settings.describe(session.id, before, body.metadata, request.now.wall)
+    return [*state.graph_changed(topics, session.id, request.now), request.reply(Done())]
 
 
 @handles(TakeSnapshot)

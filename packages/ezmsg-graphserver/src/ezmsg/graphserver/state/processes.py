@@ -1,13 +1,13 @@
 """Operating-system processes and the units they own: a unit runs in one process."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from attrs import define
+from attrs import define, field, frozen
 
 from ezmsg.graphserver.effects import PeerId
 from ezmsg.graphserver.state import index
-from ezmsg.protocol.errors import DuplicateIdentity, OwnershipCollision, UnknownProcess
+from ezmsg.protocol.errors import DuplicateIdentity, OwnershipCollision, UnitNotOwned, UnknownProcess
 from ezmsg.protocol.model.process_control import ProcessOwnershipUpdate, ProcessRegistration
 from ezmsg.protocol.model.snapshot import SnapshotProcess
 
@@ -24,6 +24,14 @@ class Process:
     units: set[str]
 
 
+@frozen
+class OwnershipChange:
+    """Whether anything about a process changed, and which units it owns no more."""
+
+    changed: bool
+    lost: set[str] = field(factory=set)
+
+
 class Processes:
     """Every registered process, and which of them owns which unit."""
 
@@ -32,8 +40,10 @@ class Processes:
         self._owner: dict[str, UUID] = {}
         self._of_peer: dict[PeerId, set[UUID]] = {}
 
-    def register(self, process_id: UUID, peer: PeerId, client_id: UUID, registration: ProcessRegistration) -> bool:
-        """Let a process join, or say anew what it owns; return whether anything changed.
+    def register(
+        self, process_id: UUID, peer: PeerId, client_id: UUID, registration: ProcessRegistration
+    ) -> OwnershipChange:
+        """Let a process join, or say anew what it owns; return what changed.
 
         :raises DuplicateIdentity: if another client has that id.
         :raises OwnershipCollision: if other processes own some of the units; all are named, nothing is kept.
@@ -49,29 +59,44 @@ class Processes:
         self._processes[process_id] = process
         index.add(self._of_peer, peer, process_id)
         self._own(process, units)
-        return known is None or (known.pid, known.host, known.units) != (process.pid, process.host, units)
+        if known is None:
+            return OwnershipChange(changed=True)
+        changed = (known.pid, known.host, known.units) != (process.pid, process.host, units)
+        return OwnershipChange(changed, known.units - units)
 
-    def update(self, process_id: UUID, peer: PeerId, update: ProcessOwnershipUpdate) -> bool:
-        """Let a process give up units, then gain others; return whether anything changed.
+    def update(self, process_id: UUID, peer: PeerId, update: ProcessOwnershipUpdate) -> OwnershipChange:
+        """Let a process give up units, then gain others; return what changed.
 
         :raises UnknownProcess: if it is not registered on that connection.
         :raises OwnershipCollision: if other processes own some of the units; all are named, nothing is kept.
         """
-        process = self._processes.get(process_id)
-        if process is None or process.peer != peer:
-            raise UnknownProcess(process=str(process_id))
+        process = self._require(process_id, peer)
         self._check_collisions(process_id, update.added_units)
         before = process.units
         self._disown(before & set(update.removed_units))
         process.units = (before - set(update.removed_units)) | set(update.added_units)
         self._own(process, process.units)
-        return process.units != before
+        return OwnershipChange(process.units != before, before - process.units)
 
-    def drop_peer(self, peer: PeerId) -> list[UUID]:
-        """Forget the processes of a client that is gone; return their ids, sorted."""
-        gone = sorted(self._of_peer.get(peer, ()))
-        for process_id in gone:
-            self._forget(self._processes[process_id])
+    def owner_of(self, unit: str) -> Process | None:
+        """Return the process that owns a unit."""
+        process_id = self._owner.get(unit)
+        return None if process_id is None else self._processes[process_id]
+
+    def require_ownership(self, process_id: UUID, peer: PeerId, unit: str) -> None:
+        """Refuse what a process says of a unit that it does not own.
+
+        :raises UnknownProcess: if it is not registered on that connection.
+        :raises UnitNotOwned: if the unit is not its own.
+        """
+        if unit not in self._require(process_id, peer).units:
+            raise UnitNotOwned(unit=unit, process=str(process_id))
+
+    def drop_peer(self, peer: PeerId) -> list[Process]:
+        """Forget the processes of a client that is gone; return them, sorted by their ids."""
+        gone = [self._processes[process_id] for process_id in sorted(self._of_peer.get(peer, ()))]
+        for process in gone:
+            self._forget(process)
         return gone
 
     def snapshot(self) -> dict[UUID, SnapshotProcess]:
@@ -81,12 +106,23 @@ class Processes:
             for process_id, process in sorted(self._processes.items())
         }
 
+    @property
+    def unit_owners(self) -> Mapping[str, UUID]:
+        """Which process owns which unit."""
+        return self._owner
+
     def validate(self) -> None:
         """Assert every invariant. For tests."""
         owned = [(unit, process.id) for process in self._processes.values() for unit in process.units]
         assert self._of_peer == index.grouped((process.peer, process.id) for process in self._processes.values())
         assert self._owner == dict(owned)
         assert len(owned) == len(self._owner), "two processes own one unit"
+
+    def _require(self, process_id: UUID, peer: PeerId) -> Process:
+        process = self._processes.get(process_id)
+        if process is None or process.peer != peer:
+            raise UnknownProcess(process=str(process_id))
+        return process
 
     def _check_collisions(self, process_id: UUID, units: Iterable[str]) -> None:
         owners = {unit: self._owner.get(unit, process_id) for unit in units}

@@ -1,6 +1,6 @@
 """Sessions: which connection each is open on, and the metadata it registered. Its edges are in ``edges``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from attrs import define
@@ -98,6 +98,11 @@ class Sessions:
         assert session.metadata is None, "first its metadata, whose topics somebody must hear of"
         del self._sessions[session.id]
         index.discard(self._of_peer, session.peer, session.id)
+
+    @property
+    def component_owners(self) -> Mapping[str, UUID]:
+        """Which session describes which component."""
+        return self._component_owner
 
     def validate(self) -> None:
         """Assert every invariant. For tests."""

@@ -12,8 +12,10 @@ from ezmsg.protocol.messages import (
     events,
     handshake,
     processes,
+    requests,
     service,
     sessions,
+    settings,
 )
 
 HANDSHAKE: tuple[type[Any], ...] = handshake.MESSAGES
@@ -25,6 +27,8 @@ BODIES: tuple[type[Any], ...] = (
     *endpoints.MESSAGES,
     *processes.MESSAGES,
     *events.MESSAGES,
+    *settings.MESSAGES,
+    *requests.MESSAGES,
 )
 REQUESTS: tuple[type[Any], ...] = tuple(cls for cls in BODIES if hasattr(cls, "REPLY"))
 STREAMS: tuple[type[Any], ...] = tuple(cls for cls in REQUESTS if hasattr(cls, "ITEMS"))

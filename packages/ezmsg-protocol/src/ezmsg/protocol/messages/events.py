@@ -1,6 +1,7 @@
 """Streams of events: cursors over the server's bounded log, with an explicit gap where history is gone."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from attrs import frozen
 
@@ -26,13 +27,26 @@ class Gap:
 
 
 @frozen
+class Reset:
+    """The reader's numbers are of another run of the server; this is run ``epoch``, told from ``after_seq`` on.
+
+    What happened before has to be taken from a snapshot.
+    """
+
+    TAG: ClassVar[str] = "events.reset"
+    epoch: UUID
+    after_seq: int
+
+
+@frozen
 class FollowTopology:
-    """Open the stream of topology events after ``after_seq``; its items are ``TopologyEvent`` and ``Gap``."""
+    """Open the stream of topology events after ``after_seq`` of the run ``epoch``, if that is known."""
 
     TAG: ClassVar[str] = "topology.follow"
     REPLY: ClassVar[type] = Done
-    ITEMS: ClassVar[tuple[type, ...]] = (TopologyEvent, Gap)
+    ITEMS: ClassVar[tuple[type, ...]] = (TopologyEvent, Gap, Reset)
     after_seq: int = 0
+    epoch: UUID | None = None
 
 
-MESSAGES = (FollowTopology, TopologyEvent, Gap)
+MESSAGES = (FollowTopology, TopologyEvent, Gap, Reset)

@@ -101,10 +101,18 @@ class ProcessPing:
 
 @dataclass
 class ProcessStats:
-    """Who a process is and which units it owns; ``timestamp`` is wall time in seconds."""
+    """Who a process is, which units it owns and how it fares; ``timestamp`` is wall time in seconds.
+
+    ``cpu_s`` is the processor time that it has used, ``uptime_s`` how long it has run, ``memory_bytes`` what it has
+    in memory, ``loop_lateness_s`` how late its units' event loop is: ``None`` where that cannot be told.
+    """
 
     process_id: UUID
     pid: int
     host: str
     owned_units: list[str]
     timestamp: float
+    cpu_s: float | None = None
+    memory_bytes: int | None = None
+    loop_lateness_s: float | None = None
+    uptime_s: float | None = None

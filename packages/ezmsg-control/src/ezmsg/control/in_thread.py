@@ -1,0 +1,46 @@
+"""Calls of a user's function that must not hold up an event loop, each in a daemon thread of its own.
+
+No pool: its threads would keep the interpreter from ending while a function hangs.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def in_thread(function: Callable[[], T], name: str = "ezmsg-call") -> T:
+    """Call a function in a thread and return what it returns, or raise what it raises.
+
+    Who gives up waiting does not stop the function; what it then returns is dropped.
+    """
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[Callable[[], T]] = loop.create_future()
+
+    def work() -> None:
+        try:
+            result = partial(_returned, function())
+        except BaseException as error:  # noqa: BLE001  it is raised where the call is awaited
+            result = partial(_raised, error)
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
+            loop.call_soon_threadsafe(_settle, outcome, result)
+
+    threading.Thread(target=work, name=name, daemon=True).start()
+    return (await outcome)()
+
+
+def _settle(outcome: asyncio.Future[Any], result: Callable[[], Any]) -> None:
+    if not outcome.done():
+        outcome.set_result(result)
+
+
+def _returned(value: T) -> T:
+    return value
+
+
+def _raised(error: BaseException) -> Any:
+    raise error

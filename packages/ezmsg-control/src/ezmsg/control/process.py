@@ -1,0 +1,186 @@
+"""A process that owns units, as the graph server knows it: who it is, what it owns, what it answers.
+
+It has a connection of its own, because at the server a process lasts exactly as long as its connection.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+from ezmsg.control.client import ControlConnection
+from ezmsg.control.discovery import find_address
+from ezmsg.control.errors import ProcessNotConnected
+from ezmsg.control.payloads import decode_payload, decode_response, encode_payload
+from ezmsg.control.process_answers import ProcessAnswers, RequestHandler
+from ezmsg.protocol.addresses import AddressType
+from ezmsg.protocol.messages.processes import RegisterProcess, UpdateOwnership
+from ezmsg.protocol.messages.requests import HandleRequest, Responded
+from ezmsg.protocol.messages.settings import ApplySetting, ReportSettings, SettingApplied, SettingsRecorded
+from ezmsg.protocol.model.process_control import (
+    ProcessControlOperation,
+    ProcessControlRequest,
+    ProcessOwnershipUpdate,
+    ProcessRegistration,
+    ProcessSettingsUpdate,
+    SettingsFieldUpdateRequest,
+)
+from ezmsg.protocol.model.settings import SettingsSnapshotValue
+
+SettingsHandler = Callable[[str, str, Any], Awaitable[SettingsSnapshotValue]]
+"""Takes a component's address, a field's path and a plain value; validates, applies, returns what there is then."""
+
+
+class ProcessControlClient:
+    """The control plane's end in a process that owns units. Everything runs on the loop that connects it.
+
+    :param graph_address: where the graph server is, else as ``EZMSG_GRAPHSERVER_ADDR`` says.
+    :param units_loop: the event loop on which the units run, whose lateness is told; else the one that connects.
+    """
+
+    def __init__(
+        self, graph_address: AddressType | None = None, *, units_loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        self._address = graph_address
+        self._units_loop = units_loop
+        self._process_id = uuid4()
+        self._units: set[str] = set()
+        self._connection: ControlConnection | None = None
+        self._answers: ProcessAnswers | None = None
+        self._handler: RequestHandler | None = None
+        self._settings_handler: SettingsHandler | None = None
+        self._connecting = asyncio.Lock()
+
+    @property
+    def process_id(self) -> UUID:
+        """By which everybody knows this process."""
+        return self._process_id
+
+    @property
+    def client_id(self) -> UUID:
+        """The same as :attr:`process_id`."""
+        return self._process_id
+
+    # --- its life -----------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Connect to the graph server; fine to call again.
+
+        :raises EzmsgError: whatever :meth:`ControlConnection.open` raises.
+        """
+        async with self._connecting:
+            if self._connection is not None:
+                return
+            connection = await ControlConnection.open(find_address(self._address), client_id=self._process_id)
+            loop = self._units_loop or asyncio.get_running_loop()
+            self._answers = ProcessAnswers(self._process_id, lambda: sorted(self._units), loop)
+            self._tell_answers()
+            connection.answer(HandleRequest, self._handle, abandonable=True)
+            connection.answer(ApplySetting, self._apply)
+            self._connection = connection
+
+    async def close(self) -> None:
+        """Leave: the server forgets this process and what it owns. It is fine to call this again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    # --- what it tells ------------------------------------------------------------------------------------
+
+    async def register(self, units: list[str]) -> None:
+        """Own these units; connects if that was not done.
+
+        :raises OwnershipCollision: if other processes own any of them; it names all, and nothing is kept.
+        """
+        await self.connect()
+        registration = ProcessRegistration(os.getpid(), socket.gethostname(), list(units))
+        await self._open("register").request(RegisterProcess(self._process_id, registration))
+        self._units = set(units)
+
+    async def update_ownership(
+        self, added_units: list[str] | None = None, removed_units: list[str] | None = None
+    ) -> None:
+        """Own further units, and some no more.
+
+        :raises OwnershipCollision: if other processes own any of them; it names all, and nothing is changed.
+        :raises ProcessNotConnected: before :meth:`connect` and after :meth:`close`.
+        """
+        update = ProcessOwnershipUpdate(list(added_units or ()), list(removed_units or ()))
+        await self._open("update_ownership").request(UpdateOwnership(self._process_id, update))
+        self._units = (self._units - set(update.removed_units)) | set(update.added_units)
+
+    async def report_settings_update(
+        self, component_address: str, value: SettingsSnapshotValue, timestamp: float | None = None
+    ) -> None:
+        """Tell which settings a unit has now; return when the server has taken it.
+
+        :param timestamp: when it got them, as wall time in seconds; now, if that is not said.
+        :raises GraphError: if this process does not own the component.
+        :raises ProcessNotConnected: before :meth:`connect` and after :meth:`close`.
+        """
+        await self._report(component_address, value, timestamp)
+
+    def set_request_handler(self, handler: RequestHandler | None) -> None:
+        """Let ``handler`` answer every operation that is not built in; ``None`` takes it away.
+
+        A coroutine function runs on the loop of this client, any other function in a thread of its own; 64 requests
+        at a time. What it raises becomes the failure ``HANDLER_ERROR`` of that request.
+        """
+        self._handler = handler
+        self._tell_answers()
+
+    def set_settings_handler(self, handler: SettingsHandler | None) -> None:
+        """Let ``handler`` change settings; without one, such requests go to the request handler."""
+        self._settings_handler = handler
+        self._tell_answers()
+
+    # --- what it is asked ---------------------------------------------------------------------------------
+
+    async def _handle(self, message: HandleRequest) -> Responded:
+        assert self._answers is not None
+        return Responded(await self._answers.respond(message.request, message.timeout_s))
+
+    async def _apply(self, message: ApplySetting) -> SettingApplied:
+        if self._settings_handler is not None:
+            value = await self._settings_handler(message.component_address, message.field_path, message.value)
+            return SettingApplied(value)
+        assert self._answers is not None
+        change = SettingsFieldUpdateRequest(message.field_path, message.value)
+        operation = ProcessControlOperation.UPDATE_SETTING_FIELD
+        request = ProcessControlRequest(uuid4().hex, message.component_address, operation, encode_payload(change))
+        response = await self._answers.respond(request, None)
+        return SettingApplied(decode_response(response, SettingsSnapshotValue))
+
+    async def _update_field(self, request: ProcessControlRequest) -> bytes:
+        assert self._settings_handler is not None
+        change = decode_payload(request.payload or b"", SettingsFieldUpdateRequest)
+        value = await self._settings_handler(request.unit_address, change.field_path, change.value)
+        value.revision = (await self._report(request.unit_address, value, None)).revision
+        return encode_payload(value)
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _tell_answers(self) -> None:
+        if self._answers is None:
+            return
+        self._answers.handler = self._handler
+        if self._settings_handler is None:
+            self._answers.operations.pop(ProcessControlOperation.UPDATE_SETTING_FIELD, None)
+        else:
+            self._answers.operations[ProcessControlOperation.UPDATE_SETTING_FIELD] = self._update_field
+
+    async def _report(
+        self, component_address: str, value: SettingsSnapshotValue, timestamp: float | None
+    ) -> SettingsRecorded:
+        update = ProcessSettingsUpdate(component_address, value, time.time() if timestamp is None else timestamp)
+        connection = self._open("report_settings_update")
+        recorded: SettingsRecorded = await connection.request(ReportSettings(self._process_id, update))
+        return recorded
+
+    def _open(self, operation: str) -> ControlConnection:
+        if self._connection is None:
+            raise ProcessNotConnected(operation=operation)
+        return self._connection

@@ -1,0 +1,92 @@
+"""Streams of events only: where history is gone, a snapshot says what became of it, told as events.
+
+Whoever folds these events arrives at the server's own state. Several of them may have one number, that of the last
+event before the snapshot; a stream that is resumed after it misses nothing.
+"""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from ezmsg.control.client import ControlConnection
+from ezmsg.control.operations import take_snapshot
+from ezmsg.control.settings import take_settings
+from ezmsg.control.watching import follow_settings, follow_topology
+from ezmsg.protocol.codec import encode
+from ezmsg.protocol.messages.settings import SettingsTaken
+from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
+from ezmsg.protocol.model.snapshot import GraphSnapshot
+from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
+
+
+class ToldSettings:
+    """What the reader of a stream has been told that components have."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, SettingsSnapshotValue] = {}
+
+    def tell(self, event: SettingsChangedEvent) -> None:
+        """Remember what an event says."""
+        if event.event_type is SettingsEventType.SETTINGS_REMOVED:
+            self._values.pop(event.component_address, None)
+        else:
+            self._values[event.component_address] = event.value
+
+    def changes(self, taken: SettingsTaken, now: float) -> list[SettingsChangedEvent]:
+        """Return, as events, how a snapshot differs from what was told, and remember it; ``now`` is wall time."""
+        events = [
+            SettingsChangedEvent(taken.seq, SettingsEventType.SETTINGS_REMOVED, address, now, None, None, value)
+            for address, value in self._values.items()
+            if address not in taken.values
+        ]
+        for address, value in taken.values.items():
+            known = self._values.get(address)
+            # As bytes, because a NaN is not equal to itself.
+            if known is None or encode(known) != encode(value):
+                kind = SettingsEventType.SETTINGS_UPDATED
+                events.append(SettingsChangedEvent(taken.seq, kind, address, now, None, None, value))
+        self._values = dict(taken.values)
+        return events
+
+
+def everything_changed(snapshot: GraphSnapshot, seq: int, now: float) -> list[TopologyChangedEvent]:
+    """Return the events that have a reader look at all of a snapshot again; ``now`` is wall time."""
+    topics = sorted({*snapshot.graph, *(topic for ends in snapshot.graph.values() for topic in ends)})
+    return [
+        TopologyChangedEvent(seq, TopologyEventType.GRAPH_CHANGED, now, topics, None, None),
+        TopologyChangedEvent(seq, TopologyEventType.PROCESS_CHANGED, now, [], None, None),
+    ]
+
+
+async def settings_changes(
+    connection: ControlConnection, after_seq: int = 0
+) -> AsyncGenerator[SettingsChangedEvent, None]:
+    """Return every change of settings after a sequence number."""
+    told = ToldSettings()
+    async with aclosing(follow_settings(connection, after_seq)) as items:
+        covered = -1  # by a snapshot
+        async for item in items:
+            if not isinstance(item, SettingsChangedEvent):
+                taken = await take_settings(connection)
+                covered = taken.seq
+                for event in told.changes(taken, time.time()):
+                    yield event
+            elif item.seq > covered:
+                told.tell(item)
+                yield item
+
+
+async def topology_changes(
+    connection: ControlConnection, after_seq: int = 0
+) -> AsyncGenerator[TopologyChangedEvent, None]:
+    """Return every change of the graph after a sequence number."""
+    async with aclosing(follow_topology(connection, after_seq)) as items:
+        covered = -1  # by a snapshot
+        async for item in items:
+            if not isinstance(item, TopologyChangedEvent):
+                snapshot = await take_snapshot(connection)
+                covered = snapshot.topology_seq or 0
+                for event in everything_changed(snapshot, covered, time.time()):
+                    yield event
+            elif item.seq > covered:
+                yield item

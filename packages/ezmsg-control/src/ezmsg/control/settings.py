@@ -1,0 +1,77 @@
+"""Settings of running components, as the graph server knows them, each a function of the connection."""
+
+from contextlib import aclosing
+from typing import Any
+
+from ezmsg.control.client import DEFAULT_TIMEOUT, ControlConnection
+from ezmsg.control.errors import NoSettingsInput
+from ezmsg.control.requests import DEFAULT_TIMEOUT_S, GRACE_S, checked_timeout
+from ezmsg.control.watching import follow_settings
+from ezmsg.protocol.messages.events import Gap, Reset
+from ezmsg.protocol.messages.settings import SettingApplied, SettingsTaken, TakeSettings, UpdateSetting
+from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsSnapshotValue
+from ezmsg.protocol.model.snapshot import GraphSnapshot
+
+
+async def take_settings(connection: ControlConnection, timeout: float = DEFAULT_TIMEOUT) -> SettingsTaken:
+    """Return the settings of every component, and after which event of which run of the server they are these."""
+    taken: SettingsTaken = await connection.request(TakeSettings(), timeout=timeout)
+    return taken
+
+
+async def settings_snapshot(connection: ControlConnection) -> dict[str, SettingsSnapshotValue]:
+    """Return the settings of every component by its address."""
+    return (await take_settings(connection)).values
+
+
+async def settings_events(connection: ControlConnection, after_seq: int = 0) -> list[SettingsChangedEvent]:
+    """Return the changes after a sequence number until now, as far as the server still has them."""
+    now = (await take_settings(connection)).seq
+    events: list[SettingsChangedEvent] = []
+    if after_seq >= now:
+        return events
+    async with aclosing(follow_settings(connection, after_seq)) as items:
+        async for item in items:
+            match item:
+                case Gap(last=seq) | Reset(after_seq=seq):
+                    pass
+                case SettingsChangedEvent(seq=seq):
+                    events.append(item)
+            if seq >= now:
+                break
+    return events
+
+
+async def update_setting(
+    connection: ControlConnection,
+    component_address: str,
+    field_path: str,
+    value: Any,
+    *,
+    timeout: float = DEFAULT_TIMEOUT_S,
+    expect: int | None = None,
+) -> SettingsSnapshotValue:
+    """Have one field of a running component set, and return the settings that it has then.
+
+    :param value: a plain value, as numbers, texts, lists and dicts are; a record may be a dict of its fields.
+    :param expect: change nothing if the component's settings have another revision than this one.
+    :raises SettingsCoercionError: if there is no such field, or it does not allow the value.
+    :raises GraphError: if nobody owns the component, its revision is another, or its process does not answer.
+    :raises InvalidTimeout: if ``timeout`` is not a finite time from 0 on.
+    """
+    timeout = checked_timeout(f"The change of {field_path} of {component_address}", timeout)
+    change = UpdateSetting(component_address, field_path, value, timeout, expect)
+    applied: SettingApplied = await connection.request(change, timeout=timeout + GRACE_S)
+    return applied.value
+
+
+def settings_input_topic(snapshot: GraphSnapshot, component_address: str) -> str:
+    """Return the topic on which a component takes settings while it runs.
+
+    :raises NoSettingsInput: if no session describes it, or it has none.
+    """
+    for session in snapshot.sessions.values():
+        component = session.metadata and session.metadata.components.get(component_address)
+        if component and component.dynamic_settings.enabled and component.dynamic_settings.input_topic:
+            return component.dynamic_settings.input_topic
+    raise NoSettingsInput(component=component_address)

@@ -1,0 +1,69 @@
+"""How this process fares: processor time, memory, uptime, and how late an event loop is."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+LATENESS_WAIT_S = 0.05
+"""For how long a loop is waited for before it is said to be late by the time since it was asked."""
+
+_STARTED = time.monotonic()
+_START_FIELD = 19  # of /proc/self/stat, counted from behind the command's name, which may hold anything
+
+
+def cpu_s() -> float:
+    """Return the processor time of this process, of user and system, in seconds."""
+    return time.process_time()
+
+
+def memory_bytes() -> int | None:
+    """Return how much of this process is in memory, ``None`` where that cannot be told."""
+    try:
+        resident = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+        return int(resident) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError, AttributeError):  # this is no Linux
+        return None
+
+
+def uptime_s() -> float:
+    """Return how long this process has run, in seconds; where that cannot be told, since this was imported."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        started = int(fields[_START_FIELD]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started)
+    except (OSError, ValueError, IndexError, AttributeError):  # this is no Linux
+        return time.monotonic() - _STARTED
+
+
+class LatenessProbe:
+    """Tells how late an event loop is, from any other one or from itself; it costs nothing while nobody asks."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._asked_at: float | None = None  # while the loop has not answered
+        self._lateness_s = 0.0
+
+    async def lateness_s(self) -> float | None:
+        """Return how long a call had to wait for its turn; of a loop that is busy, since it was first asked.
+
+        ``None`` of a loop that is closed.
+        """
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+            try:
+                self._loop.call_soon_threadsafe(self._answer, self._asked_at)
+            except RuntimeError:  # it is closed
+                self._asked_at = None
+                return None
+        until = time.monotonic() + LATENESS_WAIT_S
+        while (asked_at := self._asked_at) is not None:
+            if time.monotonic() >= until:
+                return time.monotonic() - asked_at
+            await asyncio.sleep(0.001)
+        return self._lateness_s
+
+    def _answer(self, asked_at: float) -> None:
+        """Run on the loop that is looked at."""
+        self._lateness_s = time.monotonic() - asked_at
+        self._asked_at = None

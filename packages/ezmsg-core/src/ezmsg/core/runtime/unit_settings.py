@@ -1,0 +1,173 @@
+"""The settings of one running unit: what it has now, and how new ones reach it through its ``INPUT_SETTINGS``.
+
+A change that an operator makes takes the way of a published message, from the inlet's queue on: the unit's
+functions cannot tell them apart. Used on the control link's event loop; what runs on the units' loop says so.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+
+from ezmsg.control.in_thread import in_thread
+from ezmsg.control.settings_schema.wording import reason_of, shown
+from ezmsg.control.settingsmeta import SettingsRefused, patched
+from ezmsg.core.graph.initial_settings import settings_value
+from ezmsg.core.pubsub.channel import Lease
+from ezmsg.core.pubsub.subscriber import Subscriber
+from ezmsg.core.runtime.tasks import Observer
+from ezmsg.protocol.model.settings import SettingsSnapshotValue
+
+logger = logging.getLogger("ezmsg")
+
+Report = Callable[[str, SettingsSnapshotValue, float], Awaitable[None]]
+"""Tells the graph server what a component has since a moment, as wall time in seconds."""
+
+REPORT_LIMIT = 100
+"""How many settings of one unit may wait to be reported; with more, the oldest is not."""
+
+
+@frozen
+class Taken:
+    """Settings that a unit took, and when, as wall time in seconds."""
+
+    settings: Any
+    timestamp: float
+
+
+@frozen
+class Handed:
+    """Settings on their way to the unit; ``taken`` gets those that it took before, or what its functions raised."""
+
+    settings: Any
+    taken: asyncio.Future[list[Taken]]
+
+
+class HandedLease(Lease):
+    """Settings in the queue of the unit's inlet; ``dropped`` is called if nobody takes them out."""
+
+    __slots__ = ("_dropped", "_settings", "_viewed")
+
+    def __init__(self, settings: object, dropped: Callable[[], object]) -> None:
+        super().__init__(0)
+        self.holders = 1
+        self._settings = settings
+        self._dropped = dropped
+        self._viewed = False
+
+    def private(self) -> Any:
+        return self.view()
+
+    def _decode(self) -> Any:
+        self._viewed = True
+        return self._settings
+
+    def _free(self) -> None:
+        if not self._viewed:
+            self._dropped()
+
+
+class UnitSettings:
+    """Follows what one unit takes, reports it, and changes it; made on the units' loop."""
+
+    def __init__(self, address: str, settings: object, inlet: Subscriber, report: Report) -> None:
+        self._address = address
+        self._settings = settings
+        self._inlet = inlet
+        self._report = report
+        self._units_loop = asyncio.get_running_loop()
+        self._changing = asyncio.Lock()
+        self._handed: Handed | None = None
+        self._unreported: deque[Taken] = deque()
+        self._reporting: asyncio.Task[None] | None = None
+        self._told_loss = False
+
+    async def change(self, path: str, value: object) -> SettingsSnapshotValue:
+        """Set one field and return what the unit has then; one change at a time.
+
+        Whoever returns this to the server must do so at once: the next report waits for it, and for nothing else.
+
+        :raises SettingsCoercionError: if there is no such field, or the value is not allowed there.
+        """
+        async with self._changing:
+            # In a thread, as validators are the user's.
+            new = await in_thread(partial(patched, self._settings, path, value))
+            try:
+                for earlier in await self._hand_over(new):
+                    await self._tell(earlier)
+            except Exception as error:  # what a user's function has against the new settings
+                reason = f"the unit did not take it: {reason_of(error)}"
+                raise SettingsRefused(path=path, value=shown(value), reason=reason) from error
+            return await in_thread(partial(settings_value, new, self._address))
+
+    def observer(self, loop: asyncio.AbstractEventLoop) -> Observer:
+        """Return what the unit's loop calls when a message was taken; ``loop`` is the control link's."""
+
+        def observe(settings: object, error: BaseException | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the control link has ended
+                loop.call_soon_threadsafe(self._receive, Taken(settings, time.time()), error)
+
+        return observe
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    async def _hand_over(self, settings: object) -> list[Taken]:
+        """Give settings to the unit, wait until its functions have run, and return what it took before them."""
+        loop = asyncio.get_running_loop()
+        self._handed = Handed(settings, loop.create_future())
+        drop = partial(loop.call_soon_threadsafe, self._receive_drop, self._handed)
+        try:
+            self._units_loop.call_soon_threadsafe(self._inlet.put, HandedLease(settings, drop))
+            return await self._handed.taken
+        finally:
+            self._handed = None
+
+    def _receive(self, taken: Taken, error: BaseException | None) -> None:
+        handed = self._handed
+        if handed is not None and handed.settings is taken.settings and not handed.taken.done():
+            if error is not None:
+                handed.taken.set_exception(RuntimeError(f"{type(error).__name__}: {error}"))
+                return
+            self._settings = taken.settings
+            handed.taken.set_result(list(self._unreported))
+            self._unreported.clear()
+        elif error is None:
+            self._settings = taken.settings
+            self._queue(taken)
+
+    def _receive_drop(self, handed: Handed) -> None:
+        if not handed.taken.done():
+            handed.taken.set_exception(
+                RuntimeError("its inlet was closed, or newer settings came before it looked")
+            )
+
+    def _queue(self, taken: Taken) -> None:
+        if len(self._unreported) >= REPORT_LIMIT:
+            self._unreported.popleft()
+            if not self._told_loss:
+                self._told_loss = True
+                logger.warning(
+                    "%s takes new settings faster than they can be reported: of those that wait, the newest %d are "
+                    "told to the graph server.",
+                    self._address,
+                    REPORT_LIMIT,
+                )
+        self._unreported.append(taken)
+        if self._reporting is None or self._reporting.done():
+            self._reporting = asyncio.get_running_loop().create_task(self._report_all())
+
+    async def _report_all(self) -> None:
+        while self._unreported:
+            async with self._changing:  # so that the server hears of everything in the order in which it was taken
+                if self._unreported:
+                    await self._tell(self._unreported.popleft())
+
+    async def _tell(self, taken: Taken) -> None:
+        value = await in_thread(partial(settings_value, taken.settings, self._address))
+        await self._report(self._address, value, taken.timestamp)

@@ -1,0 +1,66 @@
+"""Routed requests: a client asks the process that owns a unit; each ends in exactly one response."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from ezmsg.graphserver.conversations.handlers import Request, handles
+from ezmsg.graphserver.effects import Effect, Moment
+from ezmsg.graphserver.graph_state import GraphState
+from ezmsg.graphserver.state.operations import Answer, Outcome, Question, Silence, Unsent
+from ezmsg.protocol.messages.requests import HandleRequest, Responded, RouteRequest
+from ezmsg.protocol.model.process_control import (
+    ProcessControlErrorCode,
+    ProcessControlRequest,
+    ProcessControlResponse,
+)
+
+
+@handles(RouteRequest)
+def route_request(state: GraphState, request: Request, body: RouteRequest) -> list[Effect]:
+    """Hand a request to the process that owns its unit, and its response back."""
+    deadline = request.deadline(body.TAG, body.timeout_s)
+    client_id = state.peers[request.peer].client_id
+    inner = ProcessControlRequest(f"{client_id}/{request.id}", body.unit_address, body.operation, body.payload)
+    process = state.processes.owner_of(body.unit_address)
+    if process is None:
+        error = f"No process owns the unit {body.unit_address!r}. See in a snapshot which units there are."
+        return [request.reply(_failed(inner, ProcessControlErrorCode.UNROUTABLE_UNIT, error))]
+
+    def finish(outcomes: list[Outcome], _: Moment) -> list[Effect]:
+        (outcome,) = outcomes
+        return [request.reply(_responded(inner, body.timeout_s, process_id, outcome.answer))]
+
+    process_id = process.id
+    handle = HandleRequest(process_id, inner, body.timeout_s, client_id, body.session_id)
+    question = Question(process.peer, handle, refusable=True)
+    return state.operations.route(request.peer, request.id, question, finish, deadline)
+
+
+def _responded(inner: ProcessControlRequest, timeout_s: float, process_id: UUID, answer: Answer) -> Responded:
+    unit, process = repr(inner.unit_address), f"process {process_id}"
+    match answer:
+        case Responded(response=response) if response.request_id == inner.request_id:
+            return Responded(replace(response, process_id=process_id))
+        case Silence.TOO_LATE:
+            code = ProcessControlErrorCode.TIMEOUT
+            error = f"The {process}, which owns the unit {unit}, did not answer within {timeout_s:g} s."
+        case Silence.PEER_LEFT:
+            code = ProcessControlErrorCode.PROCESS_DISCONNECTED
+            error = f"The {process}, which owned the unit {unit}, left before it answered."
+        case Unsent(error=reason):
+            code = ProcessControlErrorCode.ROUTE_WRITE_FAILED
+            error = f"The request could not be written to the {process}, which owns the unit {unit}: {reason}"
+        case _:
+            code = ProcessControlErrorCode.INVALID_RESPONSE
+            said = f"{answer}" if isinstance(answer, Exception) else f"a {type(answer).__name__}"
+            error = f"The {process}, which owns the unit {unit}, did not answer with a response to this: {said}"
+    return _failed(inner, code, error, process_id)
+
+
+def _failed(
+    inner: ProcessControlRequest, code: ProcessControlErrorCode, error: str, process_id: UUID | None = None
+) -> Responded:
+    response = ProcessControlResponse(
+        inner.request_id, ok=False, error=error, error_code=code, process_id=process_id
+    )
+    return Responded(response)

@@ -1,0 +1,119 @@
+"""The conversation about settings: what units have, what changes, and how an operator changes it.
+
+The process that owns a unit validates and applies a change; the server keeps what was applied, and tells everybody.
+"""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from attrs import frozen
+
+from ezmsg.protocol.messages.events import Gap, Reset
+from ezmsg.protocol.messages.sessions import Done
+from ezmsg.protocol.model.process_control import ProcessSettingsUpdate
+from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsSnapshotValue
+
+
+@frozen
+class SettingsTaken:
+    """The settings of every component at one moment, which is after event ``seq`` of the run ``epoch``."""
+
+    TAG: ClassVar[str] = "settings.taken"
+    values: dict[str, SettingsSnapshotValue]
+    seq: int
+    epoch: UUID
+
+
+@frozen
+class TakeSettings:
+    """Ask for the settings of every component."""
+
+    TAG: ClassVar[str] = "settings.take"
+    REPLY: ClassVar[type] = SettingsTaken
+
+
+@frozen
+class SettingsEvent:
+    """One change of one component's settings."""
+
+    TAG: ClassVar[str] = "settings.event"
+    event: SettingsChangedEvent
+
+
+@frozen
+class FollowSettings:
+    """Open the stream of settings events after ``after_seq`` of the run ``epoch``, if that is known."""
+
+    TAG: ClassVar[str] = "settings.follow"
+    REPLY: ClassVar[type] = Done
+    ITEMS: ClassVar[tuple[type, ...]] = (SettingsEvent, Gap, Reset)
+    after_seq: int = 0
+    epoch: UUID | None = None
+
+
+@frozen
+class SettingsRecorded:
+    """A report was taken: as event ``seq``, as revision ``revision`` of that component."""
+
+    TAG: ClassVar[str] = "settings.recorded"
+    seq: int
+    revision: int
+
+
+@frozen
+class ReportSettings:
+    """A process says which settings one of its units now has."""
+
+    TAG: ClassVar[str] = "settings.report"
+    REPLY: ClassVar[type] = SettingsRecorded
+    process_id: UUID
+    update: ProcessSettingsUpdate
+
+
+@frozen
+class SettingApplied:
+    """A change was validated and applied; ``value`` is what the component now has."""
+
+    TAG: ClassVar[str] = "settings.applied"
+    value: SettingsSnapshotValue
+
+
+@frozen
+class UpdateSetting:
+    """Have the field at ``field_path`` set to a plain value by the process that owns the component.
+
+    ``expect`` is the revision that the component must have; ``timeout_s`` is in seconds.
+    """
+
+    TAG: ClassVar[str] = "settings.update"
+    REPLY: ClassVar[type] = SettingApplied
+    component_address: str
+    field_path: str
+    value: Any
+    timeout_s: float
+    expect: int | None = None
+
+
+@frozen
+class ApplySetting:
+    """The server asks the owning process to validate and apply a change."""
+
+    TAG: ClassVar[str] = "settings.apply"
+    REPLY: ClassVar[type] = SettingApplied
+    process_id: UUID
+    component_address: str
+    field_path: str
+    value: Any
+
+
+MESSAGES = (
+    SettingsTaken,
+    TakeSettings,
+    SettingsEvent,
+    FollowSettings,
+    SettingsRecorded,
+    ReportSettings,
+    SettingApplied,
+    UpdateSetting,
+    ApplySetting,
+)
