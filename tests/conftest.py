@@ -1,4 +1,4 @@
-"""How hard the property tests look: a bounded default, and ``--hypothesis-profile=long`` for a night.
+"""How hard the property tests look: a bounded default, ``--hypothesis-profile=brief``, and ``=long`` for a night.
 
 In the long profile a single test may take minutes, and none has a time limit.
 """
@@ -14,6 +14,7 @@ EXAMPLES = 100
 settings.register_profile(
     "default", max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("brief", settings.get_profile("default"), max_examples=EXAMPLES // 5)
 settings.register_profile("long", settings.get_profile("default"), max_examples=50 * EXAMPLES)
 settings.load_profile("default")
 

@@ -64,6 +64,9 @@ class HandedLease(Lease):
     def private(self) -> Any:
         return self.view()
 
+    def detached(self) -> Lease:
+        return self
+
     def _decode(self) -> Any:
         self._viewed = True
         return self._settings
