@@ -58,7 +58,7 @@ class ClientRules(RuleBasedStateMachine):
     # --- what a form has to say ---------------------------------------------------------------------------
 
     def join_as(self, who: int, client: UUID) -> None:
-        """Connect to the server; the model knows already."""
+        """Connect to the server; the model knows already. Each form has its own."""
         raise NotImplementedError
 
     def ask(self, who: int, body: object) -> None:

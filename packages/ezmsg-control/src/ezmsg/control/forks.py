@@ -2,7 +2,8 @@
 
 A socket is closed when nobody has it any more, so a child that outlives its parent, a worker of a pool say, would
 hide the parent's end from everybody. It reads none of these sockets: the threads and event loops that do are not
-in it.
+in it. The graph server has the same in its own distribution: neither may import the other, and the protocol does
+no I/O.
 """
 
 import os

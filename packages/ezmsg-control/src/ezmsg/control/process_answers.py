@@ -191,7 +191,7 @@ def _fault(request: ProcessControlRequest, response: object) -> str | None:
 def _handler_failed(error: BaseException) -> str:
     try:
         return f"process request handler failed: {type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001  a user's __str__
+    except Exception:  # noqa: BLE001  protects the answer from a user's __str__
         return f"process request handler failed: {type(error).__name__}"
 
 
