@@ -222,6 +222,14 @@ def test_one_sigint_is_a_good_end(case, method, group):
     case.leaves()
 
 
+@pytest.mark.parametrize("method", [ALONE, "fork"])
+def test_a_sigint_that_does_not_wake_the_main_thread_is_a_good_end(case, method):
+    case.flow("IsInterrupted", method=method, place="here")
+    case.go()
+    case.ends(0)
+    case.leaves()
+
+
 @HOWEVER_STARTED
 def test_sigint_while_units_are_set_up_is_a_good_end(case, method):
     case.begin("WaitsAtStart", method=method)

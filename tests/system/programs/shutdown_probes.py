@@ -101,6 +101,14 @@ class Terminates(Completes):
         raise ez.NormalTermination
 
 
+class IsInterrupted(Completes):
+    """Has SIGINT come in a way that does not wake the main thread."""
+
+    async def then(self) -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+
 class Fails(Completes):
     async def then(self) -> None:
         raise OSError("no amplifier")

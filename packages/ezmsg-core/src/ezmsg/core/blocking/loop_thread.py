@@ -10,6 +10,7 @@ from ezmsg.core.blocking.calls import Calls
 from ezmsg.core.blocking.waiting import Deadline
 from ezmsg.core.context import GraphContext
 from ezmsg.core.runtime.loops import new_event_loop
+from ezmsg.core.runtime.main_thread import join, wait_for
 
 logger = logging.getLogger("ezmsg")
 
@@ -43,7 +44,7 @@ class LoopThread(threading.Thread):
         _started.add(self)
         try:
             super().start()
-            self._settled.wait()
+            wait_for(self._settled)
         except RuntimeError:  # there may be no more threads
             self.calls.loop.close()
             raise
@@ -52,7 +53,7 @@ class LoopThread(threading.Thread):
             self.leave()
             raise
         if self._error is not None:
-            self.join()
+            join(self)
             try:
                 raise self._error
             finally:
@@ -84,7 +85,7 @@ class LoopThread(threading.Thread):
         if self._limit is None or self._process != os.getpid() or threading.current_thread() is self:
             return
         if self.is_alive():
-            self.join(self._limit.left_s())
+            join(self, self._limit.left_s())
         if self.is_alive():
             logger.warning(
                 "A SyncContext did not close within %g s and was left behind; somebody may still hold a message",

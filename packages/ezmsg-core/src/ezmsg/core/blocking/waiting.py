@@ -2,16 +2,11 @@
 
 import contextlib
 import math
-import os
 import threading
 from collections.abc import Callable
 from time import monotonic
 
-LONGEST_SLEEP_S = 0.1 if os.name == "nt" else 0.5
-"""After so long a thread that sleeps looks whether there was a signal, in seconds.
-
-One that comes in the moment before the thread falls asleep does not wake it; on Windows, none ever does.
-"""
+from ezmsg.core.runtime.main_thread import LONGEST_SLEEP_S
 
 
 class Deadline:

@@ -61,6 +61,11 @@ class MainCall:
             self._requested = True
             signal.pthread_kill(self._thread.ident, signal.SIGINT)
 
+    @property
+    def interrupt_pending(self) -> bool:
+        """Whether ``main`` was interrupted and has not noticed yet."""
+        return self._requested
+
     def handle_sigint(self) -> bool:
         """Act on a SIGINT if it is one of ours; return whether it was.
 

@@ -21,6 +21,7 @@ from ezmsg.core.pubsub.options import flag
 from ezmsg.core.runtime.leaving import OwnProcess
 from ezmsg.core.runtime.lifecycle import Cause
 from ezmsg.core.runtime.main_call import MainCall
+from ezmsg.core.runtime.main_thread import join, wait_for
 from ezmsg.core.runtime.orders import STOP_LIMIT_S
 from ezmsg.core.runtime.signals import SIGINT_STATUS, SIGTERM_STATUS, Signals, held_back, let_in
 from ezmsg.core.runtime.supervisor import LEAVE_LIMIT_S, Supervisor
@@ -124,7 +125,7 @@ class GraphRunner:
         supervisor = self._launch(self._graph.processes, None, lambda: None)
         atexit.register(self.stop)  # else a program that forgets to would wait for its workers for ever
         try:
-            supervisor.started.wait()
+            wait_for(supervisor.started)
         except BaseException:
             self.stop()
             raise
@@ -138,7 +139,7 @@ class GraphRunner:
         """End the run and wait for it; bounded. A run that has ended, or not begun, is left as it is."""
         if self._supervisor is not None:
             self._supervisor.stop(Cause.DONE)
-            self._supervisor.join()
+            join(self._supervisor)
             atexit.unregister(self.stop)
 
     def run_blocking(self) -> None:
@@ -209,13 +210,13 @@ def _run_here(worker: Worker, main_call: MainCall, supervisor: Supervisor) -> No
     """Run the first process's units, and wait for the end."""
     try:
         thread = run_units(worker, main_call)
-        supervisor.join()
+        join(supervisor)
     except BaseException:  # a signal handler of the program's own raised it
         supervisor.stop(Cause.INTERRUPTED)
-        supervisor.join()
+        join(supervisor)
         raise
     if not supervisor.left_behind:
-        thread.join(LEAVE_LIMIT_S)
+        join(thread, LEAVE_LIMIT_S)
 
 
 def _raise_outcome(
@@ -294,7 +295,7 @@ def _work(plan: ProcessPlan, pipe: Connection, inherited: list[Connection], owne
         other.close()
     main_call = MainCall(plan.units)
     let_in(main_call)
-    run_units(Worker(plan, pipe, main_call, owner=owner), main_call).join()
+    join(run_units(Worker(plan, pipe, main_call, owner=owner), main_call))
 
 
 def _check_mains(processes: list[ProcessPlan]) -> None:

@@ -23,6 +23,7 @@ from ezmsg.core.runtime.control_link import ControlLink
 from ezmsg.core.runtime.executor import UnitsExecutor, current_unit
 from ezmsg.core.runtime.loops import new_event_loop
 from ezmsg.core.runtime.main_call import MainCall
+from ezmsg.core.runtime.main_thread import wait_for
 from ezmsg.core.runtime.orders import LOOK_S, Orders
 from ezmsg.core.runtime.relaying import Bridges
 from ezmsg.core.runtime.tasks import RunningUnit, cancelled_from_outside, inlets_in_use
@@ -35,6 +36,9 @@ logger = logging.getLogger("ezmsg")
 
 MAIN_LIMIT_S = 9.0
 """How long a ``main`` may go on after everything else in its process has ended, in seconds."""
+
+INTERRUPT_AGAIN_S = 0.5
+"""How long a ``main`` has to notice that it was interrupted before it is interrupted again, in seconds."""
 
 
 class Worker:
@@ -218,8 +222,18 @@ class Worker:
         except TimeoutError:
             if not self._urgent:
                 logger.warning("%s goes on after everything else; it is interrupted.", self._main_call.name)
-            self._main_call.interrupt()
-            await self._main_over.wait()
+            await self._interrupt_main()
+
+    async def _interrupt_main(self) -> None:
+        """Interrupt ``main`` and wait for its end; again, while a signal has not woken it."""
+        self._main_call.interrupt()
+        while not self._main_over.is_set():
+            try:
+                async with asyncio.timeout(INTERRUPT_AGAIN_S):
+                    await self._main_over.wait()
+            except TimeoutError:
+                if self._main_call.interrupt_pending:
+                    self._main_call.interrupt()
 
     async def _shut_down(self, unit: Unit) -> None:
         try:
@@ -324,7 +338,7 @@ def run_units(worker: Worker, main_call: MainCall) -> threading.Thread:
     # No daemon, so that threads which units start are none either, and may finish what they do.
     thread = threading.Thread(target=_run_loop, args=(worker, main_call), name="TaskThread")
     thread.start()
-    main_call.decided.wait()
+    wait_for(main_call.decided)
     if main_call.allowed:
         _run_main(worker, main_call)
     return thread
