@@ -28,15 +28,6 @@ LATER = {
     "ezmsg.core:GraphContext.subscribe_profiling_trace",
     "ezmsg.core:Subscriber.begin_profile",
     "ezmsg.core:Subscriber.end_profile",
-    "ezmsg.core.graphmeta:ProcessProfilingSnapshot",
-    "ezmsg.core.graphmeta:ProcessProfilingTraceBatch",
-    "ezmsg.core.graphmeta:ProfileChannelType",
-    "ezmsg.core.graphmeta:ProfilingStreamControl",
-    "ezmsg.core.graphmeta:ProfilingTraceControl",
-    "ezmsg.core.graphmeta:ProfilingTraceSample",
-    "ezmsg.core.graphmeta:ProfilingTraceStreamBatch",
-    "ezmsg.core.graphmeta:PublisherProfileSnapshot",
-    "ezmsg.core.graphmeta:SubscriberProfileSnapshot",
     "ezmsg.core.profiling:ProfileRegistry",
 }
 """What is still to be built, with all its members. Whoever builds it takes it out."""

@@ -56,6 +56,7 @@ from ezmsg.protocol.messages import (
     settings,
 )
 from ezmsg.protocol.model import (
+    ChannelProfileSnapshot,
     CollectionMetadata,
     DynamicSettingsMetadata,
     Edge,
@@ -64,6 +65,7 @@ from ezmsg.protocol.model import (
     InputRelayMetadata,
     InputStreamMetadata,
     InputTopicMetadata,
+    MetricTotals,
     OutputRelayMetadata,
     OutputStreamMetadata,
     OutputTopicMetadata,
@@ -73,9 +75,18 @@ from ezmsg.protocol.model import (
     ProcessControlResponse,
     ProcessOwnershipUpdate,
     ProcessPing,
+    ProcessProfilingSnapshot,
+    ProcessProfilingTraceBatch,
     ProcessRegistration,
     ProcessSettingsUpdate,
     ProcessStats,
+    ProcessTrace,
+    ProfileChannelType,
+    ProfilingStreamControl,
+    ProfilingTraceControl,
+    ProfilingTraceSample,
+    ProfilingTraceStreamBatch,
+    PublisherProfileSnapshot,
     RelayMetadata,
     SettingsChangedEvent,
     SettingsEventType,
@@ -86,10 +97,12 @@ from ezmsg.protocol.model import (
     SnapshotProcess,
     SnapshotSession,
     StreamMetadata,
+    SubscriberProfileSnapshot,
     TaskMetadata,
     TopicMetadata,
     TopologyChangedEvent,
     TopologyEventType,
+    TraceColumns,
     UnitMetadata,
 )
 from ezmsg.protocol.plain import PlainArray
@@ -189,6 +202,58 @@ EDGE_CONNECT = envelopes.Body(to_wire(sessions.Connect("A", "B", SESSION)))
 CYCLE = CyclicException(from_topic="A", to_topic="B", path=["B", "A"])
 CYCLE_FIELDS = envelopes.Fields({"from_topic": "A", "to_topic": "B", "path": ["B", "A"]})
 
+TOTALS = MetricTotals(3, 4_000, 2_000)
+CHANNEL_PROFILE = ChannelProfileSnapshot(EXCHANGE, ProfileChannelType.SHM, 10, 1_280, 2, 5_000)
+PUBLISHER_PROFILE = PublisherProfileSnapshot(
+    f"A:{PUBLISHER}", "A", 10, 4, 2.0, 2, 32, 1e9, 1_280, 6_000, [CHANNEL_PROFILE], {"publish_delta_ns": TOTALS}
+)
+SUBSCRIBER_PROFILE = SubscriberProfileSnapshot(
+    f"B:{SUBSCRIBER}",
+    "B",
+    9,
+    4,
+    ProfileChannelType.SHM,
+    1e9,
+    1_152,
+    1,
+    2,
+    EXCHANGE,
+    [PUBLISHER],
+    {"lease_time_ns": TOTALS},
+    {"detect": TOTALS},
+)
+PROCESS_PROFILE = ProcessProfilingSnapshot(
+    PROCESS,
+    4711,
+    "lab",
+    2.0,
+    1e9,
+    {PUBLISHER_PROFILE.endpoint_id: PUBLISHER_PROFILE},
+    {SUBSCRIBER_PROFILE.endpoint_id: SUBSCRIBER_PROFILE},
+    12,
+    [str(SESSION)],
+)
+SAMPLE = ProfilingTraceSample(
+    1e9, f"B:{SUBSCRIBER}", "B", "user_span_ns", 2_000.0, ProfileChannelType.SHM, 9, PUBLISHER, "detect"
+)
+BATCH = ProcessProfilingTraceBatch(PROCESS, 4711, "lab", 1e9, [SAMPLE], 3, 12)
+COLUMNS = TraceColumns(
+    [f"B:{SUBSCRIBER}"],
+    ["B"],
+    ["user_span_ns"],
+    ["detect"],
+    [PUBLISHER],
+    [ProfileChannelType.SHM],
+    (10**9).to_bytes(8, "little"),
+    (2_000).to_bytes(8, "little"),
+    (9).to_bytes(8, "little"),
+    b"\0\0",
+    b"\0\0",
+    b"\1\0",
+    b"\1\0",
+    b"\0\0",
+)
+
 MESSAGES: tuple[Any, ...] = (
     handshake.Hello(Revision(1, 0), "0.1.0", NONCE, CLIENT, 4711, "lab"),
     handshake.Challenge(Revision(1, 0), "0.1.0", NONCE, PROOF),
@@ -278,6 +343,18 @@ MODEL: tuple[Any, ...] = (
     SettingsFieldUpdateRequest("filters[2].cutoff", (1, 2.5)),
     ProcessPing(PROCESS, 4711, "lab", TIME),
     ProcessStats(PROCESS, 4711, "lab", ["SYSTEM/FILTER"], TIME),
+    TOTALS,
+    CHANNEL_PROFILE,
+    PUBLISHER_PROFILE,
+    SUBSCRIBER_PROFILE,
+    PROCESS_PROFILE,
+    ProfilingTraceControl(True, 10, ["A"], ["B"], [f"A:{PUBLISHER}"], [f"B:{SUBSCRIBER}"], ["lease_time_ns"], 30.0),
+    SAMPLE,
+    BATCH,
+    ProfilingTraceStreamBatch(TIME, {PROCESS: BATCH}, {EPOCH: "it did not answer"}),
+    ProfilingStreamControl(0.05, 1000, [PROCESS], True),
+    COLUMNS,
+    ProcessTrace(PROCESS, 4711, "lab", 1e9, 12, 3, COLUMNS),
 )
 ERRORS: tuple[EzmsgError, ...] = (
     FrameTooLarge(size=70_000, limit=65_536),

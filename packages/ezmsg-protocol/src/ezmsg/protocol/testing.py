@@ -215,7 +215,14 @@ def _failed(cls: type[Any], **fields: SearchStrategy[Any]) -> Callable[[], Searc
     return strategy
 
 
+def _remote_error() -> SearchStrategy[Any]:
+    # What a peer said of an error that is not known here has come over the wire, and is in wire form.
+    fields = errors(tuple(cls for cls in ERRORS if cls is not tree.RemoteError)).map(to_wire)
+    return st.builds(tree.RemoteError, remote_code=_TEXT, text=_TEXT, remote_fields=fields)
+
+
 _WHOLE: dict[type[Any], Callable[[], SearchStrategy[Any]]] = {
+    tree.RemoteError: _remote_error,
     tables.handshake.Refusal: _failed(tables.handshake.Refusal),
     tables.envelopes.Failure: _failed(tables.envelopes.Failure, id=_INTS),
     tables.envelopes.Goodbye: _failed(tables.envelopes.Goodbye),

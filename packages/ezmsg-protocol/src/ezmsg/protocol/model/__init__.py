@@ -31,11 +31,27 @@ from ezmsg.protocol.model.process_control import (
     ProcessStats,
     SettingsFieldUpdateRequest,
 )
+from ezmsg.protocol.model.profiling import (
+    ChannelProfileSnapshot,
+    MetricTotals,
+    ProcessProfilingSnapshot,
+    ProcessProfilingTraceBatch,
+    ProcessTrace,
+    ProfileChannelType,
+    ProfilingStreamControl,
+    ProfilingTraceControl,
+    ProfilingTraceSample,
+    ProfilingTraceStreamBatch,
+    PublisherProfileSnapshot,
+    SubscriberProfileSnapshot,
+    TraceColumns,
+)
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
 from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot, SnapshotProcess, SnapshotSession
 from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
 
 __all__ = [
+    "ChannelProfileSnapshot",
     "CollectionMetadata",
     "ComponentMetadata",
     "DynamicSettingsMetadata",
@@ -45,6 +61,7 @@ __all__ = [
     "InputRelayMetadata",
     "InputStreamMetadata",
     "InputTopicMetadata",
+    "MetricTotals",
     "OutputRelayMetadata",
     "OutputStreamMetadata",
     "OutputTopicMetadata",
@@ -54,9 +71,18 @@ __all__ = [
     "ProcessControlResponse",
     "ProcessOwnershipUpdate",
     "ProcessPing",
+    "ProcessProfilingSnapshot",
+    "ProcessProfilingTraceBatch",
     "ProcessRegistration",
     "ProcessSettingsUpdate",
     "ProcessStats",
+    "ProcessTrace",
+    "ProfileChannelType",
+    "ProfilingStreamControl",
+    "ProfilingTraceControl",
+    "ProfilingTraceSample",
+    "ProfilingTraceStreamBatch",
+    "PublisherProfileSnapshot",
     "RelayMetadata",
     "SettingsChangedEvent",
     "SettingsEventType",
@@ -67,9 +93,11 @@ __all__ = [
     "SnapshotProcess",
     "SnapshotSession",
     "StreamMetadata",
+    "SubscriberProfileSnapshot",
     "TaskMetadata",
     "TopicMetadata",
     "TopologyChangedEvent",
     "TopologyEventType",
+    "TraceColumns",
     "UnitMetadata",
 ]
