@@ -161,7 +161,7 @@ async def test_shutdown_returns_when_the_server_is_gone(server: Any) -> None:
     service = GraphService(server.address)
     connection = await acquire(server.address)
     await service.shutdown()
-    assert connection.closed
+    assert not connection.connected
     await release(connection)
     with pytest.raises(ServerUnreachable):
         await service.shutdown()

@@ -54,18 +54,30 @@ async def test_tokens_are_not_mixed_up(scripted: Any) -> None:
     await release(connection)
 
 
-async def test_a_lost_connection_is_replaced(scripted: Any) -> None:
-    old = await acquire(scripted.address)
+async def test_a_lost_connection_is_shared_when_it_is_back(scripted: Any) -> None:
+    connection = await acquire(scripted.address)
     lost = asyncio.Event()
-    old.on_lost(lambda _: lost.set())
+    connection.on_lost(lambda _: lost.set())
     scripted.peers[0].transport.abort()
     async with asyncio.timeout(HANG):
         await lost.wait()
-    new = await acquire(scripted.address)
-    assert new is not old
-    await release(old)
-    assert await new.request(OpenSession(uuid4())) == Done()
-    await release(new)
+    assert await acquire(scripted.address) is connection
+    await release(connection)
+    assert await connection.request(OpenSession(uuid4())) == Done()
+    await release(connection)
+
+
+async def test_a_lost_server_is_waited_for_as_long_as_was_said(scripted: Any) -> None:
+    connection = await acquire(scripted.address)
+    lost = asyncio.Event()
+    connection.on_lost(lambda _: lost.set())
+    await scripted.stop()
+    async with asyncio.timeout(HANG):
+        await lost.wait()
+    with pytest.raises(ServerUnreachable, match=str(scripted.address)):
+        await acquire(scripted.address, timeout=0.1)
+    await release(connection)
+    assert not sharing._all
 
 
 async def test_everybody_hears_why_it_could_not_be_opened_and_the_next_one_tries_again(scripted: Any) -> None:

@@ -1,14 +1,13 @@
 """Requests that the server makes of a client: each is handed to its handler, in a task that belongs to somebody.
 
-No socket here: bytes are made by the sans-I/O connection and leave through the callable handed in.
+No socket here: an answer leaves by the line on which the request came, if that is still there.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
-from ezmsg.protocol.connection import Connection
 from ezmsg.protocol.errors import EzmsgError, UnknownMessage
 from ezmsg.protocol.messages.sessions import Done
 
@@ -21,20 +20,26 @@ CLOSE_TIMEOUT = 1.0
 logger = logging.getLogger(__name__)
 
 
+class Asker(Protocol):
+    """Where a request came from, and its answer goes; after its end, it drops them."""
+
+    def reply(self, request_id: int, body: object) -> None: ...
+
+    def fail(self, request_id: int, error: BaseException) -> None: ...
+
+
 class Answers:
-    """The handlers of one connection, by the class of the request, and the answers that are being worked on.
+    """The handlers of one client, by the class of the request, and the answers that are being worked on.
 
     An answer that the server no longer waits for is finished all the same, as it may be about routes, and those
     must change however late; unless its handler was registered as ``abandonable``.
     """
 
-    def __init__(self, connection: Connection, flush: Callable[[], None]) -> None:
-        self._connection = connection
-        self._flush = flush
+    def __init__(self) -> None:
         self._handlers: dict[type, Handler] = {}
         self._abandonable: set[type] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._abandonable_tasks: dict[int, asyncio.Task[None]] = {}  # by request id
+        self._abandonable_tasks: dict[tuple[Asker, int], asyncio.Task[None]] = {}
 
     def register(self, message_class: type, handler: Handler | None, *, abandonable: bool = False) -> None:
         """Let ``handler`` answer requests of this class; ``None`` takes it away.
@@ -49,22 +54,22 @@ class Answers:
         if abandonable:
             self._abandonable.add(message_class)
 
-    def start(self, request_id: int, body: object) -> None:
+    def start(self, asker: Asker, request_id: int, body: object) -> None:
         """Begin to answer a request, beside all others."""
         handler = self._handlers.get(type(body))
         if handler is None:
-            self._fail(request_id, UnknownMessage(tag=getattr(body, "TAG", type(body).__name__)))
+            asker.fail(request_id, UnknownMessage(tag=getattr(body, "TAG", type(body).__name__)))
             return
-        task = asyncio.get_running_loop().create_task(self._answer(request_id, body, handler))
+        task = asyncio.get_running_loop().create_task(_answer(asker, request_id, body, handler))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         if type(body) in self._abandonable:
-            self._abandonable_tasks[request_id] = task
-            task.add_done_callback(lambda _: self._abandonable_tasks.pop(request_id, None))
+            self._abandonable_tasks[asker, request_id] = task
+            task.add_done_callback(lambda _: self._abandonable_tasks.pop((asker, request_id), None))
 
-    def abandon(self, request_id: int) -> None:
+    def abandon(self, asker: Asker, request_id: int) -> None:
         """The server no longer waits for this answer."""
-        task = self._abandonable_tasks.get(request_id)
+        task = self._abandonable_tasks.get((asker, request_id))
         if task is not None:
             task.cancel()
 
@@ -78,19 +83,13 @@ class Answers:
             if stubborn:
                 logger.warning("%d answers to the server did not end when told to.", len(stubborn))
 
-    async def _answer(self, request_id: int, body: object, handler: Handler) -> None:
-        try:
-            result = await handler(body)
-            if not self._connection.closed:
-                self._connection.reply(request_id, Done() if result is None else result)
-                self._flush()
-        except EzmsgError as error:
-            self._fail(request_id, error)
-        except Exception as error:  # protects the connection from a handler, and tells the server what happened
-            logger.exception("The answer to the server's request %s failed.", type(body).__name__)
-            self._fail(request_id, error)
 
-    def _fail(self, request_id: int, error: BaseException) -> None:
-        if not self._connection.closed:
-            self._connection.fail(request_id, error)
-            self._flush()
+async def _answer(asker: Asker, request_id: int, body: object, handler: Handler) -> None:
+    try:
+        result = await handler(body)
+        asker.reply(request_id, Done() if result is None else result)
+    except EzmsgError as error:
+        asker.fail(request_id, error)
+    except Exception as error:  # protects the connection from a handler, and tells the server what happened
+        logger.exception("The answer to the server's request %s failed.", type(body).__name__)
+        asker.fail(request_id, error)

@@ -1,35 +1,38 @@
-"""One connection to a graph server: requests out, replies and streams in, for everybody on one event loop.
+"""A graph server as one event loop sees it: a line to it, and another one whenever that is lost.
 
-Everything here runs on the loop that opened the connection; nothing is thread-safe. It keeps nothing about
-sessions or endpoints: what a connection carries belongs to its users, who can say it again on another one.
+What was declared at the server, such as sessions and endpoints, belongs to its users; on every new line they say it
+again, under the old ids. Everything here runs on the loop that opened the connection; nothing is thread-safe.
 """
 
 import asyncio
-import os
-import socket
-from collections.abc import AsyncGenerator, Callable
+import logging
+import random
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from contextlib import aclosing
 from typing import Any
 from uuid import UUID, uuid4
 
 from ezmsg.control.answering import Answers, Handler
-from ezmsg.control.discovery import find_token
-from ezmsg.control.losses import loss, refusal
-from ezmsg.control.requesting import Requests
-from ezmsg.control.transport import ControlTransport
+from ezmsg.control.line import Line
 from ezmsg.protocol.addresses import Address, parse_address
-from ezmsg.protocol.auth import NONCE_SIZE
-from ezmsg.protocol.connection import CancelReceived, Closed, Connection, Event, Opened, RequestReceived
-from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, EzmsgError
-from ezmsg.protocol.handshake import ClientHandshake
+from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded, EzmsgError, ServerUnreachable
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that opening and each request get, unless told otherwise."""
 
-LostCallback = Callable[[EzmsgError | None], None]
+RETRY_FIRST_S = 0.02
+RETRY_LONGEST_S = 0.5
+"""Seconds between two tries to reach a server that was lost: the first, and the longest."""
+
+LostCallback = Callable[[EzmsgError], None]
+Declarations = Callable[[], Iterable[object]]
+"""Returns the requests by which somebody says again what it has at the server."""
+
+logger = logging.getLogger(__name__)
 
 
 class ControlConnection:
-    """One multiplexed connection to a graph server, for one event loop.
+    """A multiplexed connection to a graph server, for one event loop, that comes back when it was lost.
 
     ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine.
     """
@@ -37,20 +40,21 @@ class ControlConnection:
     epoch: UUID
     local_host: str
 
-    def __init__(self, address: Address, client_id: UUID, handshake: ClientHandshake) -> None:
+    def __init__(self, address: Address, client_id: UUID, token: bytes | None) -> None:
         """Use :meth:`open`."""
         self.address = address
         self.client_id = client_id
+        self._token = token
         self._loop = asyncio.get_running_loop()
-        self._handshake = handshake
-        self._connection = Connection(handshake)
-        self._transport = ControlTransport(self._connection, self._receive)
-        self._requests = Requests(str(address), self._connection, self._transport.flush)
-        self._answers = Answers(self._connection, self._transport.flush)
-        self._opening: asyncio.Future[None] = self._loop.create_future()
+        self._answers = Answers()
+        self._declared: list[Declarations] = []
         self._lost_callbacks: list[LostCallback] = []
-        self._closing = False
-        self._end: EzmsgError | None = None
+        self._line: Line | None = None
+        self._changed = asyncio.Event()  # set for a moment when the line is there, or this is closed
+        self._why = "it was never open"
+        self._reviving: asyncio.Task[None] | None = None
+        self._restoring: asyncio.Task[None] | None = None
+        self._closed = False
 
     @classmethod
     async def open(
@@ -70,48 +74,61 @@ class ControlConnection:
         :raises VersionMismatch: if they share no protocol revision.
         :raises DeadlineExceeded: if it takes longer than ``timeout`` seconds.
         """
-        address = parse_address(address)
-        find = (lambda: find_token(address)) if token is None else (lambda: token)
-        client_id = client_id or uuid4()
-        nonce = os.urandom(NONCE_SIZE)
-        self = cls(address, client_id, ClientHandshake(find, nonce, client_id, os.getpid(), socket.gethostname()))
-        try:
-            async with asyncio.timeout(timeout):
-                await self._shake_hands()
-        except TimeoutError:
-            await self.close()
-            raise DeadlineExceeded(operation=f"Opening a connection to {address}", seconds=timeout) from None
-        except AuthenticationFailed as error:  # the handshake knows why, but not with whom
-            await self.close()
-            raise AuthenticationFailed(reason=f"at {address}, {error.reason}") from error
-        except BaseException:
-            await self.close()
-            raise
+        self = cls(parse_address(address), client_id or uuid4(), token)
+        self._adopt(await self._open_line(timeout))
         return self
 
     @property
     def closed(self) -> bool:
-        """Whether the connection is over, by whichever side."""
-        return self._connection.closed
+        """Whether this side has closed it; one that was lost comes back."""
+        return self._closed
 
-    async def request(self, body: object, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+    @property
+    def connected(self) -> bool:
+        """Whether the server can be asked at this moment."""
+        return self._line is not None
+
+    async def wait_connected(self, timeout: float | None = None) -> UUID:
+        """Wait until the server can be asked, and return the run that it is in.
+
+        :param timeout: in seconds, or ``None`` for as long as it takes.
+        :raises ServerUnreachable: if it does not come back in time.
+        :raises ConnectionLost: if this side closes the connection.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self._connected_line()
+        except TimeoutError:
+            raise ServerUnreachable(address=str(self.address), reason=self._why) from None
+        return self.epoch
+
+    async def request(self, body: object, *, timeout: float | None = DEFAULT_TIMEOUT, wait: bool = True) -> Any:
         """Ask the server and return the body of its reply.
 
+        :param wait: whether to wait, within the time, for a server that was lost.
         :raises EzmsgError: the typed failure that the server answered with.
-        :raises ConnectionLost: if the connection is over, or ends before the answer.
+        :raises ConnectionLost: if the connection is closed, or the line is lost before the answer: nobody knows
+            then whether the server has done it.
         :raises DeadlineExceeded: if there is no answer within ``timeout`` seconds; a late one is dropped.
         """
-        self._require_open()
-        return await self._requests.request(body, timeout)
+        line = self._line
+        if line is None:
+            if not wait:
+                raise self._loss()
+            line, timeout = await self._line_for(body, timeout)
+        return await line.request(body, timeout)
 
-    def stream(self, body: object, *, timeout: float | None = DEFAULT_TIMEOUT) -> AsyncGenerator[Any, None]:
+    async def stream(self, body: object, *, timeout: float | None = DEFAULT_TIMEOUT) -> AsyncGenerator[Any, None]:
         """Return the items of a stream, which opens at the first step; closing the iterator cancels it.
 
         :param timeout: seconds in which the stream must open; its items may take any time.
         :raises StreamOverrun: at a step, if it is read too slowly; what was kept is given out first.
+        :raises ConnectionLost: at a step, if the line is lost.
         """
-        self._require_open()
-        return self._requests.stream(body, timeout)
+        line, timeout = await self._line_for(body, timeout)
+        async with aclosing(line.stream(body, timeout)) as items:
+            async for item in items:
+                yield item
 
     def answer(self, message_class: type, handler: Handler | None, *, abandonable: bool = False) -> None:
         """Let ``handler`` answer the server's requests of this class, each in a task; ``None`` takes it away.
@@ -123,60 +140,121 @@ class ControlConnection:
         """
         self._answers.register(message_class, handler, abandonable=abandonable)
 
+    def declare(self, declarations: Declarations) -> Callable[[], None]:
+        """Say these requests first on every line to come; return what undoes this."""
+        self._declared.append(declarations)
+        return lambda: self._declared.remove(declarations) if declarations in self._declared else None
+
     def on_lost(self, callback: LostCallback) -> Callable[[], None]:
-        """Call back once when the connection ends other than by :meth:`close`; return what undoes this."""
-        if self.closed and not self._closing:
-            self._loop.call_soon(callback, self._loss())
+        """Call back whenever the line is lost; return what undoes this."""
         callbacks = self._lost_callbacks
         callbacks.append(callback)
         return lambda: callbacks.remove(callback) if callback in callbacks else None
 
     async def close(self) -> None:
         """End the connection and everything that waits for it. It is fine to call this again."""
-        self._closing = self._closing or not self.closed
-        await self._transport.close()
+        if not self._closed:
+            self._closed = True
+            self._why = "this side closed it"
+            self._changed.set()
+        own = [task for task in (self._reviving, self._restoring) if task is not None]
+        for task in own:
+            task.cancel()
+        if own:
+            await asyncio.wait(own)
+        line, self._line = self._line, None
+        if line is not None:
+            await line.close()
         await self._answers.close()
 
-    # --- inside -----------------------------------------------------------------------------------------
+    # --- the line -----------------------------------------------------------------------------------------
 
-    async def _shake_hands(self) -> None:
-        await self._transport.connect(self.address)
-        await self._opening
-        if self._handshake.welcome is None:
-            raise refusal(self.address, self._end, self._transport.cut_reason)
-        self.epoch = self._handshake.welcome.epoch
-        self.local_host = self._transport.local_host
+    async def _open_line(self, timeout: float) -> Line:
+        return await Line.open(
+            self.address, self.client_id, self._answers, self._lose, token=self._token, timeout=timeout
+        )
 
-    def _require_open(self) -> None:
-        if self.closed:
-            raise self._loss()
+    def _adopt(self, line: Line) -> None:
+        """Use a line, from what was declared on."""
+        self._line, self.epoch, self.local_host = line, line.epoch, line.local_host
+        answers = self._say_again(line)
+        if answers:
+            self._restoring = self._loop.create_task(_see_restored(answers))
+        self._changed.set()
 
-    def _receive(self, event: Event) -> None:
-        match event:
-            case RequestReceived(request_id, body):
-                self._answers.start(request_id, body)
-            case CancelReceived(request_id):
-                self._answers.abandon(request_id)
-            case Opened():
-                self._settle_opening()
-            case Closed(error):
-                self._receive_end(error)
-            case _:
-                self._requests.receive(event)
+    def _lose(self, line: Line, error: EzmsgError) -> None:
+        if line is not self._line:
+            return  # it was not in use yet
+        self._line, self._why = None, _reason(error)
+        self._changed.clear()
+        for callback in tuple(self._lost_callbacks):
+            self._loop.call_soon(callback, error)
+        if self._declared:
+            logger.warning("%s It is tried again.", error.sentence())
+        self._reviving = self._loop.create_task(self._revive())
 
-    def _receive_end(self, error: EzmsgError | None) -> None:
-        self._end = error
-        was_open = self._handshake.welcome is not None
-        self._settle_opening()
-        self._requests.fail_all(self._loss)
-        if was_open and not self._closing:
-            for callback in tuple(self._lost_callbacks):
-                self._loop.call_soon(callback, self._loss())
+    async def _revive(self) -> None:
+        """Open another line, however often that takes."""
+        delay_s = RETRY_FIRST_S
+        while True:
+            await asyncio.sleep(delay_s * random.random())  # noqa: S311  many clients may have lost the same server
+            try:
+                line = await self._open_line(DEFAULT_TIMEOUT)
+            except EzmsgError as error:
+                self._why = _reason(error)
+            else:
+                self._adopt(line)
+                return
+            delay_s = min(2 * delay_s, RETRY_LONGEST_S)
 
-    def _settle_opening(self) -> None:
-        if not self._opening.done():
-            self._opening.set_result(None)
+    def _say_again(self, line: Line) -> list[Coroutine[Any, Any, Any]]:
+        answers = []
+        for body in [body for declarations in tuple(self._declared) for body in declarations()]:
+            try:
+                answers.append(line.request(body, DEFAULT_TIMEOUT))
+            except EzmsgError as error:
+                _tell_unrestored(error)
+        if answers:
+            logger.info("The graph server at %s is back, and is told again what is here.", self.address)
+        return answers
 
-    def _loss(self) -> EzmsgError:
-        reason = "this side closed it" if self._closing else self._transport.cut_reason
-        return loss(self.address, self._end, reason)
+    async def _line_for(self, body: object, timeout: float | None) -> tuple[Line, float | None]:
+        """Wait for a line; return how much of the time is left, too."""
+        began_s = self._loop.time()
+        try:
+            async with asyncio.timeout(timeout):
+                line = await self._connected_line()
+        except TimeoutError:
+            what = f"{type(body).__name__} at the graph server {self.address}, which is lost ({self._why}),"
+            raise DeadlineExceeded(operation=what, seconds=timeout or 0.0) from None
+        return line, None if timeout is None else max(0.0, timeout - (self._loop.time() - began_s))
+
+    async def _connected_line(self) -> Line:
+        while self._line is None:
+            if self._closed:
+                raise self._loss()
+            await self._changed.wait()
+        return self._line
+
+    def _loss(self) -> ConnectionLost:
+        return ConnectionLost(address=str(self.address), reason=self._why)
+
+
+async def _see_restored(answers: list[Coroutine[Any, Any, Any]]) -> None:
+    for outcome in await asyncio.gather(*answers, return_exceptions=True):
+        match outcome:
+            case ConnectionLost():
+                pass  # all is said again on the next line
+            case EzmsgError():
+                _tell_unrestored(outcome)
+            case BaseException():
+                raise outcome
+
+
+def _tell_unrestored(error: EzmsgError) -> None:
+    logger.error("The graph server came back, and something of what was there could not be restored. %s", error)
+
+
+def _reason(error: EzmsgError) -> str:
+    reason = getattr(error, "reason", None)
+    return reason if isinstance(reason, str) else error.sentence().rstrip(".")

@@ -1,15 +1,18 @@
 """A process that owns units, as the graph server knows it: who it is, what it owns, what it answers.
 
-It has a connection of its own, because at the server a process lasts exactly as long as its connection.
+It has a connection of its own, because at the server a process lasts exactly as long as its connection. When that
+comes back, the process says again what it owns, and which settings its units have.
 """
 
 import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from uuid import UUID, uuid4
+
+from attrs import evolve
 
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.discovery import find_address
@@ -17,6 +20,7 @@ from ezmsg.control.errors import ProcessNotConnected
 from ezmsg.control.payloads import decode_payload, decode_response, encode_payload
 from ezmsg.control.process_answers import ProcessAnswers, RequestHandler
 from ezmsg.protocol.addresses import AddressType
+from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded
 from ezmsg.protocol.messages.processes import RegisterProcess, UpdateOwnership
 from ezmsg.protocol.messages.requests import HandleRequest, Responded
 from ezmsg.protocol.messages.settings import ApplySetting, ReportSettings, SettingApplied, SettingsRecorded
@@ -48,6 +52,8 @@ class ProcessControlClient:
         self._units_loop = units_loop
         self._process_id = uuid4()
         self._units: set[str] = set()
+        self._registered = False
+        self._reported: dict[str, ReportSettings] = {}  # the last of each unit, once the server had its time for it
         self._connection: ControlConnection | None = None
         self._answers: ProcessAnswers | None = None
         self._handler: RequestHandler | None = None
@@ -80,11 +86,14 @@ class ProcessControlClient:
             self._tell_answers()
             connection.answer(HandleRequest, self._handle, abandonable=True)
             connection.answer(ApplySetting, self._apply)
+            connection.declare(self._say_again)
             self._connection = connection
 
     async def close(self) -> None:
         """Leave: the server forgets this process and what it owns. It is fine to call this again."""
         connection, self._connection = self._connection, None
+        self._registered = False
+        self._reported.clear()
         if connection is not None:
             await connection.close()
 
@@ -96,9 +105,9 @@ class ProcessControlClient:
         :raises OwnershipCollision: if other processes own any of them; it names all, and nothing is kept.
         """
         await self.connect()
-        registration = ProcessRegistration(os.getpid(), socket.gethostname(), list(units))
-        await self._open("register").request(RegisterProcess(self._process_id, registration))
-        self._units = set(units)
+        await self._open("register").request(self._registration(list(units)))
+        self._registered = True
+        self._own(set(units))
 
     async def update_ownership(
         self, added_units: list[str] | None = None, removed_units: list[str] | None = None
@@ -110,7 +119,7 @@ class ProcessControlClient:
         """
         update = ProcessOwnershipUpdate(list(added_units or ()), list(removed_units or ()))
         await self._open("update_ownership").request(UpdateOwnership(self._process_id, update))
-        self._units = (self._units - set(update.removed_units)) | set(update.added_units)
+        self._own((self._units - set(update.removed_units)) | set(update.added_units))
 
     async def report_settings_update(
         self, component_address: str, value: SettingsSnapshotValue, timestamp: float | None = None
@@ -144,15 +153,24 @@ class ProcessControlClient:
         return Responded(await self._answers.respond(message.request, message.timeout_s))
 
     async def _apply(self, message: ApplySetting) -> SettingApplied:
+        value = await self._applied(message)
+        # The server records it. What it did not hear any more, or a later run of it, is told when it is back.
+        address = message.component_address
+        before = self._reported.get(address)
+        revision = 1 if before is None or before.restored is None else before.restored + 1
+        update = ProcessSettingsUpdate(address, value, time.time())
+        self._remember(ReportSettings(self._process_id, update, revision))
+        return SettingApplied(value)
+
+    async def _applied(self, message: ApplySetting) -> SettingsSnapshotValue:
         if self._settings_handler is not None:
-            value = await self._settings_handler(message.component_address, message.field_path, message.value)
-            return SettingApplied(value)
+            return await self._settings_handler(message.component_address, message.field_path, message.value)
         assert self._answers is not None
         change = SettingsFieldUpdateRequest(message.field_path, message.value)
         operation = ProcessControlOperation.UPDATE_SETTING_FIELD
         request = ProcessControlRequest(uuid4().hex, message.component_address, operation, encode_payload(change))
         response = await self._answers.respond(request, None)
-        return SettingApplied(decode_response(response, SettingsSnapshotValue))
+        return decode_response(response, SettingsSnapshotValue)
 
     async def _update_field(self, request: ProcessControlRequest) -> bytes:
         assert self._settings_handler is not None
@@ -177,8 +195,32 @@ class ProcessControlClient:
     ) -> SettingsRecorded:
         update = ProcessSettingsUpdate(component_address, value, time.time() if timestamp is None else timestamp)
         connection = self._open("report_settings_update")
-        recorded: SettingsRecorded = await connection.request(ReportSettings(self._process_id, update))
+        report = ReportSettings(self._process_id, update)
+        self._reported.pop(component_address, None)  # the newer one is on its way, or waits for the server itself
+        try:
+            recorded: SettingsRecorded = await connection.request(report)
+        except (ConnectionLost, DeadlineExceeded):
+            self._remember(report)
+            raise
+        self._remember(evolve(report, restored=recorded.revision))
         return recorded
+
+    def _remember(self, report: ReportSettings) -> None:
+        if report.update.component_address in self._units:
+            self._reported[report.update.component_address] = report
+
+    def _own(self, units: set[str]) -> None:
+        self._units = units
+        self._reported = {unit: report for unit, report in self._reported.items() if unit in units}
+
+    def _registration(self, units: list[str]) -> RegisterProcess:
+        return RegisterProcess(self._process_id, ProcessRegistration(os.getpid(), socket.gethostname(), units))
+
+    def _say_again(self) -> Iterator[object]:
+        """Yield the requests that make a server know this process as it is."""
+        if self._registered:
+            yield self._registration(sorted(self._units))
+            yield from self._reported.values()
 
     def _open(self, operation: str) -> ControlConnection:
         if self._connection is None:

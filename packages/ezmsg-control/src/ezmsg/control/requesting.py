@@ -4,7 +4,7 @@ No socket here: bytes are made by the sans-I/O connection and leave through the 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 from ezmsg.control.streaming import ItemLine
@@ -30,13 +30,9 @@ class Requests:
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._lines: dict[int, ItemLine] = {}
 
-    async def request(self, body: object, timeout: float | None) -> Any:
-        """See :meth:`ControlConnection.request`."""
-        request_id, future = self._ask(body)
-        try:
-            return await self._answer(body, future, timeout)
-        finally:
-            self._forget(request_id)
+    def request(self, body: object, timeout: float | None) -> Coroutine[Any, Any, Any]:
+        """Ask at once, and return what waits for the answer; see :meth:`ControlConnection.request`."""
+        return self._finish(*self._ask(body), body, timeout)
 
     async def stream(self, body: object, timeout: float | None) -> AsyncGenerator[Any, None]:
         """See :meth:`ControlConnection.stream`."""
@@ -83,6 +79,14 @@ class Requests:
         future = self._waiting[request_id] = self._loop.create_future()
         self._flush()
         return request_id, future
+
+    async def _finish(
+        self, request_id: int, future: asyncio.Future[Any], body: object, timeout: float | None
+    ) -> Any:
+        try:
+            return await self._answer(body, future, timeout)
+        finally:
+            self._forget(request_id)
 
     async def _answer(self, body: object, future: asyncio.Future[Any], timeout: float | None) -> Any:
         # A timer on the future, no task and no context manager: this is once per request.

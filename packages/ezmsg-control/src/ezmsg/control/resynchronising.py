@@ -5,18 +5,22 @@ event before the snapshot; a stream that is resumed after it misses nothing.
 """
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from typing import TypeVar
 
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.operations import take_snapshot
 from ezmsg.control.settings import take_settings
 from ezmsg.control.watching import follow_settings, follow_topology
 from ezmsg.protocol.codec import encode
+from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded
 from ezmsg.protocol.messages.settings import SettingsTaken
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
 from ezmsg.protocol.model.snapshot import GraphSnapshot
 from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
+
+T = TypeVar("T")
 
 
 class ToldSettings:
@@ -67,7 +71,7 @@ async def settings_changes(
         covered = -1  # by a snapshot
         async for item in items:
             if not isinstance(item, SettingsChangedEvent):
-                taken = await take_settings(connection)
+                taken = await _persistently(connection, take_settings)
                 covered = taken.seq
                 for event in told.changes(taken, time.time()):
                     yield event
@@ -84,9 +88,20 @@ async def topology_changes(
         covered = -1  # by a snapshot
         async for item in items:
             if not isinstance(item, TopologyChangedEvent):
-                snapshot = await take_snapshot(connection)
+                snapshot = await _persistently(connection, take_snapshot)
                 covered = snapshot.topology_seq or 0
                 for event in everything_changed(snapshot, covered, time.time()):
                     yield event
             elif item.seq > covered:
                 yield item
+
+
+async def _persistently(connection: ControlConnection, take: Callable[[ControlConnection], Awaitable[T]]) -> T:
+    """Take a snapshot, and again if the server is lost meanwhile: a stream may take any time."""
+    while True:
+        await connection.wait_connected()
+        try:
+            return await take(connection)
+        except (ConnectionLost, DeadlineExceeded):
+            if connection.closed:
+                raise

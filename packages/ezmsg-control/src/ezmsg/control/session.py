@@ -1,9 +1,11 @@
 """A session: the lifetime to which a program's edges and metadata belong.
 
-When it ends, by :meth:`Session.close` or because its connection is gone, the server takes them away.
+When it ends, by :meth:`Session.close` or because its connection is gone, the server takes them away. When the
+connection comes back, the session says again what it holds.
 """
 
 import logging
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 from uuid import UUID, uuid4
@@ -11,10 +13,12 @@ from uuid import UUID, uuid4
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.edges import change_edge, connect_request, disconnect_request
 from ezmsg.control.operations import take_snapshot
-from ezmsg.protocol.errors import ConnectionLost, EzmsgError, SessionRequired
+from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded, EzmsgError, SessionRequired
 from ezmsg.protocol.messages.sessions import (
     ClearSession,
     CloseSession,
+    Connect,
+    Disconnect,
     OpenSession,
     RegisterMetadata,
 )
@@ -35,6 +39,10 @@ class Session:
         self.incarnation = 0
         self._connection = connection
         self._open = False
+        self._undeclare: Callable[[], None] = lambda: None
+        self._edges: dict[tuple[str, str], None] = {}  # those that it holds, in the order of its wish
+        self._doubtful: dict[tuple[str, str], None] = {}  # those of which nobody knows whether the server has them
+        self._metadata: GraphMetadata | None = None
 
     @property
     def is_open(self) -> bool:
@@ -50,6 +58,7 @@ class Session:
             return
         await self._connection.request(OpenSession(self.id, self.incarnation))
         self._open = True
+        self._undeclare = self._connection.declare(self._say_again)
 
     async def close(self) -> None:
         """End the session, and its edges and metadata with it. It is fine to call this again.
@@ -59,8 +68,9 @@ class Session:
         if not self._open:
             return
         self._open = False
+        self._undeclare()
         try:
-            await self._connection.request(CloseSession(self.id), timeout=FAREWELL_TIMEOUT_S)
+            await self._connection.request(CloseSession(self.id), timeout=FAREWELL_TIMEOUT_S, wait=False)
         except ConnectionLost:
             pass
         except EzmsgError as error:
@@ -81,17 +91,34 @@ class Session:
         :raises CyclicException: if it would close a cycle.
         """
         self._require_open("Connecting topics")
-        return await change_edge(self._connection, connect_request(from_topic, to_topic, self.id))
+        request = connect_request(from_topic, to_topic, self.id)
+        edge = request.from_topic, request.to_topic
+        try:
+            changed = await change_edge(self._connection, request)
+        except (ConnectionLost, DeadlineExceeded):
+            if edge not in self._edges:
+                self._doubtful[edge] = None
+            raise
+        self._doubtful.pop(edge, None)
+        self._edges[edge] = None
+        return changed
 
     async def disconnect(self, from_topic: str, to_topic: str) -> bool:
         """Give up an edge; return whether it is gone, because nobody else owns it."""
         self._require_open("Disconnecting topics")
-        return await change_edge(self._connection, disconnect_request(from_topic, to_topic, self.id))
+        request = disconnect_request(from_topic, to_topic, self.id)
+        changed = await change_edge(self._connection, request)
+        self._edges.pop((request.from_topic, request.to_topic), None)
+        self._doubtful.pop((request.from_topic, request.to_topic), None)
+        return changed
 
     async def clear(self) -> None:
         """Give up every edge and the metadata; the session stays open."""
         self._require_open("Clearing a session")
         await self._connection.request(ClearSession(self.id))
+        self._edges.clear()
+        self._doubtful.clear()
+        self._metadata = None
 
     async def register_metadata(self, metadata: GraphMetadata) -> None:
         """Describe this program's components, in place of what was said before.
@@ -103,11 +130,23 @@ class Session:
         if not isinstance(metadata, GraphMetadata):
             raise TypeError(f"Metadata is a GraphMetadata, and this is a {type(metadata).__name__}.")
         await self._connection.request(RegisterMetadata(self.id, metadata))
+        self._metadata = metadata
 
     async def snapshot(self) -> GraphSnapshot:
         """Return the whole graph at one moment, of all sessions."""
         self._require_open("Taking a snapshot")
         return await take_snapshot(self._connection)
+
+    def _say_again(self) -> Iterator[object]:
+        """Yield the requests that make a server know this session as it is, whatever it knew before."""
+        self.incarnation += 1  # so that it takes the place of a connection that the server may think alive
+        yield OpenSession(self.id, self.incarnation)
+        if self._metadata is not None:
+            yield RegisterMetadata(self.id, self._metadata)
+        for from_topic, to_topic in self._edges:
+            yield Connect(from_topic, to_topic, self.id)
+        for from_topic, to_topic in self._doubtful:
+            yield Disconnect(from_topic, to_topic, self.id)
 
     def _require_open(self, operation: str) -> None:
         if not self._open:

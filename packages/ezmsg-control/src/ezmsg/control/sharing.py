@@ -1,7 +1,6 @@
 """One connection per event loop and server, shared by everybody on that loop.
 
-Who acquires must release; the last one to release closes. A connection that was lost is still its users' to
-release, while the next one to acquire gets a fresh one.
+Who acquires must release; the last one to release closes. A connection that was lost comes back for all of them.
 """
 
 import asyncio
@@ -10,7 +9,7 @@ import os
 
 from attrs import define, field
 
-from ezmsg.control.client import ControlConnection
+from ezmsg.control.client import DEFAULT_TIMEOUT, ControlConnection
 from ezmsg.protocol.addresses import Address
 
 
@@ -44,16 +43,22 @@ if hasattr(os, "register_at_fork"):  # a forked child has the sockets, but not t
     os.register_at_fork(after_in_child=_all.clear)
 
 
-async def acquire(address: Address, token: bytes | None = None) -> ControlConnection:
+async def acquire(
+    address: Address, token: bytes | None = None, *, timeout: float = DEFAULT_TIMEOUT
+) -> ControlConnection:
     """Return the running loop's connection to a server, and open it if there is none.
 
+    :param timeout: how long to wait, in seconds, for a server that was lost.
+    :raises ServerUnreachable: if it does not come back in that time.
     :raises EzmsgError: whatever :meth:`ControlConnection.open` raises, for all who waited for it.
     """
     shared = _find(asyncio.get_running_loop(), address, token)
     shared.users += 1
     try:
         # The shield keeps one waiter's cancellation from the others; the last one cancels the opening itself.
-        return await asyncio.shield(shared.opening)
+        connection = await asyncio.shield(shared.opening)
+        await connection.wait_connected(timeout)
+        return connection
     except BaseException:
         await _leave(shared)
         raise

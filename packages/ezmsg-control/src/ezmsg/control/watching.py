@@ -1,7 +1,8 @@
 """Streams of events from the graph server, as they are: events in order, gaps where history is gone, resets.
 
 A reader that is too slow for its connection is not cut off: the stream is opened again where it stopped, and what
-the server no longer has then is a `Gap`.
+the server no longer has then is a `Gap`. So it is when the server was lost; another run of it begins with a
+`Reset`. The stream ends only with its connection.
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.errors import StreamOverrun
+from ezmsg.protocol.errors import ConnectionLost
 from ezmsg.protocol.messages.events import FollowTopology, Gap, Reset, TopologyEvent
 from ezmsg.protocol.messages.settings import FollowSettings, SettingsEvent
 from ezmsg.protocol.model.settings import SettingsChangedEvent
@@ -41,8 +43,10 @@ async def _follow(
     connection: ControlConnection, request: Follow, after_seq: int, epoch: UUID | None
 ) -> AsyncGenerator[Any, None]:
     while True:
+        current = await connection.wait_connected()
         try:
             async with aclosing(connection.stream(request(after_seq, epoch))) as items:
+                epoch = epoch or current
                 async for item in items:
                     match item:
                         case Gap(last=after_seq):
@@ -55,3 +59,6 @@ async def _follow(
             return
         except StreamOverrun:
             continue
+        except ConnectionLost:
+            if connection.closed:
+                raise

@@ -15,6 +15,9 @@ from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, Server
 
 logger = logging.getLogger("ezmsg")
 
+RETURN_LIMIT_S = 1.0
+"""How long a server that was lost may take to come back before there is none, in seconds."""
+
 
 class GraphService(ControlService):
     """Operates the graph server at an address, and can see to it that there is one."""
@@ -47,7 +50,7 @@ class GraphService(ControlService):
             refuses us.
         """
         try:
-            connection = await sharing.acquire(find_address(self.address))
+            connection = await sharing.acquire(find_address(self.address), timeout=RETURN_LIMIT_S)
         except ServerUnreachable:
             if auto_start is False or (auto_start is None and self._explicit):
                 raise

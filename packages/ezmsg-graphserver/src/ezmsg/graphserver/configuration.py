@@ -23,11 +23,15 @@ PORT_START_VARIABLE = "EZMSG_SERVER_PORT_START"
 
 @frozen
 class Configuration:
-    """The limits of the graph's state: how much is remembered, how long is waited."""
+    """The limits of the graph's state: how much is remembered, how long is waited.
+
+    ``return_timeout_s`` is for how long a subscriber that comes back keeps its routes, whoever else is back.
+    """
 
     topology_history: int = 10_000
     route_timeout_s: float = 1.0
     settings_history: int = 10_000
+    return_timeout_s: float = 3.0
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Configuration":

@@ -60,8 +60,9 @@ class Graph:
 
     def tick(self, now: Moment) -> list[Effect]:
         """Time has passed, see :meth:`next_deadline`."""
-        return self.state.operations.expire(now)
+        return self.state.operations.expire(now) + self.state.end_claims(now)
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which :meth:`tick` is due, or ``None``."""
-        return self.state.operations.next_deadline()
+        deadlines = (self.state.operations.next_deadline(), self.state.returning.next_deadline())
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)

@@ -16,6 +16,7 @@ from ezmsg.graphserver.state.endpoints import Endpoints, Routes
 from ezmsg.graphserver.state.event_log import Cursor, E, EventLog
 from ezmsg.graphserver.state.operations import MakeBody, Operations, Question
 from ezmsg.graphserver.state.processes import Processes
+from ezmsg.graphserver.state.returning import Returning
 from ezmsg.graphserver.state.sessions import Session, Sessions
 from ezmsg.graphserver.state.settings import Settings
 from ezmsg.protocol.auth import channel_key
@@ -39,6 +40,7 @@ class GraphState:
         self.settings = Settings(configuration.settings_history)
         self.topology: EventLog[TopologyEvent] = EventLog(configuration.topology_history)
         self.operations = Operations()
+        self.returning = Returning()
         self.changes = Changes()
         self._routes_version = 0
 
@@ -62,8 +64,13 @@ class GraphState:
         topics: dict[PeerId, set[str]] = defaultdict(set)
         for identity in routes.subscribers:
             subscriber = self.endpoints.subscribers[identity]
-            added = [self._source(publisher, subscriber.client_id) for publisher in sorted(routes.added[identity])]
-            changes[subscriber.peer].append(RouteChange(identity, added, sorted(routes.removed[identity])))
+            added, removed = routes.added[identity], routes.removed[identity]
+            if self.returning.keep(identity, removed - added):
+                removed &= added
+            if not added and not removed:
+                continue
+            sources = [self._source(publisher, subscriber.client_id) for publisher in sorted(added)]
+            changes[subscriber.peer].append(RouteChange(identity, sources, sorted(removed)))
             topics[subscriber.peer].add(subscriber.topic)
         if not changes:
             return []
@@ -76,6 +83,14 @@ class GraphState:
             )
             for peer in sorted(changes)
         ]
+
+    def end_claims(self, now: Moment) -> list[Effect]:
+        """Take down what returning subscribers came with and nobody has confirmed."""
+        routes = Routes()
+        for identity, claimed in self.returning.expire(now.monotonic).items():
+            if identity in self.endpoints.subscribers and (stale := claimed - self.endpoints.hears(identity)):
+                routes.removed[identity] |= stale
+        return self.apply_routes(routes)
 
     def _source(self, publisher_id: UUID, client_id: UUID) -> Source:
         declared = self.endpoints.publishers[publisher_id].declared
@@ -175,4 +190,5 @@ class GraphState:
         self.processes.validate()
         self.settings.validate(self.sessions.component_owners, self.processes.unit_owners)
         self.changes.validate()
+        self.returning.validate()
         self.operations.validate()

@@ -7,7 +7,7 @@ to the server: channels that are open go on.
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Self
 from uuid import UUID, uuid4
 
@@ -79,6 +79,7 @@ class Exchange:
         self._opener: Opener
         self._routes = Routes(self._open, self._close, self._drain)
         self._starting: asyncio.Task[None] | None = None
+        self._undeclare: Callable[[], None] = lambda: None
 
     # --- its life -----------------------------------------------------------------------------------------
 
@@ -123,6 +124,7 @@ class Exchange:
             await asyncio.wait([self._starting])
         if self._users or _exchanges.pop(self.id, None) is None:
             return
+        self._undeclare()
         # Who comes from here on gets an exchange of its own on the same connection, with these handlers its own.
         for message_class in (ApplyRoutes, PausePublishing, ResumePublishing, AwaitReleases):
             self._connection.answer(message_class, None)
@@ -148,6 +150,14 @@ class Exchange:
         connection.answer(AwaitReleases, self._sync)
         link, port = await self._links.listen(connection.local_host)
         self._contact = Contact(self.id, link, connection.local_host, port)
+        self._undeclare = connection.declare(self._say_again)
+
+    def _say_again(self) -> Iterator[object]:
+        """Yield the requests that make a server know who is here; the channels have gone on without it."""
+        for publisher in self.publishers.values():
+            yield self._declaration(publisher)
+        for subscriber in self._subscribers.values():
+            yield DeclareSubscriber(subscriber.id, subscriber.topic, self._routes.heard_by(subscriber))
 
     # --- endpoints ----------------------------------------------------------------------------------------
 
@@ -157,19 +167,10 @@ class Exchange:
         :raises EzmsgError: if the server refuses it.
         :raises InvalidOption: if its own TCP address cannot be bound.
         """
-        contact = await self._contact_for(publisher)
+        await self._listen_for(publisher)
         self.publishers[publisher.id] = publisher
         try:
-            joined = await self._connection.request(
-                DeclarePublisher(
-                    publisher.id,
-                    publisher.topic,
-                    contact,
-                    publisher.secret,
-                    force_tcp=publisher.options.force_tcp,
-                    allow_local=publisher.options.allow_local,
-                )
-            )
+            joined = await self._connection.request(self._declaration(publisher))
         except BaseException:
             self._forget_publisher(publisher)
             await self._tell_withdrawn(publisher.id)  # it may have been declared, and only the answer is missing
@@ -213,22 +214,35 @@ class Exchange:
 
     async def _tell_withdrawn(self, endpoint_id: UUID) -> None:
         try:
-            await self._connection.request(Withdraw(endpoint_id), timeout=FAREWELL_TIMEOUT_S)
+            await self._connection.request(Withdraw(endpoint_id), timeout=FAREWELL_TIMEOUT_S, wait=False)
         except EzmsgError as error:
             logger.debug("The graph server was not told that %s left: %s", endpoint_id, error)
 
-    async def _contact_for(self, publisher: Feeding) -> Contact:
-        assert self._contact is not None
+    async def _listen_for(self, publisher: Feeding) -> None:
+        """Listen on the publisher's own TCP address, if it wants one."""
         host, port = publisher.options.host, publisher.options.port
         if host is None and port is None:
-            return self._contact
+            return
         host = host or self._connection.local_host
         try:
-            address = await self._links.listen_tcp(host, port)
+            self._own_addresses[publisher.id] = await self._links.listen_tcp(host, port)
         except OSError as error:
             raise InvalidOption(option="host, port", value=f"{host}, {port}", reason=str(error)) from error
-        self._own_addresses[publisher.id] = address
-        return Contact(self.id, self._contact.link, address.host, address.port)
+
+    def _declaration(self, publisher: Feeding) -> DeclarePublisher:
+        contact = self._contact
+        assert contact is not None
+        address = self._own_addresses.get(publisher.id)
+        if address is not None:
+            contact = Contact(self.id, contact.link, address.host, address.port)
+        return DeclarePublisher(
+            publisher.id,
+            publisher.topic,
+            contact,
+            publisher.secret,
+            force_tcp=publisher.options.force_tcp,
+            allow_local=publisher.options.allow_local,
+        )
 
     # --- what the server asks -----------------------------------------------------------------------------
 

@@ -26,6 +26,9 @@ def declare_subscriber(state: GraphState, request: Request, body: DeclareSubscri
     client_id = state.peers[request.peer].client_id
     subscriber = Subscriber(request.peer, client_id, body.subscriber_id, body.topic)
     routes = state.endpoints.declare_subscriber(subscriber)
+    if body.hears:
+        deadline = request.now.monotonic + state.configuration.return_timeout_s
+        state.returning.claim(body.subscriber_id, body.hears, deadline)
     what = f"The subscriber on {body.topic}"
     return state.await_routes(request.peer, request.id, request.now, what, routes, Joined)
 

@@ -46,7 +46,9 @@ def report_settings(state: GraphState, request: Request, body: ReportSettings) -
     """Take what a process says of one of its units."""
     update = body.update
     state.processes.require_ownership(body.process_id, request.peer, update.component_address)
-    value = state.settings.report(body.process_id, update.component_address, update.value, update.timestamp)
+    value = state.settings.report(
+        body.process_id, update.component_address, update.value, update.timestamp, body.restored
+    )
     return [Feed(), request.reply(SettingsRecorded(state.settings.log.last_seq, value.revision))]
 
 

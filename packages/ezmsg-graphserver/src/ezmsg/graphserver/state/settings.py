@@ -68,12 +68,23 @@ class Settings:
             self._set_initial(address, initial, timestamp)
 
     def report(
-        self, process: UUID, address: str, value: SettingsSnapshotValue, timestamp: float
+        self,
+        process: UUID,
+        address: str,
+        value: SettingsSnapshotValue,
+        timestamp: float,
+        restored: int | None = None,
     ) -> SettingsSnapshotValue:
-        """Take what a process says of a unit that it owns; return it with its revision."""
+        """Take what a process says of a unit that it owns; return it with its revision.
+
+        :param restored: the revision that this had when the process lost the server: nothing new if it stands here.
+        """
         component = self._components.setdefault(address, Component())
-        component.reported = Held(process, value)
-        component.revision += 1
+        reported = Held(process, value)
+        if restored is not None and component.reported == reported:
+            return component.visible
+        component.reported = reported
+        component.revision = max(component.revision + 1, restored or 0)
         self._log(SettingsEventType.SETTINGS_UPDATED, address, component, timestamp, process)
         return component.visible
 

@@ -50,12 +50,13 @@ class DeclarePublisher:
 
 @frozen
 class DeclareSubscriber:
-    """A subscriber joins."""
+    """A subscriber joins, or comes back; ``hears`` are the publishers to which it then has routes already."""
 
     TAG: ClassVar[str] = "subscriber.declare"
     REPLY: ClassVar[type] = Joined
     subscriber_id: UUID
     topic: str
+    hears: list[UUID] = field(factory=list)
 
 
 @frozen

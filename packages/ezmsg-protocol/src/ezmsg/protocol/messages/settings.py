@@ -62,12 +62,17 @@ class SettingsRecorded:
 
 @frozen
 class ReportSettings:
-    """A process says which settings one of its units now has."""
+    """A process says which settings one of its units now has.
+
+    ``restored`` is the revision that they had before the process lost the server, if it says so again because of
+    that: a server that still knows them takes no notice, another one counts on from there.
+    """
 
     TAG: ClassVar[str] = "settings.report"
     REPLY: ClassVar[type] = SettingsRecorded
     process_id: UUID
     update: ProcessSettingsUpdate
+    restored: int | None = None
 
 
 @frozen
