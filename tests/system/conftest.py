@@ -131,9 +131,10 @@ class Program:
         self.process.wait(HANG)
         for reader in self._readers:
             reader.join(HANG)
-        for stream in (self.process.stdout, self.process.stderr):
-            assert stream is not None
-            stream.close()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
 
     def story(self) -> str:
         return f"--- status {self.process.poll()}, output:\n{''.join(self.out)}--- errors:\n{self.errors}"

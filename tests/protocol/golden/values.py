@@ -389,9 +389,17 @@ ERRORS: tuple[EzmsgError, ...] = (
     InternalError(reason="ZeroDivisionError: division by zero"),
     RemoteError(remote_code="EZ-7777", text="A later error."),
 )
+LATER_FIELDS: dict[str, Any] = {
+    "subscriber.declare+hears": endpoints.DeclareSubscriber(SUBSCRIBER, "B", [PUBLISHER]),
+    "settings.report+restored": settings.ReportSettings(
+        PROCESS, ProcessSettingsUpdate("SYSTEM/FILTER", SETTINGS, TIME), 7
+    ),
+}
+"""Messages with the fields that came to them after their own vector was written."""
 
 EXPECTED: dict[str, Any] = {
     **{message.TAG: message for message in MESSAGES},
+    **LATER_FIELDS,
     **{type(value).__name__: value for value in MODEL},
     **{error.code: error for error in ERRORS},
 }
