@@ -234,7 +234,8 @@ async def take_events(stream: AsyncGenerator[Any, None], count: int) -> list[Top
 
 def cut_off(connection: ControlConnection, how: str) -> None:
     """End a connection as a death does: without a word of the protocol."""
-    transport = connection._transport._transport
+    assert connection._line is not None
+    transport = connection._line._transport._transport
     assert transport is not None
     if how == "reset":
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
