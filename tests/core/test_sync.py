@@ -21,6 +21,7 @@ from ezmsg.core.blocking.calls import Call, Calls
 from ezmsg.core.blocking.waiting import Deadline, Doorbell, Sleeper
 from ezmsg.core.errors import ContextNotOpen, EndpointClosed, NothingReceived, NotSent, UnencodableMessage
 from ezmsg.core.pubsub import exchange as exchanges
+from ezmsg.core.pubsub import watched_loans
 from ezmsg.core.runtime.loops import new_event_loop
 from ezmsg.protocol.errors import DeadlineExceeded, ServerUnreachable
 
@@ -764,3 +765,55 @@ def test_a_loop_that_is_stuck_does_not_hold_a_call_for_ever(monkeypatch: pytest.
     with pytest.raises(DeadlineExceeded, match=r"work did not end within 0\.001 s"):
         Calls(loop).run(lambda: None, "work", 0.001)
     loop.close()
+
+
+# --- views that are kept ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def watching(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EZMSG_DEBUG_VIEWS", "1")
+    monkeypatch.setattr(watched_loans, "_told", set())
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if "was kept" in record.getMessage()]
+
+
+class Keeper:
+    last: Any = None
+
+
+@pytest.mark.usefixtures("watching")
+def test_who_keeps_a_view_is_named(context: sync.SyncContext, caplog: pytest.LogCaptureFixture) -> None:
+    publisher, subscriber = context.publisher("A", force_tcp=True), context.subscriber("A")
+    keeper = Keeper()
+    for _ in range(2):
+        publisher.publish(np.arange(5))
+        with subscriber.recv_zero_copy(HANG) as message:
+            copied = message[1:].copy()
+    assert told(caplog) == []
+    for _ in range(2):
+        publisher.publish(np.arange(5))
+        with subscriber.recv_zero_copy(HANG) as message:
+            keeper.last = message[1:]
+    (sentence,) = told(caplog)
+    assert "test_who_keeps_a_view_is_named" in sentence
+    assert "attribute 'last' of Keeper" in sentence
+    assert copied.tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.usefixtures("watching")
+def test_a_callback_that_keeps_a_view_is_named(context: sync.SyncContext, caplog: pytest.LogCaptureFixture) -> None:
+    kept: list[Any] = []
+    publisher = context.publisher("A", force_tcp=True)
+    context.create_subscription("A", lambda message: None, zero_copy=True)
+    publisher.publish(np.arange(5))
+    assert context.spin_once(HANG)
+    assert told(caplog) == []
+    context.create_subscription("A", kept.append, zero_copy=True)
+    publisher.publish(np.arange(5))
+    while not kept:
+        context.spin_once(HANG)
+    (sentence,) = told(caplog)
+    assert "message of A, received by its callback," in sentence

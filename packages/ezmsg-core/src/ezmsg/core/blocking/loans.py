@@ -18,7 +18,7 @@ class SyncLoan:
 
     __slots__ = ("_calls", "_lease", "_loans", "_take")
 
-    def __init__(self, take: Callable[[], Lease], loans: list[Lease], calls: Calls) -> None:
+    def __init__(self, take: Callable[[], Lease], loans: list[Lease], calls: Calls, _topic: str) -> None:
         self._take = take
         self._loans = loans
         self._calls = calls
@@ -31,11 +31,7 @@ class SyncLoan:
         except BaseException:
             release(self._calls, lease)
             raise
-        self._lease = lease
-        if lease.lent:
-            self._loans.append(
-                lease
-            )  # the event loop may be looking at the list; it is also there that it is removed
+        self._lend(lease)
         return message
 
     def __exit__(
@@ -44,6 +40,11 @@ class SyncLoan:
         lease, self._lease = self._lease, None
         if lease is not None:
             self._calls.post(self._end, lease)
+
+    def _lend(self, lease: Lease) -> None:
+        self._lease = lease
+        if lease.lent:  # the event loop may be looking at the list; it is there that it is removed, too
+            self._loans.append(lease)
 
     def _end(self, lease: Lease) -> None:
         if lease.lent:

@@ -12,8 +12,10 @@ from ezmsg.core.blocking.calls import Calls
 from ezmsg.core.blocking.loans import SyncLoan, SyncPrivateLoan, release
 from ezmsg.core.blocking.shared_queue import SharedQueue, share
 from ezmsg.core.blocking.waiting import Deadline, Doorbell
+from ezmsg.core.blocking.watched_loans import SyncWatchedLoan
 from ezmsg.core.errors import EndpointClosed, NothingReceived
 from ezmsg.core.pubsub.channel import Lease
+from ezmsg.core.pubsub.options import flag
 from ezmsg.core.pubsub.subscriber import Subscriber
 
 
@@ -36,7 +38,8 @@ class SyncSubscriber:
     ) -> None:
         self._subscriber = sub
         self._calls = _calls or Calls(loop)
-        self._loan = SyncPrivateLoan if sub.leaky else SyncLoan
+        watched = flag("EZMSG_DEBUG_VIEWS", False)
+        self._loan = SyncPrivateLoan if sub.leaky else SyncWatchedLoan if watched else SyncLoan
         self._queue = _queue or _share_there(sub, self._calls)
 
     @property
@@ -83,7 +86,7 @@ class SyncSubscriber:
         Its publisher's buffer is free again on leaving. Arrays from another process are read-only views. Neither
         change nor keep the message. A leaky subscriber gets a private copy. Entering raises what :meth:`recv` does.
         """
-        return self._loan(lambda: self.next_lease(timeout), self._subscriber.loans, self._calls)
+        return self._lend(lambda: self.next_lease(timeout))
 
     def close(self) -> None:
         """Stop receiving. Messages not yet received are let go of; views that were kept stay readable."""
@@ -126,7 +129,7 @@ class SyncSubscriber:
         if lease is None:
             return False
         if zero_copy or self._subscriber.leaky:  # a leaky one holds nothing while its message is handled
-            with self._loan(lambda: lease, self._subscriber.loans, self._calls) as message:
+            with self._lend(lambda: lease) as message:
                 callback(message)
         else:
             try:
@@ -134,6 +137,9 @@ class SyncSubscriber:
             finally:
                 release(self._calls, lease)
         return True
+
+    def _lend(self, take: Callable[[], Lease]) -> SyncLoan:
+        return self._loan(take, self._subscriber.loans, self._calls, self.topic)
 
 
 def _share_there(subscriber: Subscriber, calls: Calls) -> SharedQueue:

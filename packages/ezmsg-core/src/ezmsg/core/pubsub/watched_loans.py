@@ -57,10 +57,10 @@ class WatchedLoan(Loan):
         to_be_looked_at = held and exc is None and not getattr(self._lease, "handed_on", False)
         await super().__aexit__(exc_type, exc, traceback)
         if to_be_looked_at:
-            _look(self._subscriber.topic, held, sys._getframe(1))
+            look(self._subscriber.topic, held, sys._getframe(1))
 
 
-def _look(topic: str, held: list[Array], receiver: FrameType) -> None:
+def look(topic: str, held: list[Array], receiver: FrameType) -> None:
     """Warn if anything but the names of the function that received a message keeps it."""
     place = _place_of(receiver)
     if (topic, place) in _told or len(_told) >= PLACES or not is_kept(held, names_in(receiver)):
@@ -81,5 +81,5 @@ def _look(topic: str, held: list[Array], receiver: FrameType) -> None:
 def _place_of(receiver: FrameType) -> str:
     path = receiver.f_code.co_filename
     if any(Path(path).is_relative_to(folder) for folder in _OURS):
-        return "by a function of its unit"
+        return "by its callback" if receiver.f_code.co_name == "handle_next" else "by a function of its unit"
     return f"in {receiver.f_code.co_qualname} ({path}:{receiver.f_lineno})"

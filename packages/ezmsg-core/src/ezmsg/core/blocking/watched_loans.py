@@ -1,0 +1,44 @@
+"""Loans to a thread under ``EZMSG_DEBUG_VIEWS=1``; see :mod:`ezmsg.core.pubsub.watched_loans`."""
+
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from ezmsg.core.blocking.calls import Calls
+from ezmsg.core.blocking.loans import SyncLoan, release
+from ezmsg.core.pubsub.channel import Lease
+from ezmsg.core.pubsub.watched_loans import look
+
+
+class SyncWatchedLoan(SyncLoan):
+    """A loan that says who keeps what was lent, once for each topic and place in the program."""
+
+    __slots__ = ("_held", "_topic")
+
+    def __init__(self, take: Callable[[], Lease], loans: list[Lease], calls: Calls, topic: str) -> None:
+        super().__init__(take, loans, calls, topic)
+        self._topic = topic
+        self._held: list[Any] = []
+
+    def __enter__(self) -> Any:
+        lease = self._take()
+        try:
+            message, guard = lease.guarded()
+        except BaseException:
+            release(self._calls, lease)
+            raise
+        self._lend(lease)
+        if guard is not None:
+            self._held = [message, guard]
+        return message
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        held, self._held = self._held, []
+        # What was handed on stays lent, and an exception holds the functions that it came through.
+        to_be_looked_at = held and exc is None and not getattr(self._lease, "handed_on", False)
+        super().__exit__(exc_type, exc, traceback)
+        if to_be_looked_at:
+            look(self._topic, held, sys._getframe(1))
