@@ -7,6 +7,7 @@ again, under the old ids. Everything here runs on the loop that opened the conne
 import asyncio
 import logging
 import random
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from typing import Any
@@ -23,6 +24,9 @@ DEFAULT_TIMEOUT = 5.0
 RETRY_FIRST_S = 0.02
 RETRY_LONGEST_S = 0.5
 """Seconds between two tries to reach a server that was lost: the first, and the longest."""
+
+TELL_AGAIN_S = 1.0
+"""Seconds in which the log of a process says the same about a server only once."""
 
 LostCallback = Callable[[EzmsgError], None]
 Declarations = Callable[[], Iterable[object]]
@@ -189,7 +193,7 @@ class ControlConnection:
         self._changed.clear()
         for callback in tuple(self._lost_callbacks):
             self._loop.call_soon(callback, error)
-        if self._declared:
+        if self._declared and _is_news("lost", self.address):
             logger.warning("%s It is tried again.", error.sentence())
         self._reviving = self._loop.create_task(self._revive())
 
@@ -214,7 +218,7 @@ class ControlConnection:
                 answers.append(line.request(body, DEFAULT_TIMEOUT))
             except EzmsgError as error:
                 _tell_unrestored(error)
-        if answers:
+        if answers and _is_news("back", self.address):
             logger.info("The graph server at %s is back, and is told again what is here.", self.address)
         return answers
 
@@ -249,6 +253,18 @@ async def _see_restored(answers: list[Coroutine[Any, Any, Any]]) -> None:
                 _tell_unrestored(outcome)
             case BaseException():
                 raise outcome
+
+
+_told_s: dict[tuple[str, Address], float] = {}
+
+
+def _is_news(what: str, address: Address) -> bool:
+    """Whether this was not told a moment ago: a process has several connections, which lose the server together."""
+    now_s, before_s = time.monotonic(), _told_s.get((what, address))
+    if before_s is not None and now_s - before_s < TELL_AGAIN_S:
+        return False
+    _told_s[what, address] = now_s
+    return True
 
 
 def _tell_unrestored(error: EzmsgError) -> None:
