@@ -15,7 +15,6 @@ from ezmsg.control import ControlConnection, StreamOverrun, streaming
 from ezmsg.graphserver.configuration import Configuration
 from ezmsg.graphserver.server import Server
 from ezmsg.protocol import connection as events
-from ezmsg.protocol import errors
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import (
     AuthenticationFailed,
@@ -33,6 +32,7 @@ from ezmsg.protocol.errors import (
     ServerUnreachable,
     UnknownMessage,
     VersionMismatch,
+    root,
 )
 from ezmsg.protocol.frames import FRAME_LIMIT
 from ezmsg.protocol.messages.endpoints import ApplyRoutes, PausePublishing
@@ -446,7 +446,7 @@ async def test_an_error_of_a_later_release(scripted: Any, connection: ControlCon
         def sentence(self) -> str:
             return "from the future"
 
-    del errors._CLASSES["EZ-2999"]
+    del root._CLASSES["EZ-2999"]
     scripted.script = lambda peer, event: peer.connection.fail(event.id, Later())
     with pytest.raises(RemoteError, match="from the future"):
         await connection.request(Disconnect("A", "B"))

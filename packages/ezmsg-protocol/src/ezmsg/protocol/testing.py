@@ -55,7 +55,7 @@ MODEL: tuple[type[Any], ...] = tuple(
 """Every dataclass of the model."""
 
 ERRORS: tuple[type[tree.EzmsgError], ...] = tuple(
-    cls for cls in tree.error_classes().values() if cls.__module__ == tree.__name__
+    cls for cls in tree.error_classes().values() if cls.__module__.startswith(f"{tree.__name__}.")
 )
 """Every error of the protocol that has a code of its own."""
 

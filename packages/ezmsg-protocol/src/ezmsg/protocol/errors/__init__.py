@@ -1,0 +1,130 @@
+"""Every error of ezmsg, as one tree. Each has a stable code, typed fields and its own sentence.
+
+The same code crosses the wire and comes back as the same class, see :func:`to_failure` and :func:`from_failure`.
+
+::
+
+    EzmsgError
+    ├── WireError                  1xxx  bytes and messages
+    │   ├── FrameTooLarge
+    │   ├── MalformedFrame
+    │   ├── UnknownMessage
+    │   ├── InvalidMessage
+    │   ├── ProtocolViolation
+    │   └── VersionMismatch
+    ├── GraphError                 2xxx  the rules of the graph
+    │   ├── ComponentCollision
+    │   ├── OwnershipCollision
+    │   ├── CyclicException
+    │   ├── UnknownSession
+    │   ├── InvalidTopic
+    │   ├── UnknownEndpoint
+    │   ├── DuplicateIdentity
+    │   ├── InvalidMetadata
+    │   ├── UnknownProcess
+    │   ├── SettingsUnavailable
+    │   ├── StaleRevision
+    │   └── UnitNotOwned
+    ├── LinkError                  3xxx  reaching each other
+    │   ├── ServerUnreachable
+    │   ├── ConnectionLost
+    │   ├── AuthenticationFailed
+    │   ├── AddressInUse
+    │   ├── InsecureBind
+    │   ├── InvalidAddress
+    │   ├── DeadlineExceeded
+    │   ├── SessionRequired
+    │   ├── ServerOverloaded
+    │   ├── UnsafeFolder
+    │   └── UnreadableToken
+    ├── InternalError              9001  a fault of ezmsg itself
+    └── RemoteError                9002  an error this release does not know
+
+Distributions above add their own branches: ``ezmsg.core.errors`` holds 5xxx (data plane) and 6xxx (components).
+"""
+
+from ezmsg.protocol.errors.faults import (
+    InternalError,
+    RemoteError,
+)
+from ezmsg.protocol.errors.graph import (
+    ComponentCollision,
+    CyclicException,
+    DuplicateIdentity,
+    GraphError,
+    InvalidMetadata,
+    InvalidTopic,
+    OwnershipCollision,
+    SettingsUnavailable,
+    StaleRevision,
+    UnitNotOwned,
+    UnknownEndpoint,
+    UnknownProcess,
+    UnknownSession,
+)
+from ezmsg.protocol.errors.link import (
+    AddressInUse,
+    AuthenticationFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    InsecureBind,
+    InvalidAddress,
+    LinkError,
+    ServerOverloaded,
+    ServerUnreachable,
+    SessionRequired,
+    UnreadableToken,
+    UnsafeFolder,
+)
+from ezmsg.protocol.errors.root import (
+    EzmsgError,
+    error_classes,
+)
+from ezmsg.protocol.errors.wire import (
+    FrameTooLarge,
+    InvalidMessage,
+    MalformedFrame,
+    ProtocolViolation,
+    UnknownMessage,
+    VersionMismatch,
+    WireError,
+)
+
+__all__ = [
+    "AddressInUse",
+    "AuthenticationFailed",
+    "ComponentCollision",
+    "ConnectionLost",
+    "CyclicException",
+    "DeadlineExceeded",
+    "DuplicateIdentity",
+    "EzmsgError",
+    "FrameTooLarge",
+    "GraphError",
+    "InsecureBind",
+    "InternalError",
+    "InvalidAddress",
+    "InvalidMessage",
+    "InvalidMetadata",
+    "InvalidTopic",
+    "LinkError",
+    "MalformedFrame",
+    "OwnershipCollision",
+    "ProtocolViolation",
+    "RemoteError",
+    "ServerOverloaded",
+    "ServerUnreachable",
+    "SessionRequired",
+    "SettingsUnavailable",
+    "StaleRevision",
+    "UnitNotOwned",
+    "UnknownEndpoint",
+    "UnknownMessage",
+    "UnknownProcess",
+    "UnknownSession",
+    "UnreadableToken",
+    "UnsafeFolder",
+    "VersionMismatch",
+    "WireError",
+    "error_classes",
+]

@@ -1,0 +1,156 @@
+"""3xxx: reaching each other."""
+
+from typing import ClassVar
+
+from attrs import define
+
+from ezmsg.protocol.errors.root import EzmsgError
+
+
+class LinkError(EzmsgError):
+    """Two sides cannot reach, trust or hear each other."""
+
+
+@define(kw_only=True, slots=False, eq=False)
+class ServerUnreachable(LinkError, ConnectionRefusedError):
+    """No graph server answers at an address."""
+
+    code: ClassVar[str] = "EZ-3001"
+    address: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"No graph server answers at {self.address}: {self.reason}. "
+            f"Start one with `python -m ezmsg.graphserver --address {self.address}`."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class ConnectionLost(LinkError, ConnectionError, RuntimeError):
+    """The connection to the graph server ended."""
+
+    code: ClassVar[str] = "EZ-3002"
+    address: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"The connection to the graph server at {self.address} ended: {self.reason}. Publishers and "
+            "subscribers already joined go on; changes of the graph need a server again."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class AuthenticationFailed(LinkError, PermissionError):
+    """The two sides do not hold the same token."""
+
+    code: ClassVar[str] = "EZ-3003"
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"Authentication failed: {self.reason}. Set EZMSG_TOKEN or EZMSG_TOKEN_FILE to the server's token, "
+            "or run as the user who started the server, whose announcement file holds it."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class AddressInUse(LinkError, OSError):
+    """A server cannot listen where it was told to."""
+
+    code: ClassVar[str] = "EZ-3004"
+    address: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"Cannot listen on {self.address}: {self.reason}. Another server may be running there; "
+            "stop it, or choose another port with --address HOST:PORT."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class InsecureBind(LinkError, PermissionError):
+    """A server was told to listen beyond loopback without a token of its own."""
+
+    code: ClassVar[str] = "EZ-3005"
+    address: str
+
+    def sentence(self) -> str:
+        return (
+            f"{self.address} can be reached from other machines, and no token was given. Set EZMSG_TOKEN or "
+            "EZMSG_TOKEN_FILE to a secret that the clients share, or pass --insecure to let everybody in."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class InvalidAddress(LinkError, ValueError):
+    """A text is not an address."""
+
+    code: ClassVar[str] = "EZ-3006"
+    address: str
+
+    def sentence(self) -> str:
+        return f"{self.address!r} is not an address. Write HOST:PORT with a port from 0 to 65535."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class DeadlineExceeded(LinkError, TimeoutError):
+    """An operation did not end in time; ``seconds`` is the time it was given."""
+
+    code: ClassVar[str] = "EZ-3007"
+    operation: str
+    seconds: float
+
+    def sentence(self) -> str:
+        return f"{self.operation} did not end within {self.seconds:g} s. Allow it more time, or see who is slow."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class SessionRequired(LinkError, RuntimeError):
+    """An operation needs a session that is not open."""
+
+    code: ClassVar[str] = "EZ-3008"
+    operation: str
+
+    def sentence(self) -> str:
+        return f"{self.operation} needs an open session. Use it inside `async with GraphContext() as context:`."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class ServerOverloaded(LinkError):
+    """A server has too many unauthenticated connections, or a peer reads too slowly."""
+
+    code: ClassVar[str] = "EZ-3009"
+    reason: str
+
+    def sentence(self) -> str:
+        return f"The graph server closed this connection: {self.reason}."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UnsafeFolder(LinkError, PermissionError):
+    """The runtime folder, where servers announce themselves, is not the user's alone or cannot be used."""
+
+    code: ClassVar[str] = "EZ-3010"
+    folder: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"The runtime folder {self.folder} cannot be used: {self.reason}. "
+            "Remove it, or set EZMSG_RUNTIME_DIR to a folder that only you can write to."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UnreadableToken(LinkError, OSError):
+    """The file that should hold the shared token holds none, or cannot be read."""
+
+    code: ClassVar[str] = "EZ-3011"
+    file: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"No token could be read from {self.file}: {self.reason}. Write the shared secret into it."
