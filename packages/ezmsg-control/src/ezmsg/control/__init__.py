@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ezmsg.control.requests import ping, process_stats, route_request
     from ezmsg.control.service import GraphService
     from ezmsg.control.session import Session
-    from ezmsg.control.settings import settings_events, settings_snapshot, take_settings, update_setting
+    from ezmsg.control.settings import settings_events, settings_snapshot, take_settings, update_fields, update_setting
     from ezmsg.control.sharing import acquire, release
     from ezmsg.control.topics import require_topic
     from ezmsg.control.watching import follow_settings, follow_topology
@@ -46,6 +46,7 @@ __all__ = [
     "take_dag",
     "take_settings",
     "take_snapshot",
+    "update_fields",
     "update_setting",
 ]
 
@@ -74,6 +75,7 @@ _MODULES = {
     "take_dag": "operations",
     "take_settings": "settings",
     "take_snapshot": "operations",
+    "update_fields": "settings",
     "update_setting": "settings",
 }
 
