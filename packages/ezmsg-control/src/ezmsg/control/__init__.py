@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from ezmsg.control.requests import ping, process_stats, route_request
     from ezmsg.control.service import GraphService
     from ezmsg.control.session import Session
-    from ezmsg.control.settings import settings_events, settings_snapshot, take_settings, update_fields, update_setting
+    from ezmsg.control.settings import (
+        settings_events,
+        settings_snapshot,
+        take_settings,
+        update_fields,
+        update_setting,
+    )
     from ezmsg.control.sharing import acquire, release
     from ezmsg.control.topics import require_topic
     from ezmsg.control.watching import follow_settings, follow_topology

@@ -54,7 +54,9 @@ def _replaced(value: Any, changes: Mapping[str, Any]) -> Any:
     extra = value.model_extra or {}
     valid = cls.model_validate({**extra, **_by_alias(cls, {**old, **changes})})
     # A validator of the model may have changed other fields too.
-    changed = {each: getattr(valid, each) for each in old if each in changes or getattr(valid, each) is not old[each]}
+    changed = {
+        each: getattr(valid, each) for each in old if each in changes or getattr(valid, each) is not old[each]
+    }
     copied = value.model_copy(update=changed)
     copied.__pydantic_fields_set__.intersection_update({*value.model_fields_set, *changes})
     return copied
