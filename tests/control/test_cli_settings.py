@@ -150,7 +150,7 @@ def test_a_setting_is_changed(owner: Owner) -> None:
         (["P/F", "cutoff=high"], 4, "EZ-4101  cutoff cannot be 'high'"),
         (["P/F", "name=b", "cutoff=900"], 4, "EZ-4101  cutoff cannot be 900"),
         (["P/F", "nothing=1"], 4, "EZ-4102  .*its fields are: cutoff, name"),
-        (["P/F", "cutoff=50", "--expect", "7"], 4, "EZ-2011  .* expected at revision 7, but they are at revision 0"),
+        (["P/F", "cutoff=50", "--expect", "7"], 4, "EZ-2011  .* at revision 7, but they are at revision 0"),
         (["P/S", "cutoff=50", "--timeout", "0.2"], 5, "EZ-3007  .*may still be applied"),
         (["P/X", "cutoff=50"], 2, "EZ-4008  There is no component with settings 'P/X'"),
         (["P/", "cutoff=50"], 2, "EZ-4008  'P/' begins several"),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ezmsg.control import ControlConnection, find_address, find_token
-from ezmsg.control.discovery import find_running, running_servers
+from ezmsg.control import ControlConnection, find_address, find_running, find_token
+from ezmsg.control.discovery import running_servers
 from ezmsg.control.errors import SeveralServers
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.announcement import Announcement, announcement_name

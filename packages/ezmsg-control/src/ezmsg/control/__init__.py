@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ezmsg.control.client import ControlConnection
-    from ezmsg.control.discovery import find_address, find_token
+    from ezmsg.control.discovery import find_address, find_running, find_token
     from ezmsg.control.errors import ControlError, StreamOverrun
     from ezmsg.control.operations import shut_down, take_dag, take_snapshot
     from ezmsg.control.payloads import decode_payload, encode_payload
@@ -38,6 +38,7 @@ __all__ = [
     "decode_payload",
     "encode_payload",
     "find_address",
+    "find_running",
     "find_token",
     "follow_settings",
     "follow_topology",
@@ -67,6 +68,7 @@ _MODULES = {
     "decode_payload": "payloads",
     "encode_payload": "payloads",
     "find_address": "discovery",
+    "find_running": "discovery",
     "find_token": "discovery",
     "follow_settings": "watching",
     "follow_topology": "watching",
