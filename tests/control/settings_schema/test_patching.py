@@ -295,6 +295,20 @@ def band(provider: str) -> Any:
     )()
 
 
+@given(st.dictionaries(st.sampled_from(["x", "y", "next.x", "next.y", "z"]), json_values(), min_size=1))
+def test_together_is_one_after_the_other_or_nothing(changes: dict[str, Any]) -> None:
+    settings = expected = Point(next=Point())
+    try:
+        for path, value in changes.items():
+            expected = patched(expected, path, value)
+    except SettingsCoercionError as error:
+        with pytest.raises(type(error)):
+            patched(settings, "", changes)
+    else:
+        assert patched(settings, "", changes) == expected
+    assert settings == Point(next=Point())
+
+
 def test_changes_inside_one_field_add_up() -> None:
     assert patched({"a": {"x": 1, "y": 2}}, "", {"a.x": 3, "a.y": 4}) == {"a": {"x": 3, "y": 4}}
 
