@@ -151,7 +151,7 @@ def test_a_setting_is_changed(owner: Owner) -> None:
         (["P/F", "name=b", "cutoff=900"], 4, "EZ-4101  cutoff cannot be 900"),
         (["P/F", "nothing=1"], 4, "EZ-4102  .*its fields are: cutoff, name"),
         (["P/F", "cutoff=50", "--expect", "7"], 4, "EZ-2011  .* at revision 7, but they are at revision 0"),
-        (["P/S", "cutoff=50", "--timeout", "0.2"], 5, "EZ-3007  .*may still be applied"),
+        (["P/S", "cutoff=50", "--timeout", "1.5"], 5, "EZ-3007  .*may still be applied"),
         (["P/X", "cutoff=50"], 2, "EZ-4008  There is no component with settings 'P/X'"),
         (["P/", "cutoff=50"], 2, "EZ-4008  'P/' begins several"),
         (["P/F", "cutoff"], 2, "EZ-4010  "),
@@ -225,6 +225,18 @@ def test_watching_as_json_until_it_is_interrupted() -> None:
     assert event["$schema"] == "ezmsg.settings.event/1"
     assert (event["event_type"], event["component_address"]) == ("SETTINGS_UPDATED", "P/FILTER")
     assert event["value"]["value"] == {"cutoff": 50.0, "name": "a"}
+
+
+def test_a_server_that_ends_ends_the_watching() -> None:
+    server = GraphServer()
+    server.start(("127.0.0.1", 0))
+    with command("settings", "watch", "--address", str(server.address)) as watching:
+        assert watching.stderr is not None
+        assert watching.stderr.readline().startswith("Watching ")
+        server.stop()
+        _, errors = watching.communicate(timeout=HANG)
+        assert watching.returncode == 3
+    assert errors.startswith("ezmsg: EZ-3002  ")
 
 
 @pytest.mark.usefixtures("owner")

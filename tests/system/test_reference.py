@@ -15,7 +15,8 @@ def test_every_environment_variable_is_in_the_reference():
 
 
 def test_every_file_that_the_page_on_the_control_plane_names_is_there():
-    named = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", (ROOT / "docs/explain/control-plane.md").read_text(encoding="utf-8"))
+    page = (ROOT / "docs/explain/control-plane.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", page)
     assert named
     places = [ROOT, *(ROOT / "packages").glob("*/src/ezmsg")]
     assert [name for name in named if not any((place / name).is_file() for place in places)] == []

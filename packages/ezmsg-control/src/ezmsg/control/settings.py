@@ -54,6 +54,8 @@ async def update_setting(
 ) -> SettingsSnapshotValue:
     """Have one field of a running component set, and return the settings that it has then.
 
+    With the path "", ``value`` is a mapping of paths to values, see :func:`update_fields`.
+
     :param value: a plain value, as numbers, texts, lists and dicts are; a record may be a dict of its fields.
     :param expect: change nothing if the component's settings have another revision than this one.
     :raises SettingsCoercionError: if there is no such field, or it does not allow the value.
