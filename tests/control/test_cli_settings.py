@@ -227,16 +227,16 @@ def test_watching_as_json_until_it_is_interrupted() -> None:
     assert event["value"]["value"] == {"cutoff": 50.0, "name": "a"}
 
 
-def test_a_server_that_ends_ends_the_watching() -> None:
+def test_who_watches_waits_for_a_server_that_is_gone() -> None:
     server = GraphServer()
     server.start(("127.0.0.1", 0))
     with command("settings", "watch", "--address", str(server.address)) as watching:
         assert watching.stderr is not None
         assert watching.stderr.readline().startswith("Watching ")
         server.stop()
-        _, errors = watching.communicate(timeout=HANG)
-        assert watching.returncode == 3
-    assert errors.startswith("ezmsg: EZ-3002  ")
+        assert watching.stderr.readline() == f"{server.address} is gone; waiting for it.\n"
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(HANG) == 130
 
 
 @pytest.mark.usefixtures("owner")

@@ -151,7 +151,7 @@ def watch(
     json: JsonOption = False,
     timeout: TimeoutOption = 2.0,
 ) -> int:
-    """Show every change of settings as it happens, a line each."""
+    """Show every change of settings as it happens, a line each; also when the server was gone and is back."""
     import math
     from contextlib import aclosing
 
@@ -170,6 +170,7 @@ def watch(
         name = None if component is None else resolved(component, told, "component with settings")
         whose = "every component" if name is None else name
         print(f"Watching the settings of {whose} at {server}. Ctrl-C ends it.", file=sys.stderr, flush=True)
+        connection.on_lost(lambda _: print(f"{server} is gone; waiting for it.", file=sys.stderr, flush=True))
         head = {"$schema": "ezmsg.settings.event/1"}
         left = math.inf if count is None else count
         async with aclosing(settings_changes(connection, taken.seq)) as events:
