@@ -71,13 +71,6 @@ class Program:
             assert len(lines) >= times, f"it ended without {beginning!r}\n{self.story()}"
             return lines[times - 1].split()
 
-    def complains(self, words: str) -> None:
-        """Wait for words on standard error."""
-        with self._changed:
-            there = self._changed.wait_for(lambda: words in self.errors or self._ended(), HANG)
-            assert there, f"no {words!r} came\n{self.story()}"
-            assert words in self.errors, f"it ended without {words!r}\n{self.story()}"
-
     def signal(self, number: signal.Signals, *, group: bool = False) -> None:
         """Send a signal to the program, or, as a terminal does, to all its processes."""
         self.note_belongings()

@@ -164,6 +164,7 @@ class Terminal:
         return self.end()
 
 
+@pytest.mark.timeout(180)  # it starts a dozen commands, one after the other
 def test_the_page_on_changing_a_setting_is_what_happens(tmp_path: Path) -> None:
     (program_shown,) = blocks(PAGE)
     (tmp_path / "change_a_setting.py").write_text(program_shown, encoding="utf-8")

@@ -1,66 +1,62 @@
-"""The demo's filter tuned from a second terminal while it runs: applied, told, refused, and no sample lost."""
+"""The demo's filter tuned from a second process while it runs: applied, told, refused, and no sample lost.
 
+What the commands print of this is in `test_examples.py`, which runs the page that shows them.
+"""
+
+import asyncio
 import json
-import subprocess
 import sys
-from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
+import ezmsg.core as ez
+from ezmsg.control import find_running
+from ezmsg.control.errors import InvalidSettingsValue, SettingsRefused
+from ezmsg.protocol.errors import StaleRevision
+
 HANG = 30.0
-DEMO = [sys.executable, "-m", "ezmsg.core", "demo", "--json", "--seconds", "25"]
-EZMSG = [sys.executable, "-c", "import sys; from ezmsg.control.cli import main; sys.exit(main())"]
+DEMO = [sys.executable, "-m", "ezmsg.core", "demo", "--json", "--seconds", "10"]
+FILTER = "ECG/FILTER"
 
 
-@pytest.fixture
-def settings(environment: dict[str, str]) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Run ``ezmsg settings`` in a process of its own, which finds the demo by itself."""
-
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [*EZMSG, "settings", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANG, check=False)
-
-    return run
-
-
-def test_a_second_terminal_tunes_the_filter(
-    start: Any, settings: Callable[..., "subprocess.CompletedProcess[str]"]
+async def test_a_second_process_tunes_the_filter(
+    start: Any, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("EZMSG_RUNTIME_DIR", environment["EZMSG_RUNTIME_DIR"])
     demo = start.command(*DEMO)
-    demo.says('{"sample"')
-    watching = start.command(*EZMSG, "settings", "watch", "ECG/FILTER", "--json", "--count", "2")
-    watching.complains("Watching the settings of ECG/FILTER")
+    await asyncio.to_thread(demo.says, '{"sample"')
 
-    done = settings("set", "ECG/FILTER", "high_hz=40", "--json")
-    assert done.returncode == 0, done.stderr
-    applied = json.loads(done.stdout)["after"]
-    assert applied["value"] == {"low_hz": 5.0, "high_hz": 40.0}
-    assert applied["revision"] == 1
+    async with asyncio.timeout(HANG), ez.GraphContext(find_running(), auto_start=False) as context:
+        seq = (await context.settings_events())[-1].seq
+        applied = await context.update_setting(FILTER, "high_hz", 40.0, timeout=HANG, expect=0)
+        assert applied.structured_value == {"low_hz": 5.0, "high_hz": 40.0}
+        assert applied.revision == 1
 
-    for refused in (["high_hz=180"], ["low_hz=5", "high_hz=1000"]):
-        done = settings("set", "ECG/FILTER", *refused)
-        assert (done.returncode, done.stdout) == (4, "")
-        assert "EZ-4101  high_hz cannot be " in done.stderr
-        assert "it takes a number from 0.5 and below 180.0. Nothing was changed." in done.stderr
-        assert "now 40.0 Hz   allowed 0.5 .. below 180 Hz" in done.stderr
-        assert "half the sampling rate (Nyquist)" in done.stderr
-    done = settings("set", "ECG/FILTER", "low_hz=40")
-    assert (done.returncode, done.stdout) == (4, "")
-    assert "EZ-4103  low_hz cannot be 40: low_hz must be below high_hz" in done.stderr
+        for path, value, cause, words in (
+            ("high_hz", 180.0, InvalidSettingsValue, "high_hz cannot be 180.0: .* number from 0.5 and below 180.0"),
+            ("", {"low_hz": 8.0, "high_hz": 1e3}, InvalidSettingsValue, "high_hz cannot be 1000.0: .* below 180.0"),
+            ("low_hz", 40.0, SettingsRefused, "low_hz cannot be 40.0: low_hz must be below high_hz"),
+        ):
+            with pytest.raises(RuntimeError, match=words) as refusal:
+                await context.update_setting(FILTER, path, value, timeout=HANG)
+            assert type(refusal.value.__cause__) is cause
+        with pytest.raises(RuntimeError, match="expected at revision 0, but they are at revision 1") as refusal:
+            await context.update_setting(FILTER, "high_hz", 20.0, timeout=HANG, expect=0)
+        assert type(refusal.value.__cause__) is StaleRevision
 
-    done = settings("set", "ECG/FILTER", "low_hz=8", "high_hz=20", "--expect", "1")
-    assert done.returncode == 0, done.stderr
-    assert watching.ends() == 0
-    events = [json.loads(line) for line in watching.out]
-    assert [event["event_type"] for event in events] == ["SETTINGS_UPDATED"] * 2
-    assert events[0]["value"] == applied
-    assert events[1]["value"]["value"] == {"low_hz": 8.0, "high_hz": 20.0}
-    assert events[1]["seq"] == events[0]["seq"] + 1
-    assert all(event["source_process_id"] for event in events)
+        both = {"low_hz": 8.0, "high_hz": 20.0}
+        assert (await context.update_setting(FILTER, "", both, timeout=HANG, expect=1)).revision == 2
+        async with aclosing(context.subscribe_settings_events(after_seq=seq)) as events:  # type: ignore[type-var]
+            told = [await anext(events), await anext(events)]
+        assert [event.value.structured_value for event in told] == [applied.structured_value, both]
+        assert [event.seq for event in told] == [seq + 1, seq + 2]
+        owner = (await context.process_ping(FILTER, timeout=HANG)).process_id
+        assert all(event.source_process_id == owner for event in told)
 
-    assert demo.ends() == 0
+    assert await asyncio.to_thread(demo.ends) == 0
     *beats, last = [json.loads(line) for line in demo.out]
-    assert last["summary"]["samples_in"] == last["summary"]["samples_out"] == 9000
-    assert len(beats) == last["summary"]["beats"] > 10
+    assert last["summary"]["samples_in"] == last["summary"]["samples_out"] == 3600
+    assert len(beats) == last["summary"]["beats"] > 5
     assert demo.errors == ""
