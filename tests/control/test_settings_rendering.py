@@ -15,6 +15,7 @@ from ezmsg.control.rendering.settings import (
     event_line,
     list_lines,
     refusal_lines,
+    text_of,
     value_lines,
 )
 from ezmsg.control.settingsmeta import settings_repr_value, settings_schema_from_value, settings_structured_value
@@ -84,6 +85,13 @@ def test_what_a_settings_type_says() -> None:
     assert list(description_lines("P/A", value(3))) == ["P/A   its settings have no fields that are described"]
 
 
+def test_no_value_speaks_to_the_terminal() -> None:
+    (line,) = list_lines({"U": value(Filter(name="\x1b[2J\n"), 0)})
+    assert line.isprintable()
+    assert text_of("\x1b[2J\n") == '"\\u001b[2J\\n"'
+    assert text_of(["\x9b"]) == '["\\u009b"]'
+
+
 def test_what_changed() -> None:
     before, after = value(Filter()), value(Filter(cutoff=60.0, edge=Edge(3.0)), 9)
     assert change_line("P/FILTER", before, after) == (
@@ -130,6 +138,7 @@ def test_a_schema_without_json_schema_says_as_much() -> None:
     [
         ({}, ""),
         ({"type": "array"}, ""),
+        ({"minimum": "low", "type": 3}, ""),
         ({"type": ["integer", "null"]}, ""),
         ({"type": "number", "maximum": 2}, "up to 2"),
         ({"exclusiveMinimum": 0, "exclusiveMaximum": 1.5}, "above 0 .. below 1.5"),

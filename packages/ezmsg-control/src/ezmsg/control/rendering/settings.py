@@ -125,8 +125,8 @@ def allowed(schema: Mapping[str, Any]) -> str:
         return " | ".join(text_of(each) for each in schema["enum"])
     if "anyOf" in schema:
         return " | ".join(filter(None, map(allowed, schema["anyOf"])))
-    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
-    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    low, above = _bound(schema, "minimum"), _bound(schema, "exclusiveMinimum")
+    high, below = _bound(schema, "maximum"), _bound(schema, "exclusiveMaximum")
     if low is None and above is None and high is None and below is None:
         kind = schema.get("type")
         return _JSON_TYPES.get(kind, "") if isinstance(kind, str) else ""
@@ -145,8 +145,13 @@ def with_unit(field: object, value: SettingsSnapshotValue, path: str) -> str:
 
 
 def text_of(value: object) -> str:
-    """Return a plain value as a command line would have it: texts as they are, the rest as JSON."""
-    return value if isinstance(value, str) else json.dumps(to_json_form(value), ensure_ascii=False)
+    """Return a plain value as a command line would have it: texts as they are, the rest as JSON.
+
+    A text that would do something to a terminal is JSON, too.
+    """
+    if isinstance(value, str):
+        return value if value.isprintable() else json.dumps(value)
+    return json.dumps(to_json_form(value))
 
 
 def type_of(value: SettingsSnapshotValue) -> str:
@@ -164,6 +169,11 @@ def _summary(value: SettingsSnapshotValue) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _SUMMARY else f"{text[: _SUMMARY - 3]}..."
+
+
+def _bound(schema: Mapping[str, Any], name: str) -> float | None:
+    bound = schema.get(name)
+    return bound if isinstance(bound, int | float) else None  # a settings type may write its own schema
 
 
 def _unit(schema: Mapping[str, Any]) -> str:
