@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from ezmsg.control import ControlConnection, find_address, find_token
+from ezmsg.control import ControlConnection, find_address, find_running, find_token
+from ezmsg.control.discovery import running_servers
+from ezmsg.control.errors import SeveralServers
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.announcement import Announcement, announcement_name
 from ezmsg.protocol.errors import AuthenticationFailed, InvalidAddress, UnreadableToken
@@ -169,3 +171,32 @@ async def test_a_server_of_somebody_else(server: Any, monkeypatch: pytest.Monkey
     monkeypatch.setenv("EZMSG_TOKEN", "guessed")
     with pytest.raises(AuthenticationFailed, match="another token"):
         await ControlConnection.open(server.address)
+
+
+# --- what runs here, for who only looks -------------------------------------------------------------------
+
+
+def announce(folder: Path, port: int, pid: int) -> Address:
+    address = Address("127.0.0.1", port)
+    path = folder / announcement_name(port)
+    path.write_text(Announcement(address, "", pid, 0.0).to_json(), encoding="utf-8")
+    path.chmod(0o600)
+    return address
+
+
+def test_the_only_server_that_runs_is_meant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    default = find_address()
+    assert find_running() == default
+    (folder / "server-nonsense.json").touch()
+    announce(folder, 1, 2**22 + 1)  # larger than any process's number: it was killed
+    assert running_servers() == []
+    only = announce(folder, 10_000, os.getpid())
+    assert find_running() == only
+    announce(folder, 10_001, os.getpid())
+    with pytest.raises(SeveralServers, match=r"127\.0\.0\.1:10000, 127\.0\.0\.1:10001"):
+        find_running()
+    assert find_running("127.0.0.1:7") == Address("127.0.0.1", 7)
+    announce(folder, default.port, os.getpid())
+    assert find_running() == default
+    monkeypatch.setenv("EZMSG_GRAPHSERVER_ADDR", "example.org:7")
+    assert find_running() == Address("example.org", 7)

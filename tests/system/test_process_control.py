@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 import ezmsg.core as ez
-from ezmsg.core.graphmeta import ProcessControlErrorCode, ProcessControlRequest, ProcessControlResponse
+from ezmsg.core.graphmeta import (
+    ProcessControlErrorCode,
+    ProcessControlOperation,
+    ProcessControlRequest,
+    ProcessControlResponse,
+    SettingsFieldUpdateRequest,
+)
 from ezmsg.core.processclient import ProcessControlClient
 
 HANG = 30.0
@@ -164,3 +170,86 @@ async def test_requests_of_the_users_own(server: Any) -> None:
     with pytest.raises(RuntimeError, match="session"):
         await context.process_ping("UNIT")
     await process.close()
+
+
+STUCK = """
+    class Gain(ez.Settings):
+        gain: float = 0.0
+        name: str = ""
+
+    class Stuck(ez.Unit):
+        SETTINGS = Gain
+        INPUT_SETTINGS = ez.InputStream(Gain)
+
+        @ez.subscriber(INPUT_SETTINGS)
+        async def take(self, settings: Gain) -> None:
+            say("takes", settings.gain)
+            while settings.gain == 1.0 and not os.path.exists(sys.argv[3]):
+                time.sleep(0.01)
+            self.apply_settings(settings)
+            say("has", settings.gain, settings.name)
+
+    if __name__ == "__main__":
+        stuck, last = Stuck(), Last()
+        ez.run(STUCK=stuck, LAST=last, process_components=(stuck,), graph_address=sys.argv[2])
+"""
+
+
+async def test_who_waits_for_a_unit_that_blocks_is_told_in_time(
+    start: Callable[..., Any], server: Any, tmp_path: Any
+) -> None:
+    """Each caller has its own deadline, whatever the unit does; what waits its turn is then applied in order."""
+    stop, release = tmp_path / "stop", tmp_path / "release"
+    running = start(STUCK, str(stop), str(server.address), str(release))
+    async with looking_into(server, "STUCK") as context, ez.GraphContext(server.address) as other:
+        seq = (await context.settings_events())[-1].seq
+        first = asyncio.create_task(context.update_setting("STUCK", "gain", 1.0, timeout=0.5))
+        await asyncio.to_thread(running.says, "takes")
+        # From here on the unit's loop is blocked, and only the test ends that.
+        last = asyncio.create_task(other.update_setting("STUCK", "gain", 3.0, timeout=HANG))
+        with pytest.raises(RuntimeError, match=r"TIMEOUT\): .*may still be applied") as failure:
+            await first
+        assert isinstance(failure.value.__cause__, TimeoutError)
+        with pytest.raises(RuntimeError, match="TIMEOUT"):
+            await context.update_setting("STUCK", "gain", 2.0, timeout=0.1)
+        field = SettingsFieldUpdateRequest("gain", 2.5)
+        operation = ProcessControlOperation.UPDATE_SETTING_FIELD
+        response = await context.process_request("STUCK", operation, payload_obj=field, timeout=0.1)
+        assert response.error_code is ProcessControlErrorCode.TIMEOUT
+        assert (await context.process_ping("STUCK", timeout=HANG)).pid != running.pid
+        assert not last.done()
+        assert await context.settings_events(seq) == []
+        release.touch()
+        assert (await last).structured_value == {"gain": 3.0, "name": ""}
+        events = await context.settings_events(seq)
+        assert [event.value.structured_value["gain"] for event in events] == [1.0, 3.0]
+        assert [event.value.revision for event in events] == [1, 2]
+        stop.touch()
+        assert await asyncio.to_thread(running.ends) == 0
+    assert [line.split()[1] for line in running.out if line.startswith("takes")] == ["1.0", "3.0"]
+
+
+async def test_two_clients_change_one_unit_at_once(start: Callable[..., Any], server: Any, tmp_path: Any) -> None:
+    stop = tmp_path / "stop"
+    running = start(STUCK, str(stop), str(server.address), str(stop))
+    async with looking_into(server, "STUCK") as one, ez.GraphContext(server.address) as other:
+        both = await asyncio.gather(
+            one.update_setting("STUCK", "gain", 5.0, timeout=HANG),
+            other.update_setting("STUCK", "name", "x", timeout=HANG),
+        )
+        assert sorted(each.revision for each in both) == [1, 2]
+        assert (await one.settings_snapshot())["STUCK"].structured_value == {"gain": 5.0, "name": "x"}
+        outcomes = await asyncio.gather(
+            *(
+                each.update_setting("STUCK", "gain", gain, timeout=HANG, expect=2)
+                for each, gain in ((one, 6.0), (other, 7.0))
+            ),
+            return_exceptions=True,
+        )
+        (refused,) = [each for each in outcomes if isinstance(each, Exception)]
+        assert "expected at revision 2, but they are at revision 3" in str(refused)
+        (applied,) = [each for each in outcomes if not isinstance(each, Exception)]
+        now = (await other.settings_snapshot())["STUCK"]
+        assert (now.revision, now.structured_value) == (3, applied.structured_value)
+        stop.touch()
+        assert await asyncio.to_thread(running.ends) == 0

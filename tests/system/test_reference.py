@@ -12,3 +12,11 @@ def test_every_environment_variable_is_in_the_reference():
     used = {name for source in sources for name in VARIABLE.findall(source.read_text(encoding="utf-8"))}
     listed = set(VARIABLE.findall((ROOT / "docs/reference/environment.md").read_text(encoding="utf-8")))
     assert used == listed
+
+
+def test_every_file_that_the_page_on_the_control_plane_names_is_there():
+    page = (ROOT / "docs/explain/control-plane.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", page)
+    assert named
+    places = [ROOT, *(ROOT / "packages").glob("*/src/ezmsg")]
+    assert [name for name in named if not any((place / name).is_file() for place in places)] == []

@@ -1,12 +1,16 @@
 """A patch changes one field in a copy, by the rules of whoever declared it, or changes nothing."""
 
 import copy
+import dataclasses
 import pickle
 from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import attrs
 import numpy as np
+import param
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -241,6 +245,78 @@ def test_what_refuses_to_be_copied_is_said() -> None:
 
     with pytest.raises(SettingsRefused, match=r"a cannot be 2: .*needed"):
         patched(Unmade(1, 2), "a", 2)
+
+
+@pytest.mark.parametrize("provider", ["dataclass", "attrs", "pydantic", "param"])
+def test_several_are_changed_together_or_not_at_all(provider: str) -> None:
+    settings = band(provider)
+    moved = patched(settings, "", {"low": 20.0, "high": 30})
+    assert (moved.low, moved.high) == (20.0, 30.0)
+    assert (settings.low, settings.high) == (1.0, 10.0)
+    with pytest.raises(SettingsCoercionError, match="high"):
+        patched(settings, "", {"low": 2.0, "high": "loud"})
+    assert (settings.low, settings.high) == (1.0, 10.0)
+
+
+def band(provider: str) -> Any:
+    """Settings that are asked as a whole whether their low is below their high, where the library can ask."""
+    if provider == "param":
+
+        class Parameters(param.Parameterized):  # type: ignore[misc]
+            low = param.Number(1.0)
+            high = param.Number(10.0)
+
+        return Parameters()
+
+    def ordered(self: Any) -> None:
+        if self.low >= self.high:
+            raise ValueError("low is not below high")
+
+    if provider == "attrs":
+        return attrs.make_class(
+            "Attrs",
+            {"low": attrs.field(type=float, default=1.0), "high": attrs.field(type=float, default=10.0)},
+            class_body={"__attrs_post_init__": ordered},
+        )()
+    if provider == "pydantic":
+
+        class Model(pydantic.BaseModel):
+            low: float = 1.0
+            high: float = 10.0
+
+            @pydantic.model_validator(mode="after")
+            def check(self) -> "Model":
+                ordered(self)
+                return self
+
+        return Model()
+    return dataclasses.make_dataclass(
+        "Data", [("low", float, 1.0), ("high", float, 10.0)], namespace={"__post_init__": ordered}
+    )()
+
+
+@given(st.dictionaries(st.sampled_from(["x", "y", "next.x", "next.y", "z"]), json_values(), min_size=1))
+def test_together_is_one_after_the_other_or_nothing(changes: dict[str, Any]) -> None:
+    settings = expected = Point(next=Point())
+    try:
+        for path, value in changes.items():
+            expected = patched(expected, path, value)
+    except SettingsCoercionError as error:
+        with pytest.raises(type(error)):
+            patched(settings, "", changes)
+    else:
+        assert patched(settings, "", changes) == expected
+    assert settings == Point(next=Point())
+
+
+def test_changes_inside_one_field_add_up() -> None:
+    assert patched({"a": {"x": 1, "y": 2}}, "", {"a.x": 3, "a.y": 4}) == {"a": {"x": 3, "y": 4}}
+
+
+@pytest.mark.parametrize("changes", [None, {}, {1: 2}, [("low", 1)]])
+def test_what_is_no_set_of_changes(changes: Any) -> None:
+    with pytest.raises(InvalidSettingsValue, match="a mapping of paths to values"):
+        patched(band("dataclass"), "", changes)
 
 
 def test_a_validator_sees_what_was_changed_inside() -> None:

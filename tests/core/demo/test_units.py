@@ -1,13 +1,16 @@
 """The demo's units one by one, without a graph: what each makes of what it gets."""
 
-import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import ezmsg.core as ez
+from ezmsg.control.errors import InvalidSettingsValue, SettingsRefused
+from ezmsg.control.settingsmeta import patched, settings_schema_from_type
+from ezmsg.core.demo.bandpass import BandPass, InvalidCutoffs
 from ezmsg.core.demo.display import Display
-from ezmsg.core.demo.record import load_record
+from ezmsg.core.demo.record import FS_HZ, load_record
 from ezmsg.core.demo.signals import Block, Detection
 from ezmsg.core.demo.units import (
     BLOCK_SAMPLES,
@@ -83,16 +86,67 @@ async def test_filter_and_detector_lose_nothing_and_find_beats():
     assert 30 < len(samples) < 50
 
 
-async def test_the_filter_is_tuned_and_refuses_what_cannot_be(caplog):
+async def test_the_filter_is_tuned_and_refuses_what_cannot_be():
     filter_ = await ready(Filter())
     before = filter_.SETTINGS
-    with caplog.at_level(logging.ERROR):
-        await filter_.tune(FilterSettings(low_hz=20.0, high_hz=10.0))
+    with pytest.raises(InvalidCutoffs, match=r"must satisfy 0 < low < high < 180 Hz"):
+        await filter_.tune(SimpleNamespace(low_hz=5.0, high_hz=200.0))
     assert filter_.SETTINGS is before
-    assert "The band stays as it is" in caplog.text
     wanted = FilterSettings(low_hz=8.0, high_hz=20.0)
     await filter_.tune(wanted)
     assert filter_.SETTINGS is wanted
+
+
+def test_a_band_that_contradicts_itself_cannot_be_made():
+    with pytest.raises(InvalidCutoffs, match="low_hz must be below high_hz, and 20 is not below 10"):
+        FilterSettings(low_hz=20.0, high_hz=10.0)
+
+
+def test_the_cutoffs_say_what_they_allow():
+    for field in settings_schema_from_type(FilterSettings).fields:
+        lower, upper = field.bounds
+        assert lower == 0.5
+        assert upper == np.nextafter(load_record().fs_hz / 2, 0.0)
+        assert field.widget_hint == "slider"
+        assert "half the sampling rate" in field.description
+    assert load_record().fs_hz == FS_HZ
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "error", "words"),
+    [
+        ("high_hz", 180.0, InvalidSettingsValue, r"high_hz cannot be 180.0: .* from 0.5 and below 180.0"),
+        ("low_hz", 0, InvalidSettingsValue, r"low_hz cannot be 0: .* from 0.5 and below 180.0"),
+        ("low_hz", 15, SettingsRefused, r"low_hz cannot be 15: low_hz must be below high_hz"),
+        ("", {"low_hz": 20, "high_hz": 10}, SettingsRefused, r"low_hz, high_hz cannot be .*: low_hz must be below"),
+    ],
+)
+def test_what_an_operator_cannot_set(path, value, error, words):
+    with pytest.raises(error, match=words):
+        patched(FilterSettings(), path, value)
+
+
+def test_both_cutoffs_move_together():
+    assert patched(FilterSettings(), "", {"low_hz": 20, "high_hz": 40}) == FilterSettings(20.0, 40.0)
+
+
+async def test_a_change_between_two_blocks_costs_no_sample_and_repeats_none():
+    """What comes out has the place in the record that it would have without the change."""
+    tuned, steady = await ready(Filter()), await ready(Filter())
+    blocks, outputs = await played(5), []
+    for number, block in enumerate(blocks):
+        if number == 20:
+            await tuned.tune(FilterSettings(high_hz=40.0))
+        outputs.append([(await messages(each.filter(block)))[0] for each in (tuned, steady)])
+    assert [(ours.start, ours.count, len(ours.signal)) for ours, _ in outputs] == [
+        (theirs.start, theirs.count, len(theirs.signal)) for _, theirs in outputs
+    ]
+    ours, theirs = (np.concatenate([each.signal for each in one]) for one in zip(*outputs, strict=True))
+    assert np.array_equal(ours[: 20 * BLOCK_SAMPLES], theirs[: 20 * BLOCK_SAMPLES])
+    new = BandPass(5.0, 40.0, FS_HZ)
+    raw = np.concatenate([block.signal for block in blocks])
+    settled = 20 * BLOCK_SAMPLES + 2 * new.delay_samples + 1  # when the fade is over
+    assert np.allclose(ours[settled : len(raw)], new.process(raw)[settled:])
 
 
 async def test_the_screen_ends_the_run_after_the_last_block():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ezmsg.control.client import ControlConnection
-    from ezmsg.control.discovery import find_address, find_token
+    from ezmsg.control.discovery import find_address, find_running, find_token
     from ezmsg.control.errors import ControlError, StreamOverrun
     from ezmsg.control.operations import shut_down, take_dag, take_snapshot
     from ezmsg.control.payloads import decode_payload, encode_payload
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from ezmsg.control.requests import ping, process_stats, route_request
     from ezmsg.control.service import GraphService
     from ezmsg.control.session import Session
-    from ezmsg.control.settings import settings_events, settings_snapshot, take_settings, update_setting
+    from ezmsg.control.settings import (
+        settings_events,
+        settings_snapshot,
+        take_settings,
+        update_fields,
+        update_setting,
+    )
     from ezmsg.control.sharing import acquire, release
     from ezmsg.control.topics import require_topic
     from ezmsg.control.watching import follow_settings, follow_topology
@@ -32,6 +38,7 @@ __all__ = [
     "decode_payload",
     "encode_payload",
     "find_address",
+    "find_running",
     "find_token",
     "follow_settings",
     "follow_topology",
@@ -46,6 +53,7 @@ __all__ = [
     "take_dag",
     "take_settings",
     "take_snapshot",
+    "update_fields",
     "update_setting",
 ]
 
@@ -60,6 +68,7 @@ _MODULES = {
     "decode_payload": "payloads",
     "encode_payload": "payloads",
     "find_address": "discovery",
+    "find_running": "discovery",
     "find_token": "discovery",
     "follow_settings": "watching",
     "follow_topology": "watching",
@@ -74,6 +83,7 @@ _MODULES = {
     "take_dag": "operations",
     "take_settings": "settings",
     "take_snapshot": "operations",
+    "update_fields": "settings",
     "update_setting": "settings",
 }
 

@@ -10,6 +10,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+from ezmsg.control.errors import SeveralServers
 from ezmsg.protocol import announcement
 from ezmsg.protocol.addresses import (
     ADDRESS_VARIABLE,
@@ -35,6 +36,49 @@ def find_address(address: AddressType | str | None = None) -> Address:
     if address is None:
         address = os.environ.get(ADDRESS_VARIABLE) or Address(DEFAULT_HOST, DEFAULT_PORT)
     return parse_address(address)
+
+
+def find_running(address: AddressType | str | None = None) -> Address:
+    """Return as :func:`find_address` does; where nothing says so, the one server of this user that runs here.
+
+    A server on the default port comes before others. For people who look at what runs: a program that is to take
+    part in a graph says which one.
+
+    :raises SeveralServers: if several run, on other ports.
+    """
+    found = find_address(address)
+    if address is not None or os.environ.get(ADDRESS_VARIABLE):
+        return found
+    running = running_servers()
+    if not running or found in running:
+        return found
+    if len(running) > 1:
+        raise SeveralServers(addresses=[str(each) for each in running])
+    return running[0]
+
+
+def running_servers() -> list[Address]:
+    """Return where servers of this user run on this machine, as far as they announced themselves."""
+    announced = [read_announcement(port) for port in _announced_ports()]
+    return [each.address for each in announced if each is not None and _runs(each.pid)]
+
+
+def _announced_ports() -> list[int]:
+    names = [path.stem.removeprefix("server-") for path in _runtime_folder().glob("server-*.json")]
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+
+
+def _runs(pid: int) -> bool:
+    """Return whether there is such a process; a server that was killed has left its announcement behind."""
+    if os.name != "posix":  # where signal 0 is not only a question
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def find_token(address: Address) -> bytes | None:
@@ -79,8 +123,8 @@ def read_announcement(port: int) -> Announcement | None:
 
     A file or folder that another user owns, or could read or change, is ignored with a warning.
     """
-    uid = os.getuid() if hasattr(os, "getuid") else None
-    folder = announcement.runtime_folder(os.environ, uid, tempfile.gettempdir())
+    uid = _uid()
+    folder = _runtime_folder()
     path = folder / announcement.announcement_name(port)
     try:
         # The folder comes first: in one that is ours alone, nobody else can have put the file.
@@ -95,6 +139,14 @@ def read_announcement(port: int) -> Announcement | None:
     except OSError as error:
         logger.warning("The announcement %s was ignored, as it cannot be read: %s.", path, error.strerror)
     return None
+
+
+def _runtime_folder() -> Path:
+    return announcement.runtime_folder(os.environ, _uid(), tempfile.gettempdir())
+
+
+def _uid() -> int | None:
+    return os.getuid() if hasattr(os, "getuid") else None
 
 
 def _read_private(path: Path, uid: int | None) -> bytes | None:

@@ -11,6 +11,9 @@
         ├── ProcessRequestFailed         also a RuntimeError
         ├── UnexpectedPayload            also a RuntimeError
         ├── NoSettingsInput              also a RuntimeError
+        ├── UnknownTarget                also a LookupError
+        ├── SeveralServers
+        ├── InvalidAssignment            also a ValueError
         └── SettingsCoercionError  41xx  changing settings; all are ValueErrors
             ├── InvalidSettingsValue
             ├── UnknownSettingsField
@@ -118,6 +121,48 @@ class NoSettingsInput(ControlError, RuntimeError):
             f"Component {self.component!r} does not expose dynamic settings metadata. Give its class an "
             "InputStream named INPUT_SETTINGS, see that its program runs, or name the topic yourself."
         )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class UnknownTarget(ControlError, LookupError):
+    """What was named on a command line is nothing, or several things; ``near`` are those that may be meant."""
+
+    code: ClassVar[str] = "EZ-4008"
+    kind: str
+    target: str
+    near: list[str]
+
+    def sentence(self) -> str:
+        if not self.near:
+            return f"There is no {self.kind} {self.target!r}, and none whose address begins so."
+        if all(each.startswith(self.target) for each in self.near):
+            return f"{self.target!r} begins several: {', '.join(self.near)}. Write more of the one that is meant."
+        return f"There is no {self.kind} {self.target!r}. Is one of these meant: {', '.join(self.near)}?"
+
+
+@define(kw_only=True, slots=False, eq=False)
+class SeveralServers(ControlError):
+    """It was not said which of several running graph servers is meant."""
+
+    code: ClassVar[str] = "EZ-4009"
+    addresses: list[str]
+
+    def sentence(self) -> str:
+        return (
+            f"Several graph servers of yours run here: {', '.join(self.addresses)}. Say which one is meant with "
+            "--address HOST:PORT, or with EZMSG_GRAPHSERVER_ADDR."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class InvalidAssignment(ControlError, ValueError):
+    """What should say which field becomes what does not."""
+
+    code: ClassVar[str] = "EZ-4010"
+    text: str
+
+    def sentence(self) -> str:
+        return f"{self.text[:80]!r} is no FIELD=VALUE, or names its field twice. Write it like cutoff=60."
 
 
 class SettingsCoercionError(ControlError, ValueError):

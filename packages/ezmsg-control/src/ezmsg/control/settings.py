@@ -1,5 +1,6 @@
 """Settings of running components, as the graph server knows them, each a function of the connection."""
 
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -53,16 +54,33 @@ async def update_setting(
 ) -> SettingsSnapshotValue:
     """Have one field of a running component set, and return the settings that it has then.
 
+    With the path "", ``value`` is a mapping of paths to values, see :func:`update_fields`.
+
     :param value: a plain value, as numbers, texts, lists and dicts are; a record may be a dict of its fields.
     :param expect: change nothing if the component's settings have another revision than this one.
     :raises SettingsCoercionError: if there is no such field, or it does not allow the value.
     :raises GraphError: if nobody owns the component, its revision is another, or its process does not answer.
     :raises InvalidTimeout: if ``timeout`` is not a finite time from 0 on.
     """
-    timeout = checked_timeout(f"The change of {field_path} of {component_address}", timeout)
+    timeout = checked_timeout(f"The change of {field_path or 'settings'} of {component_address}", timeout)
     change = UpdateSetting(component_address, field_path, value, timeout, expect)
     applied: SettingApplied = await connection.request(change, timeout=timeout + GRACE_S)
     return applied.value
+
+
+async def update_fields(
+    connection: ControlConnection,
+    component_address: str,
+    changes: Mapping[str, Any],
+    *,
+    timeout: float = DEFAULT_TIMEOUT_S,
+    expect: int | None = None,
+) -> SettingsSnapshotValue:
+    """Have several fields of a running component set together or not at all; see :func:`update_setting`.
+
+    :param changes: plain values by the paths of their fields.
+    """
+    return await update_setting(connection, component_address, "", dict(changes), timeout=timeout, expect=expect)
 
 
 def settings_input_topic(snapshot: GraphSnapshot, component_address: str) -> str:

@@ -267,6 +267,8 @@ class GraphContext:
     ) -> SettingsSnapshotValue:
         """Set one field of a running component, such as ``filters[0].cutoff``; return the settings it has then.
 
+        With the path "", ``value`` is a mapping of paths to values, which are set together or not at all.
+
         :param value: a plain value, which its process checks and makes into what the field takes.
         :param expect: change nothing if the settings have another revision.
         :raises ProcessRequestFailed: if the value is refused, or nobody applies it in time; its cause says why.

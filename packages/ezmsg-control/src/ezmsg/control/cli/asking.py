@@ -5,16 +5,16 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from ezmsg.control.client import ControlConnection
-from ezmsg.control.discovery import find_address
+from ezmsg.protocol.addresses import Address
 
 T = TypeVar("T")
 
 
-def ask(operation: Callable[[ControlConnection, float], Awaitable[T]], address: str | None, timeout: float) -> T:
-    """Connect to the server that is meant, perform one operation of :mod:`ezmsg.control.operations`, and go."""
+def ask(operation: Callable[[ControlConnection, float], Awaitable[T]], server: Address, timeout: float) -> T:
+    """Connect to a server, perform one operation, such as those of :mod:`ezmsg.control.operations`, and go."""
 
     async def connect_and_ask() -> T:
-        connection = await ControlConnection.open(find_address(address), timeout=timeout)
+        connection = await ControlConnection.open(server, timeout=timeout)
         try:
             return await operation(connection, timeout)
         finally:

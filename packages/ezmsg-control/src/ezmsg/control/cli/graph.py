@@ -14,18 +14,18 @@ def graph(*, address: AddressOption = None, json: JsonOption = False, timeout: T
     import json as json_text
 
     from ezmsg.control.cli.asking import ask
-    from ezmsg.control.discovery import find_address
+    from ezmsg.control.discovery import find_running
     from ezmsg.control.operations import take_dag
     from ezmsg.control.rendering.tree import tree_lines
 
-    dag = ask(take_dag, address, timeout)
-    where = str(find_address(address))
+    server = find_running(address)
+    dag = ask(take_dag, server, timeout)
     if json:
-        print(json_text.dumps(_json_form(where, dag)))
+        print(json_text.dumps(_json_form(str(server), dag)))
         return 0
     for line in tree_lines(dag):
         print(line)
-    print(f"{len(dag.edge_owners)} edges at {where}", file=sys.stderr)
+    print(f"{len(dag.edge_owners)} edges at {server}", file=sys.stderr)
     return 0
 
 

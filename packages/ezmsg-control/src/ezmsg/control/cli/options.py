@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 AddressOption = Annotated[
     str | None,
-    Parameter(help="The graph server, HOST:PORT. Default: EZMSG_GRAPHSERVER_ADDR, else 127.0.0.1:25978."),
+    Parameter(help="The graph server, HOST:PORT. Default: EZMSG_GRAPHSERVER_ADDR, else what runs here."),
 ]
 TimeoutOption = Annotated[float, Parameter(help="Seconds the server gets to answer.")]
 JsonOption = Annotated[bool, Parameter(negative="", help="Write JSON lines for programs.")]

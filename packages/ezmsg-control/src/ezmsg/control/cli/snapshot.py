@@ -8,14 +8,15 @@ def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout
     import json as json_text
 
     from ezmsg.control.cli.asking import ask
-    from ezmsg.control.discovery import find_address
+    from ezmsg.control.discovery import find_running
     from ezmsg.control.exporting.json_form import to_json_form
     from ezmsg.control.operations import take_snapshot
     from ezmsg.control.rendering.overview import overview_lines
 
-    taken = ask(take_snapshot, address, timeout)
+    server = find_running(address)
+    taken = ask(take_snapshot, server, timeout)
     if json:
-        head = {"$schema": "ezmsg.snapshot/1", "server": str(find_address(address))}
+        head = {"$schema": "ezmsg.snapshot/1", "server": str(server)}
         print(json_text.dumps({**head, **to_json_form(taken)}))
         return 0
     for line in overview_lines(taken):

@@ -14,6 +14,8 @@ GROUP = "ezmsg.commands"
 
 _OURS = {
     "graph": "ezmsg.control.cli.graph:graph",
+    "process": "ezmsg.control.cli.process:process",
+    "settings": "ezmsg.control.cli.settings:settings",
     "shutdown": "ezmsg.control.cli.shutdown:shutdown",
     "snapshot": "ezmsg.control.cli.snapshot:snapshot",
 }

@@ -67,6 +67,6 @@ def _made(cls: Any, values: Mapping[str, Any]) -> Any:
     return cls(**{aliases[name]: each for name, each in values.items()})
 
 
-def _replaced(value: Any, name: str, new: Any) -> Any:
+def _replaced(value: Any, changes: Mapping[str, Any]) -> Any:
     aliases = {each.name: each.alias for each in attrs.fields(type(value))}
-    return attrs.evolve(value, **{aliases[name]: new})
+    return attrs.evolve(value, **{aliases[name]: new for name, new in changes.items()})

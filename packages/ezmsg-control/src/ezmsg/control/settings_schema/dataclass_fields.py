@@ -40,5 +40,5 @@ def _made(cls: Any, values: Mapping[str, Any]) -> Any:
     return cls(**values)
 
 
-def _replaced(value: Any, name: str, new: Any) -> Any:
-    return dataclasses.replace(value, **{name: new})
+def _replaced(value: Any, changes: Mapping[str, Any]) -> Any:
+    return dataclasses.replace(value, **changes)

@@ -40,17 +40,17 @@ class Field:
 
 @frozen(eq=False)
 class Description:
-    """The fields of one type, with what its library does to make a value and to change one field of a copy.
+    """The fields of one type, with what its library does to make a value and to change fields of a copy.
 
     :param make: takes the type and the values by field.
-    :param replace: takes a value, a field's name and what it shall be; never touches the value itself.
+    :param replace: takes a value, and what fields shall be by name; never touches the value itself.
     """
 
     provider: str
     cls: type
     fields: tuple[Field, ...]
     make: Callable[[Any, Mapping[str, Any]], Any]
-    replace: Callable[[Any, str, Any], Any]
+    replace: Callable[[Any, Mapping[str, Any]], Any]
     by_name: dict[str, Field] = field(init=False)
 
     @by_name.default

@@ -116,7 +116,7 @@ def _made(cls: Any, values: Mapping[str, Any]) -> Any:
     return cls(**values)
 
 
-def _replaced(value: Any, name: str, new: Any) -> Any:
+def _replaced(value: Any, changes: Mapping[str, Any]) -> Any:
     changed = copy.deepcopy(value)
-    setattr(changed, name, new)
+    changed.param.update(dict(changes))
     return changed

@@ -1,14 +1,21 @@
-"""One field of a settings value changed, in a copy: `patched(settings, "filters[0].cutoff", 12.5)`.
+"""Fields of a settings value changed, in a copy: `patched(settings, "filters[0].cutoff", 12.5)`.
 
 Only what leads to the field is copied, by the means of whoever declared it; the value itself is never touched.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from ezmsg.control.errors import SettingsCoercionError, SettingsRefused, UnknownSettingsField
+from ezmsg.control.errors import (
+    InvalidSettingsValue,
+    SettingsCoercionError,
+    SettingsRefused,
+    UnknownSettingsField,
+)
 from ezmsg.control.settings_schema.coercion import coerced, validate, validated
 from ezmsg.control.settings_schema.paths import Step, joined, parse_path
 from ezmsg.control.settings_schema.places import Place, place_of
+from ezmsg.control.settings_schema.reading import describe_value
 from ezmsg.control.settings_schema.shapes import ANYTHING, Array, Choice, Shape
 from ezmsg.control.settings_schema.wording import reason_of, shown
 from ezmsg.protocol.plain import PlainArray
@@ -17,6 +24,9 @@ from ezmsg.protocol.plain import PlainArray
 def patched(settings: Any, path: str, value: Any) -> Any:
     """Return a copy of the settings with the value at the path.
 
+    The path "" takes a mapping of paths to values, which are changed together: what a settings type says of its
+    fields as a whole is asked once, of the outcome.
+
     Goes through dataclasses, classes of attrs, models of pydantic, classes of param, mappings, lists, tuples,
     objects with ``copy(update=...)`` and, by a deep copy, any other object with attributes.
 
@@ -24,13 +34,42 @@ def patched(settings: Any, path: str, value: Any) -> Any:
     :raises InvalidSettingsValue: if the value is not allowed there.
     :raises SettingsRefused: if the settings type, or a validator, refuses the value.
     """
-    steps = parse_path(path)
+    steps = {text: parse_path(text) for text in _paths(value)} if path == "" else {path: parse_path(path)}
+    values = value if path == "" else {path: value}
     try:
-        return _with(settings, ANYTHING, steps, "", value)
+        return _with_all(settings, [(steps[text], values[text]) for text in steps])
     except SettingsCoercionError:
         raise
     except Exception as error:  # what the types' own validation raises, which may be anything
-        raise SettingsRefused(path=path, value=shown(value), reason=reason_of(error)) from error
+        where = path or ", ".join(steps)
+        raise SettingsRefused(path=where, value=shown(value), reason=reason_of(error)) from error
+
+
+def _paths(changes: Any) -> list[str]:
+    if isinstance(changes, Mapping) and changes and all(isinstance(each, str) for each in changes):
+        return list(changes)
+    raise InvalidSettingsValue(path="the settings", value=shown(changes), allowed="a mapping of paths to values")
+
+
+def _with_all(settings: Any, changes: list[tuple[tuple[Step, ...], Any]]) -> Any:
+    """Return a copy with every change; the fields of a record are replaced at once."""
+    description = describe_value(settings)
+    if description is None or len(changes) == 1:
+        for steps, value in changes:
+            settings = _with(settings, ANYTHING, steps, "", value)
+        return settings
+    new: dict[str, Any] = {}
+    for (first, *rest), value in changes:
+        here = joined("", first)
+        place = place_of(settings, ANYTHING, first, here)
+        assert isinstance(first, str), "a record has no items"
+        if rest:
+            before = new[first] if first in new else place.current()
+            new[first] = _with(before, place.shape, tuple(rest), here, value)
+            _check_whole(place, new[first], here)
+        else:
+            new[first] = validated(_shape_for(value, place), place.validator, value, here)
+    return description.replace(settings, new)
 
 
 def _with(holder: Any, declared: Shape, steps: tuple[Step, ...], trail: str, value: Any) -> Any:

@@ -64,8 +64,12 @@ def _field(holder: Any, description: Description, step: Step, path: str) -> Plac
     if not isinstance(step, str) or not is_settable(description, step):
         raise unknown_field(description, step, path)
     field = description.by_name[step]
-    put = partial(description.replace, holder, step)
-    return Place(partial(getattr, holder, step), put, field.shape, field.hints.validator)
+    return Place(
+        partial(getattr, holder, step),
+        lambda new: description.replace(holder, {step: new}),
+        field.shape,
+        field.hints.validator,
+    )
 
 
 def _key(holder: Mapping[Any, Any], table: Table | None, step: Step, path: str) -> Place:

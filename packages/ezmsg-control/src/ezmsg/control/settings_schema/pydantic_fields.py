@@ -47,16 +47,18 @@ def _made(cls: Any, values: Mapping[str, Any]) -> Any:
     return cls.model_validate(_by_alias(cls, values))
 
 
-def _replaced(value: Any, name: str, new: Any) -> Any:
+def _replaced(value: Any, changes: Mapping[str, Any]) -> Any:
     """Validate the whole, then copy: private attributes and what was set explicitly are those of the original."""
     cls = type(value)
     old = {each: getattr(value, each) for each in cls.model_fields}
     extra = value.model_extra or {}
-    valid = cls.model_validate({**extra, **_by_alias(cls, {**old, name: new})})
+    valid = cls.model_validate({**extra, **_by_alias(cls, {**old, **changes})})
     # A validator of the model may have changed other fields too.
-    changed = {each: getattr(valid, each) for each in old if each == name or getattr(valid, each) is not old[each]}
+    changed = {
+        each: getattr(valid, each) for each in old if each in changes or getattr(valid, each) is not old[each]
+    }
     copied = value.model_copy(update=changed)
-    copied.__pydantic_fields_set__.intersection_update({*value.model_fields_set, name})
+    copied.__pydantic_fields_set__.intersection_update({*value.model_fields_set, *changes})
     return copied
 
 

@@ -9,6 +9,9 @@ from importlib import resources
 import numpy as np
 import numpy.typing as npt
 
+FS_HZ = 360.0
+"""Samples per second of the packaged record; for what must be declared before it is read."""
+
 _FILE = "mitbih_208_mlii.npz"
 _NAME = "MIT-BIH 208 MLII, 19:35-24:35"
 _ATTRIBUTION = (

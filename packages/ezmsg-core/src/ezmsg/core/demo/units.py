@@ -1,9 +1,9 @@
 """The demo's graph: source -> band-pass filter -> beat detector -> display, on a real electrocardiogram."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import field
 from typing import Any, cast
 
 import numpy as np
@@ -12,10 +12,8 @@ import ezmsg.core as ez
 from ezmsg.core.demo.bandpass import HIGH_HZ, LOW_HZ, BandPass, InvalidCutoffs
 from ezmsg.core.demo.detector import Detector
 from ezmsg.core.demo.display import Display
-from ezmsg.core.demo.record import Record, load_record
+from ezmsg.core.demo.record import FS_HZ, Record, load_record
 from ezmsg.core.demo.signals import Block, Detection
-
-logger = logging.getLogger("ezmsg")
 
 Output = AsyncGenerator[tuple[ez.OutputStream, Any], None]
 
@@ -60,11 +58,30 @@ class Source(ez.Unit):
             yield self.OUTPUT, Block(start, end - start, signal, time.monotonic_ns(), end == total)
 
 
-class FilterSettings(ez.Settings):
-    """The pass band, in hertz."""
+MIN_HZ = 0.5
+"""The lowest cutoff; below it the baseline wanders, and a filter this short does not see the difference."""
 
-    low_hz: float = LOW_HZ
-    high_hz: float = HIGH_HZ
+
+def _cutoff(default_hz: float, edge: str) -> float:
+    """Declare a cutoff; the sampling theorem leaves out half the sampling rate itself."""
+    nyquist_hz = FS_HZ / 2
+    described = f"{edge} edge of the pass band; below {nyquist_hz:g} Hz, half the sampling rate (Nyquist)"
+    cutoff: float = field(
+        default=default_hz,
+        metadata={"min": MIN_HZ, "lt": nyquist_hz, "step": 0.5, "unit": "Hz", "description": described},
+    )
+    return cutoff
+
+
+class FilterSettings(ez.Settings):
+    """The pass band."""
+
+    low_hz: float = _cutoff(LOW_HZ, "lower")
+    high_hz: float = _cutoff(HIGH_HZ, "upper")
+
+    def __post_init__(self) -> None:
+        if not self.low_hz < self.high_hz:
+            raise InvalidCutoffs(f"low_hz must be below high_hz, and {self.low_hz:g} is not below {self.high_hz:g}")
 
 
 class FilterState(ez.State):
@@ -87,13 +104,9 @@ class Filter(ez.Unit):
 
     @ez.subscriber(INPUT_SETTINGS)
     async def tune(self, settings: FilterSettings) -> None:
-        """Take another band; one that is not possible is refused, and the filter goes on with the old one."""
-        try:
-            self.STATE.band_pass.retune(settings.low_hz, settings.high_hz)
-        except InvalidCutoffs as error:
-            logger.error("%s: %s. The band stays as it is.", self.address, error)
-        else:
-            self.apply_settings(settings)
+        """Take another band from the next block on; one that cannot be raises, and the old one stays."""
+        self.STATE.band_pass.retune(settings.low_hz, settings.high_hz)
+        self.apply_settings(settings)
 
     @ez.subscriber(INPUT)
     @ez.publisher(OUTPUT)

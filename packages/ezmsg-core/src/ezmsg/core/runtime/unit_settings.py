@@ -91,8 +91,8 @@ class UnitSettings:
         self._reporting: asyncio.Task[None] | None = None
         self._told_loss = False
 
-    async def change(self, path: str, value: object) -> SettingsSnapshotValue:
-        """Set one field and return what the unit has then; one change at a time.
+    async def change(self, path: str, value: Any) -> SettingsSnapshotValue:
+        """Set a field, or with the path "" several, and return what the unit has then; one change at a time.
 
         Whoever returns this to the server must do so at once: the next report waits for it, and for nothing else.
 
@@ -106,7 +106,8 @@ class UnitSettings:
                     await self._tell(earlier)
             except Exception as error:  # what a user's function has against the new settings
                 reason = f"the unit did not take it: {reason_of(error)}"
-                raise SettingsRefused(path=path, value=shown(value), reason=reason) from error
+                where = path or ", ".join(value)  # `patched` has seen to it that these are paths
+                raise SettingsRefused(path=where, value=shown(value), reason=reason) from error
             return await in_thread(partial(settings_value, new, self._address))
 
     def observer(self, loop: asyncio.AbstractEventLoop) -> Observer:

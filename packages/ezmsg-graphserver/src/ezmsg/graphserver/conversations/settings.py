@@ -60,7 +60,8 @@ def update_setting(state: GraphState, request: Request, body: UpdateSetting) -> 
     state.changes.check_room(body.component_address)
 
     def too_late(_outcomes: list[Outcome], _now: Moment) -> list[Effect]:
-        what = f"The change of {body.field_path} in {body.component_address}, which may still be applied,"
+        field = body.field_path or "settings"
+        what = f"The change of {field} in {body.component_address}, which may still be applied,"
         return [Fail(request.peer, request.id, DeadlineExceeded(operation=what, seconds=body.timeout_s))]
 
     state.changes.add(Change(body, state.operations.hold(request.peer, request.id, too_late, deadline)))

@@ -87,6 +87,7 @@ class SettingApplied:
 class UpdateSetting:
     """Have the field at ``field_path`` set to a plain value by the process that owns the component.
 
+    With the path "", ``value`` is a mapping of paths to values, which are changed together or not at all.
     ``expect`` is the revision that the component must have; ``timeout_s`` is in seconds.
     """
 

@@ -1,0 +1,87 @@
+"""``ezmsg process``: the processes of a running graph, and how they fare."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
+
+if TYPE_CHECKING:
+    from ezmsg.control.client import ControlConnection
+    from ezmsg.protocol.model.process_control import ProcessPing
+
+process = App(
+    name="process",
+    help="Show the processes of a running graph and how they fare.",
+    help_format="plaintext",
+)
+
+
+@process.default
+def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
+    """Show every process: its units, processor, memory, how late its event loop is, and how soon it answers."""
+    import json as json_text
+
+    from attrs import asdict
+
+    from ezmsg.control.cli.asking import ask
+    from ezmsg.control.discovery import find_running
+    from ezmsg.control.exporting.json_form import to_json_form
+    from ezmsg.control.faring import take_fares
+    from ezmsg.control.rendering.processes import process_lines
+    from ezmsg.control.requests import checked_timeout
+
+    checked_timeout("The look at processes", timeout)
+    server = find_running(address)
+    fares = ask(take_fares, server, timeout)
+    if json:
+        head = {"$schema": "ezmsg.process/1"}
+        for fare in fares:
+            print(json_text.dumps({**head, **to_json_form(asdict(fare))}))
+            head = {}
+        return 0
+    for line in process_lines(fares):
+        print(line)
+    for fare in fares:
+        if fare.failure is not None:
+            print(f"pid {fare.pid}: {fare.failure}", file=sys.stderr)
+    print(f"{len(fares)} processes at {server}", file=sys.stderr)
+    return 0
+
+
+@process.command(name="ping")
+def ping_one(
+    unit: Annotated[str, Parameter(help="A unit's address, or a beginning that only it has.")],
+    /,
+    *,
+    address: AddressOption = None,
+    json: JsonOption = False,
+    timeout: TimeoutOption = 2.0,
+) -> int:
+    """Ask the process of a unit for a sign of life; it answers also while the unit keeps its loop busy."""
+    import json as json_text
+    import time
+
+    from ezmsg.control.cli.asking import ask
+    from ezmsg.control.cli.targets import resolved
+    from ezmsg.control.discovery import find_running
+    from ezmsg.control.operations import take_snapshot
+    from ezmsg.control.requests import checked_timeout, ping
+
+    checked_timeout(f"The ping of {unit}", timeout)
+
+    async def ask_it(connection: "ControlConnection", timeout: float) -> "tuple[str, ProcessPing, float]":
+        owned = (await take_snapshot(connection, timeout)).processes.values()
+        name = resolved(unit, [each for one in owned for each in one.units], "unit that a process owns")
+        begin_s = time.perf_counter()
+        answer = await ping(connection, name, timeout)
+        return name, answer, time.perf_counter() - begin_s
+
+    name, answer, took_s = ask(ask_it, find_running(address), timeout)
+    if json:
+        form = {"unit": name, "pid": answer.pid, "host": answer.host, "ping_s": took_s}
+        print(json_text.dumps({"$schema": "ezmsg.process.ping/1", **form}))
+        return 0
+    print(f"{name}   pid {answer.pid} on {answer.host}   answered in {1000 * took_s:.1f} ms")
+    return 0

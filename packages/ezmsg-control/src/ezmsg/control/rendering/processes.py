@@ -1,0 +1,55 @@
+"""Processes as a table: who they are, which units they own, how they fare."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ezmsg.control.rendering.columns import aligned
+
+if TYPE_CHECKING:
+    from ezmsg.control.faring import Fare
+
+_HEAD = ("PID", "HOST", "UNITS", "CPU", "RSS", "UP", "LOOP LATE", "PING")
+_LATE_S = 0.02
+"""A loop or a ping later than this is marked: at 50 messages a second it is one message behind."""
+
+
+def process_lines(fares: "Iterable[Fare]") -> Iterator[str]:
+    """Yield a head and a line for each process."""
+    return aligned([_HEAD, *map(_row, fares)])
+
+
+def short_units(units: Sequence[str]) -> str:
+    """Return addresses, each after the first of a component without what it has in common with the one before."""
+    words, above = [], None
+    for unit in sorted(units):
+        parent, _, name = unit.rpartition("/")
+        words.append(name if parent == above else unit)
+        above = parent
+    return " ".join(words) or "-"
+
+
+def _row(fare: "Fare") -> tuple[str, ...]:
+    return (
+        "-" if fare.pid is None else str(fare.pid),
+        fare.host or "-",
+        short_units(fare.units),
+        "-" if fare.cpu is None else f"{100 * fare.cpu:.0f} %",
+        "-" if fare.memory_bytes is None else f"{fare.memory_bytes / 1e6:.0f} MB",
+        "-" if fare.uptime_s is None else _duration(fare.uptime_s),
+        _late(fare.loop_lateness_s),
+        _late(fare.ping_s),
+    )
+
+
+def _late(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    return f"{1000 * seconds:.1f} ms{' !' if seconds > _LATE_S else ''}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
