@@ -7,7 +7,7 @@ This is the pure form: effects are looked at, time is made up, and no operation 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -18,6 +18,7 @@ from hypothesis.stateful import invariant, precondition, rule
 from tests.graphserver.client_rules import ADDRESSES, SESSIONS, ClientRules, numbers, somebody_is_there, topics
 from tests.graphserver.descriptions import reported
 from tests.graphserver.errands import Errands
+from tests.graphserver.folding import FoldedSettings, FoldedTopology
 from tests.graphserver.model import Heard, Model, Outcome
 from tests.graphserver.predictions import check_events, check_outcome, check_settings_events, check_snapshot
 from tests.graphserver.watched import watch_state
@@ -52,6 +53,8 @@ from ezmsg.protocol.messages.settings import (
     ReportSettings,
     SettingApplied,
     SettingsEvent,
+    SettingsTaken,
+    TakeSettings,
     UpdateSetting,
 )
 from ezmsg.protocol.model.process_control import ProcessControlResponse
@@ -71,12 +74,15 @@ WATCHER = PeerId(0)
 HISTORY = 8
 """Events kept: more than one step can make, so that only who reads late finds a gap."""
 
+MOST_FOLDERS = 2
+
 ROUTE_TIMEOUT_S = 1.0
 
 endpoints = st.sampled_from(PUBLISHERS + SUBSCRIBERS)
 units = st.sampled_from(ADDRESSES)
 revisions = st.lists(st.none() | st.integers(0, 3), min_size=1, max_size=3)
 timeouts = st.sampled_from([0.0, 0.5, 1.5])
+SOME_CHANGE = ApplySetting(UUID(int=31), "A", "gain", 2.0)
 answers = st.sampled_from(["right", "right", "right", "failure", "another's", "wrong", "unsent"])
 
 
@@ -130,6 +136,8 @@ class GraphMachine(ClientRules):
         self.settings_cursor = self.follow(FollowSettings(0))
         self.late_cursor, self.late_seq = self.follow(FollowTopology(0)), 0
         self.late_settings_cursor, self.late_settings_seq = self.follow(FollowSettings(0)), 0
+        self.folded, self.folded_topology = FoldedSettings(self.take), FoldedTopology(self.graph.state.snapshot())
+        self.folders: list[tuple[FoldedSettings, Cursor[Any]]] = []
 
     def settle_in(self, places: list[str]) -> None:
         """Place a publisher and a subscriber of each client."""
@@ -312,6 +320,19 @@ class GraphMachine(ClientRules):
         self.errands.expire(self.clock)
         self.settle(self.graph.tick(self.now()))
 
+    def teardown(self) -> None:
+        """However it stopped: when the last deadline has passed, and all are gone, nobody and nothing waits."""
+        self.pass_time(10.0)
+        assert not self.waiting
+        assert not self.errands.waiting()
+        assert self.graph.next_deadline() is None
+        for number in range(len(self.model.peers)):
+            self.leave(number)
+        assert self.graph.state.snapshot().processes == {}
+        assert self.take().values == {}
+        assert len(self.graph.state.operations) == 0
+        self.graph.state.validate()
+
     # --- endpoints ----------------------------------------------------------------------------------------
 
     def holder_of_endpoint(self, number: int, identity: UUID) -> int:
@@ -378,6 +399,28 @@ class GraphMachine(ClientRules):
         again = self.graph.reply_received(call.peer, call.call_id, Done(), self.now())
         assert again == [], "an answer is taken once"
 
+    @rule(peer=st.integers(0, 30), call_id=st.integers(-1, 60), kind=answers)
+    def answer_nothing(self, peer: int, call_id: int, kind: str) -> None:
+        """An answer too late, a second one, one to what was never asked, or one from somebody who was not asked."""
+        call = self.calls.get(call_id)
+        if call is not None and call.peer == peer:
+            return
+        if kind == "unsent":
+            error = errors.FrameTooLarge(size=2, limit=1)
+            assert self.graph.call_unsent(PeerId(peer), call_id, error, self.now()) == []
+        else:
+            asked = call.body if call and isinstance(call.body, HandleRequest | ApplySetting) else SOME_CHANGE
+            answer = process_answer(asked, kind)
+            assert self.graph.reply_received(PeerId(peer), call_id, answer, self.now()) == []
+
+    @rule(peer=st.integers(0, 30), request_id=st.integers(-1, 200))
+    def cancel_nothing(self, peer: int, request_id: int) -> None:
+        """What is answered already, or was never asked, can be cancelled in vain."""
+        waiting = self.waiting.keys() | {errand.key for errand in self.errands.waiting()}
+        if (peer, request_id) not in waiting:
+            done = self.graph.request_cancelled(PeerId(peer), request_id)
+            assert done == [effects.Unfollow(PeerId(peer), request_id)]
+
     @precondition(lambda self: self.errands.waiting())
     @rule(choice=st.integers(0, 99))
     def cancel_errand(self, choice: int) -> None:
@@ -403,9 +446,12 @@ class GraphMachine(ClientRules):
         assert item is None, "a gap though nothing was late"
         check_events(self.seen[first:], self.model.events[first:], first + 1)
         assert all(event.timestamp == self.now().wall for event in self.seen[first:])
+        for event in self.seen[first:]:
+            self.folded_topology.hear(event, self.graph.state.snapshot())
         first = len(self.seen_settings)
         while isinstance(item := self.settings_cursor.take(), SettingsEvent):
             self.seen_settings.append(item.event)
+            self.folded.hear(item)
         assert item is None, "a gap though nothing was late"
         new = self.seen_settings[first:]
         check_settings_events(new, self.model.settings_events[first:], first + 1, self.now().wall)
@@ -433,6 +479,32 @@ class GraphMachine(ClientRules):
                 assert cursor.take() == Reset(EPOCH, first)
             check_late(cursor, seen, first)
 
+    @precondition(lambda self: len(self.folders) < MOST_FOLDERS)
+    @rule()
+    def begin_to_fold(self) -> None:
+        """A client takes a snapshot and follows from there."""
+        folded = FoldedSettings(self.take)
+        self.folders.append((folded, self.follow(FollowSettings(folded.seq, folded.epoch))))
+
+    @precondition(lambda self: self.folders)
+    @rule(choice=st.integers(0, MOST_FOLDERS - 1), most=st.sampled_from([1, 3, 1000]), again=st.booleans())
+    def fold_on(self, choice: int, most: int, again: bool) -> None:
+        """It reads some items, perhaps after it was cut off; with all of them it has what the server has."""
+        folded, cursor = self.folders[choice % len(self.folders)]
+        if again:
+            cursor = self.follow(FollowSettings(folded.seq, folded.epoch))
+            self.folders[choice % len(self.folders)] = folded, cursor
+        for _ in range(most):
+            if (item := cursor.take()) is None:
+                folded.check(self.take())
+                break
+            folded.hear(item)
+
+    def take(self) -> SettingsTaken:
+        (reply,) = self.graph.request_received(WATCHER, next(self.counter), TakeSettings(), self.now())
+        assert isinstance(reply, effects.Reply)
+        return cast(SettingsTaken, reply.body)
+
     def topology_events(self) -> list[Any]:
         return [TopologyEvent(event) for event in self.seen]
 
@@ -450,6 +522,11 @@ class GraphMachine(ClientRules):
         check_snapshot(self.graph.state.snapshot(), self.model.snapshot(EPOCH))
         shown, expected = self.graph.state.settings.values(), self.model.shown_settings()
         assert list(shown.items()) == list(expected.items())
+
+    @invariant()
+    def who_folds_the_events_has_what_the_server_has(self) -> None:
+        self.folded.check(self.take())
+        self.folded_topology.check(self.graph.state.snapshot())
 
     @invariant()
     def the_timer_is_that_of_who_waits_longest(self) -> None:
