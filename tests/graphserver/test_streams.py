@@ -1,4 +1,4 @@
-"""Streams over real links, to readers at any pace that are cut off anywhere: nothing is lost silently or told twice.
+"""Streams over real links, to readers at any pace that are cut off anywhere: none is told twice, or loses silently.
 
 Only the sockets are made up: what a reader has not taken yet waits in front of it, and makes the link pause, as a
 full socket does. So a cut can be at any byte, and a step costs no system call.
