@@ -147,6 +147,40 @@ def test_what_the_owner_refuses_is_told_to_who_asked(owner: Owner, operator: Raw
     assert operator.ask(TakeSettings()).values == {}
 
 
+def test_answers_to_what_was_not_asked_are_dropped(owner: Owner, operator: RawClient) -> None:
+    waiting = operator.send(RouteRequest("A", "ANY", LONG_S))
+    question = owner.next_question()
+    right = Responded(ProcessControlResponse(question.body.request.request_id, True, b"right"))
+    owner.client.connection.reply(question.id + 1000, right)
+    owner.client.connection.fail(question.id + 1001, errors.InvalidTopic(topic="x", reason=""))
+    operator.connection.reply(question.id, right)
+    operator.ask(TakeSnapshot())
+    owner.client.ask(TakeSnapshot())
+    assert not operator.answers
+    owner.answer(question, right)
+    owner.answer(question, Responded(ProcessControlResponse(question.body.request.request_id, True, b"again")))
+    assert operator.wait(waiting).response.payload == b"right"
+    assert owner.client.ask(TakeSnapshot())
+
+
+@pytest.mark.parametrize(
+    "wrong", [Done(), Responded(ProcessControlResponse("another", True)), errors.InvalidTopic(topic="x", reason="")]
+)
+def test_an_answer_of_the_wrong_kind_is_a_failure_of_its_request_alone(
+    owner: Owner, operator: RawClient, wrong: Any
+) -> None:
+    routed = operator.send(RouteRequest("A", "ANY", LONG_S))
+    owner.answer(owner.next_question(), wrong)
+    assert operator.wait(routed).response.error_code is ProcessControlErrorCode.INVALID_RESPONSE
+    change = operator.send(UpdateSetting("A", "gain", 2.0, LONG_S))
+    owner.answer(owner.next_question(), wrong)
+    with pytest.raises(errors.EzmsgError) as refusal:
+        operator.wait(change)
+    expected = type(wrong) if isinstance(wrong, errors.EzmsgError) else errors.SettingsUnavailable
+    assert type(refusal.value) is expected
+    assert operator.ask(TakeSettings()).values == {}
+
+
 def test_settings_come_back_and_go_with_who_gave_them(owner: Owner, operator: RawClient) -> None:
     operator.ask(OpenSession(SESSION))
     operator.ask(RegisterMetadata(SESSION, program({"A": 1.0})))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ezmsg.protocol.plain import MAX_DEPTH, PlainArray, pack, safe_repr, to_plain, unpack
+from ezmsg.protocol.plain import MAX_DEPTH, PlainArray, foreign_part, pack, safe_repr, to_plain, unpack
 from ezmsg.protocol.testing import plain_values
 
 
@@ -299,3 +299,87 @@ def test_infinities_and_not_a_number_come_back() -> None:
     low, high, nan = there_and_back([-math.inf, math.inf, math.nan])
     assert (low, high) == (-math.inf, math.inf)
     assert math.isnan(nan)
+
+
+# --- what would not travel as it is -------------------------------------------------------------------------
+
+
+class Foreign:
+    """Of no type that travels."""
+
+    def __repr__(self) -> str:
+        return "<foreign>"
+
+
+FOREIGN = Foreign()
+PLANTED = st.recursive(
+    st.just(FOREIGN) | plain_values(),
+    lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(st.text("ab", max_size=2), inner),
+    max_leaves=5,
+)
+
+
+def planted(value: object) -> bool:
+    """Whether the foreign object is anywhere in a value."""
+    match value:
+        case dict():
+            return any(map(planted, value.values()))
+        case list() | tuple():
+            return any(map(planted, value))
+    return value is FOREIGN
+
+
+@given(plain_values())
+def test_nothing_in_a_plain_value_is_foreign(value: object) -> None:
+    assert foreign_part(value) is None
+
+
+@given(PLANTED)
+def test_what_is_foreign_is_found_wherever_it_is(value: object) -> None:
+    found = foreign_part(value)
+    assert (found is not None) == planted(value)
+    assert found is None or found[1] is FOREIGN
+
+
+def deep(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        (FOREIGN, ""),
+        ([1, FOREIGN], "[1]"),
+        ((FOREIGN,), "[0]"),
+        ({FOREIGN}, ""),
+        ({"taps": [0, {"left": FOREIGN}]}, ".taps[1].left"),
+        ({FOREIGN: 1}, ""),
+        (OrderedDict(a=1), ""),
+        (Decimal(1), ""),
+        ([range(3)], "[0]"),
+        (deep(MAX_DEPTH), "[0]" * MAX_DEPTH),
+    ],
+)
+def test_where_it_is(value: object, where: str) -> None:
+    found = foreign_part(value)
+    assert found is not None
+    assert found[0] == where
+    assert there_and_back(value) != value
+
+
+def test_a_value_inside_itself_is_foreign_to_itself() -> None:
+    value: list[Any] = [1]
+    value.append(value)
+    assert foreign_part(value) == ("[1]", value)
+
+
+def test_texts_and_numbers_of_other_classes_are_not_foreign() -> None:
+    assert foreign_part([Colour.RED, Level.HIGH, Loud("quiet"), deep(MAX_DEPTH - 2)]) is None
+
+
+@pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
+def test_looking_for_what_is_foreign_never_fails(make: Callable[[], object]) -> None:
+    foreign_part([make()])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as npst
 
-from ezmsg.protocol.plain import PlainArray, pack, to_plain, unpack
+from ezmsg.protocol.plain import PlainArray, foreign_part, pack, to_plain, unpack
 
 
 def there_and_back(value: object) -> Any:
@@ -36,6 +36,11 @@ def test_arrays_of_any_layout_come_back_in_c_order() -> None:
 def test_an_array_of_objects_travels_as_its_repr() -> None:
     array = np.array([object], dtype=object)
     assert there_and_back(array) == repr(array)
+    assert foreign_part([array]) == ("[0]", array)
+
+
+def test_arrays_and_scalars_are_not_foreign() -> None:
+    assert foreign_part([np.zeros(3), np.float32(1), np.int64(1), np.str_("a"), np.True_]) is None
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,17 @@ from contextlib import aclosing
 from typing import Any
 
 from ezmsg.control.client import DEFAULT_TIMEOUT, ControlConnection
-from ezmsg.control.errors import NoSettingsInput
+from ezmsg.control.errors import InvalidSettingsValue, NoSettingsInput
 from ezmsg.control.requests import DEFAULT_TIMEOUT_S, GRACE_S, checked_timeout
+from ezmsg.control.settings_schema.wording import shown
 from ezmsg.control.watching import follow_settings
 from ezmsg.protocol.messages.events import Gap, Reset
 from ezmsg.protocol.messages.settings import SettingApplied, SettingsTaken, TakeSettings, UpdateSetting
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsSnapshotValue
 from ezmsg.protocol.model.snapshot import GraphSnapshot
+from ezmsg.protocol.plain import foreign_part
+
+_PLAIN = "numbers, texts, bytes, None, arrays, lists, sets and dicts of such; a record is the dict of its fields"
 
 
 async def take_settings(connection: ControlConnection, timeout: float = DEFAULT_TIMEOUT) -> SettingsTaken:
@@ -63,6 +67,7 @@ async def update_setting(
     :raises InvalidTimeout: if ``timeout`` is not a finite time from 0 on.
     """
     timeout = checked_timeout(f"The change of {field_path or 'settings'} of {component_address}", timeout)
+    _check_plain(field_path, value)
     change = UpdateSetting(component_address, field_path, value, timeout, expect)
     applied: SettingApplied = await connection.request(change, timeout=timeout + GRACE_S)
     return applied.value
@@ -81,6 +86,15 @@ async def update_fields(
     :param changes: plain values by the paths of their fields.
     """
     return await update_setting(connection, component_address, "", dict(changes), timeout=timeout, expect=expect)
+
+
+def _check_plain(field_path: str, value: object) -> None:
+    """Refuse what could not travel as it is: its process would take its ``repr`` for a text that is meant."""
+    foreign = foreign_part(value)
+    if foreign is not None:
+        where, part = foreign
+        path = f"{field_path}{where}".removeprefix(".") or "the settings"
+        raise InvalidSettingsValue(path=path, value=shown(part), allowed=_PLAIN)
 
 
 def settings_input_topic(snapshot: GraphSnapshot, component_address: str) -> str:

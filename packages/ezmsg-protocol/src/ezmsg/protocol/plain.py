@@ -6,8 +6,9 @@ container inside itself as ``"..."``; anything else, and anything nested too dee
 ever fails on a value.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import msgpack
@@ -71,6 +72,40 @@ def safe_repr(value: object) -> str:
         return str(repr(value))
     except Exception as error:  # noqa: BLE001  protects a registration from a user's __repr__
         return f"<{type(value).__qualname__} whose repr failed: {type(error).__name__}>"
+
+
+def foreign_part(value: object) -> tuple[str, object] | None:
+    """Return where in a value, such as ``.taps[0]``, is what would travel as its ``repr``, and what it is.
+
+    ``None`` if there is no such part: then the other side gets what was sent.
+    """
+    try:
+        return _foreign(value, "", ())
+    except Exception:  # noqa: BLE001  protects the caller from a value's own class, which may do anything
+        return "", value
+
+
+def _foreign(value: Any, where: str, inside: tuple[int, ...]) -> tuple[str, object] | None:
+    """As :func:`_plain` goes through a value, so does this."""
+    cls = type(value)
+    if cls in _ATOMS or cls is int:
+        return None
+    if cls not in (list, dict) and cls not in _SEQUENCES:
+        told = isinstance(_plain_object(value), str) and not isinstance(value, str)
+        return (where, value) if told else None
+    if id(value) in inside or len(inside) >= MAX_DEPTH:
+        return where, value
+    path = (*inside, id(value))
+    parts = [(f"{where}.{key}", item) for key, item in value.items()] if cls is dict else _items(value, where)
+    keys = [(where, key) for key in value] if cls is dict else []
+    found = (_foreign(part, place, path) for place, part in chain(keys, parts))
+    return next(filter(None, found), None)
+
+
+def _items(values: Iterable[Any], where: str) -> list[tuple[str, object]]:
+    """Sets have no order, so what is in them is where they are."""
+    ordered = isinstance(values, list | tuple)
+    return [(f"{where}[{index}]" if ordered else where, item) for index, item in enumerate(values)]
 
 
 def _plain(value: Any, inside: tuple[int, ...]) -> Any:
