@@ -198,14 +198,20 @@ class ClientRules(RuleBasedStateMachine):
     # --- settings -----------------------------------------------------------------------------------------
 
     @somebody_is_there
-    @rule(number=numbers, process=processes, unit=st.sampled_from(ADDRESSES), gain=reported_gains)
-    def report_settings(self, number: int, process: UUID, unit: str, gain: float) -> None:
-        """A process says what a unit has, mostly one of its own."""
+    @rule(
+        number=numbers,
+        process=processes,
+        unit=st.sampled_from(ADDRESSES),
+        gain=reported_gains,
+        restored=st.sampled_from([None, None, 0, 5]),
+    )
+    def report_settings(self, number: int, process: UUID, unit: str, gain: float, restored: int | None) -> None:
+        """A process says what a unit has, mostly one of its own, perhaps because it lost the server for a while."""
         known = self.model.processes.get(process)
         if known is not None and known.units and number < 3 * MOST_CONNECTIONS:
             unit = sorted(known.units)[ADDRESSES.index(unit) % len(known.units)]
-        update = ProcessSettingsUpdate(unit, reported(gain), 5.0)
-        self.ask(self.holder_of_process(number, process), ReportSettings(process, update))
+        update = ProcessSettingsUpdate(unit, reported(gain, restored or 0), 5.0)
+        self.ask(self.holder_of_process(number, process), ReportSettings(process, update, restored))
 
     # --- processes ----------------------------------------------------------------------------------------
 

@@ -26,9 +26,9 @@ def unit(address: str, gain: float = 1.0) -> UnitMetadata:
     )
 
 
-def reported(gain: float) -> SettingsSnapshotValue:
-    """Make the value that a process reports of a unit."""
-    return SettingsSnapshotValue(b"opaque", {"gain": gain}, {"gain": gain})
+def reported(gain: float, revision: int = 0) -> SettingsSnapshotValue:
+    """Make the value that a process reports of a unit; its revision is of no account."""
+    return SettingsSnapshotValue(b"opaque", {"gain": gain}, {"gain": gain}, revision=revision)
 
 
 def topics_of(metadata: GraphMetadata | None) -> set[str]:

@@ -295,10 +295,26 @@ class Model:
             for address, (_, _, value) in sorted(self.settings().items())
         }
 
-    def report(self, process: UUID, address: str, value: SettingsSnapshotValue, timestamp: float | None) -> None:
-        """The owner of a component reports it; that is an event also if nothing is new."""
+    def report(
+        self,
+        process: UUID,
+        address: str,
+        value: SettingsSnapshotValue,
+        timestamp: float | None,
+        restored: int | None = None,
+    ) -> None:
+        """The owner of a component reports it; that is an event also if nothing is new.
+
+        If it only says again what stands here, there is none. What it says again to a server that does not know it
+        keeps its revision, unless a higher one was given meanwhile.
+        """
+        value = replace(value, revision=0)
+        if restored is not None and self.reported.get(address) == (process, value):
+            return
         self.reported[address] = (process, value)
         self.settled = self.settings()
+        if restored is not None:
+            self.revisions[address] = max(self.revisions.get(address, -1), restored - 1)
         self._settings_changed(SettingsEventType.SETTINGS_UPDATED, address, timestamp)
 
     def _report_settings(self, who: int, body: ReportSettings) -> Outcome:
@@ -307,7 +323,7 @@ class Model:
             return errors.UnknownProcess(process=str(body.process_id))
         if update.component_address not in known.units:
             return errors.UnitNotOwned(unit=update.component_address, process=str(body.process_id))
-        self.report(body.process_id, update.component_address, update.value, update.timestamp)
+        self.report(body.process_id, update.component_address, update.value, update.timestamp, body.restored)
         return SettingsRecorded(len(self.settings_events), self.revisions[update.component_address])
 
     def _settle_settings(self) -> None:

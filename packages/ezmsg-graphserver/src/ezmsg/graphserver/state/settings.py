@@ -80,7 +80,7 @@ class Settings:
         :param restored: the revision that this had when the process lost the server: nothing new if it stands here.
         """
         component = self._components.setdefault(address, Component())
-        reported = Held(process, value)
+        reported = Held(process, replace(value, revision=0))  # the count is ours, whatever a process writes there
         if restored is not None and component.reported == reported:
             return component.visible
         component.reported = reported
