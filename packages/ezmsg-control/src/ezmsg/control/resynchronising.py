@@ -28,9 +28,18 @@ class ToldSettings:
 
     def __init__(self) -> None:
         self._values: dict[str, SettingsSnapshotValue] = {}
+        self._supposed: dict[str, SettingsSnapshotValue] = {}
+
+    def suppose(self, values: dict[str, SettingsSnapshotValue]) -> None:
+        """Remember which components a reader may know that has read up to somewhere before.
+
+        Which value it knows of them is not known, so a snapshot tells all of theirs again.
+        """
+        self._supposed = dict(values)
 
     def tell(self, event: SettingsChangedEvent) -> None:
         """Remember what an event says."""
+        self._supposed.pop(event.component_address, None)
         if event.event_type is SettingsEventType.SETTINGS_REMOVED:
             self._values.pop(event.component_address, None)
         else:
@@ -40,7 +49,7 @@ class ToldSettings:
         """Return, as events, how a snapshot differs from what was told, and remember it; ``now`` is wall time."""
         events = [
             SettingsChangedEvent(taken.seq, SettingsEventType.SETTINGS_REMOVED, address, now, None, None, value)
-            for address, value in self._values.items()
+            for address, value in {**self._supposed, **self._values}.items()
             if address not in taken.values
         ]
         for address, value in taken.values.items():
@@ -49,7 +58,7 @@ class ToldSettings:
             if known is None or encode(known) != encode(value):
                 kind = SettingsEventType.SETTINGS_UPDATED
                 events.append(SettingsChangedEvent(taken.seq, kind, address, now, None, None, value))
-        self._values = dict(taken.values)
+        self._values, self._supposed = dict(taken.values), {}
         return events
 
 
@@ -65,8 +74,14 @@ def everything_changed(snapshot: GraphSnapshot, seq: int, now: float) -> list[To
 async def settings_changes(
     connection: ControlConnection, after_seq: int = 0
 ) -> AsyncGenerator[SettingsChangedEvent, None]:
-    """Return every change of settings after a sequence number."""
+    """Return every change of settings after a sequence number.
+
+    Who begins so late that the server has forgotten changes after that number already is not told which components
+    are gone since; a snapshot says it.
+    """
     told = ToldSettings()
+    if after_seq > 0:
+        told.suppose((await _persistently(connection, take_settings)).values)
     async with aclosing(follow_settings(connection, after_seq)) as items:
         covered = -1  # by a snapshot
         async for item in items:
