@@ -19,6 +19,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 from tests.graphserver.client_rules import ClientRules, edges, numbers, sessions, somebody_is_there
+from tests.graphserver.folding import FoldedSettings
 from tests.graphserver.model import Outcome
 from tests.graphserver.predictions import check_events, check_outcome, check_snapshot
 
@@ -34,7 +35,7 @@ from ezmsg.protocol.messages.sessions import (
     OpenSession,
     RegisterMetadata,
 )
-from ezmsg.protocol.messages.settings import ReportSettings, SettingsRecorded, TakeSettings
+from ezmsg.protocol.messages.settings import FollowSettings, ReportSettings, SettingsRecorded, TakeSettings
 from ezmsg.protocol.model.topology import TopologyChangedEvent
 
 HANG = 30.0
@@ -58,9 +59,12 @@ class ServerMachine(ClientRules):
         self.runner = asyncio.Runner()
         self.watcher = self.run(ControlConnection.open(self.server.address))
         self.events = self.watcher.stream(FollowTopology(0))
+        self.folded = FoldedSettings(lambda: self.run(self.watcher.request(TakeSettings())))
+        self.settings_events = self.watcher.stream(FollowSettings(self.folded.seq, self.folded.epoch))
 
     def teardown(self) -> None:
         self.run(self.events.aclose())
+        self.run(self.settings_events.aclose())
         for connection in (self.watcher, *self.connections.values()):
             self.run(connection.close())
         self.runner.close()
@@ -185,6 +189,9 @@ class ServerMachine(ClientRules):
         taken = self.run(self.watcher.request(TakeSettings()))
         assert taken.values == self.model.shown_settings()
         assert (taken.seq, taken.epoch) == (len(self.model.settings_events), self.watcher.epoch)
+        while self.folded.seq < taken.seq:
+            self.folded.hear(self.run(take_one(self.settings_events)))
+        self.folded.check(taken)
         dag = self.run(take_dag(self.watcher))
         assert dag.edge_owners == {
             edge: {None if owner is None else str(owner) for owner in owners}
@@ -220,6 +227,10 @@ def turn(answer: Outcome) -> int:
 async def in_time(work: Coroutine[Any, Any, T]) -> T:
     async with asyncio.timeout(HANG):
         return await work
+
+
+async def take_one(stream: AsyncGenerator[Any, None]) -> object:
+    return await anext(stream)
 
 
 async def take_events(stream: AsyncGenerator[Any, None], count: int) -> list[TopologyChangedEvent]:
