@@ -16,6 +16,8 @@ from ezmsg.control.errors import (
     SettingsRefused,
     UnknownSettingsField,
 )
+from ezmsg.core import publishing_settings
+from ezmsg.core.errors import UnencodableMessage
 from ezmsg.protocol.errors import FrameTooLarge, SettingsUnavailable
 from ezmsg.protocol.frames import FRAME_LIMIT
 
@@ -127,7 +129,10 @@ async def looking_into(server: Any) -> AsyncIterator[ez.GraphContext]:
         yield context
 
 
-async def test_what_is_refused_changes_nothing(start: Callable[..., Any], server: Any, tmp_path: Any) -> None:
+async def test_what_is_refused_changes_nothing(
+    start: Callable[..., Any], server: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing_settings, "REPORT_WAIT_S", 0.1)  # there is none to wait for
     stop = tmp_path / "stop"
     running = start(PROGRAM, str(stop), str(server.address))
     async with looking_into(server) as context:
@@ -144,6 +149,9 @@ async def test_what_is_refused_changes_nothing(start: Callable[..., Any], server
             assert type(refusal.value.__cause__) is kind
         with pytest.raises(FrameTooLarge):
             await context.update_setting("AMPLIFIER", "label", "x" * (FRAME_LIMIT + 1), timeout=HANG)
+        with pytest.raises(UnencodableMessage, match="INPUT_SETTINGS"):
+            await context.update_settings("AMPLIFIER", lambda: None)
+        await context.update_settings("AMPLIFIER", "no settings at all")
         assert (await context.settings_snapshot(), await context.settings_events()) == before
         output = await context.subscriber("AMPLIFIER/OUTPUT")
         assert await output.recv() == 1.0, "it goes on as it was"
