@@ -6,9 +6,8 @@ container inside itself as ``"..."``; anything else, and anything nested too dee
 ever fails on a value.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import msgpack
@@ -80,32 +79,29 @@ def foreign_part(value: object) -> tuple[str, object] | None:
     ``None`` if there is no such part: then the other side gets what was sent.
     """
     try:
-        return _foreign(value, "", ())
+        return _foreign(value, ())
     except Exception:  # noqa: BLE001  protects the caller from a value's own class, which may do anything
         return "", value
 
 
-def _foreign(value: Any, where: str, inside: tuple[int, ...]) -> tuple[str, object] | None:
+def _foreign(value: Any, inside: tuple[int, ...]) -> tuple[str, object] | None:
     """As :func:`_plain` goes through a value, so does this."""
     cls = type(value)
     if cls in _ATOMS or cls is int:
         return None
     if cls not in (list, dict) and cls not in _SEQUENCES:
-        told = isinstance(_plain_object(value), str) and not isinstance(value, str)
-        return (where, value) if told else None
+        is_repr = isinstance(_plain_object(value), str) and not isinstance(value, str)
+        return ("", value) if is_repr else None
     if id(value) in inside or len(inside) >= MAX_DEPTH:
-        return where, value
+        return "", value
     path = (*inside, id(value))
-    parts = [(f"{where}.{key}", item) for key, item in value.items()] if cls is dict else _items(value, where)
-    keys = [(where, key) for key in value] if cls is dict else []
-    found = (_foreign(part, place, path) for place, part in chain(keys, parts))
-    return next(filter(None, found), None)
-
-
-def _items(values: Iterable[Any], where: str) -> list[tuple[str, object]]:
-    """Sets have no order, so what is in them is where they are."""
-    ordered = isinstance(values, list | tuple)
-    return [(f"{where}[{index}]" if ordered else where, item) for index, item in enumerate(values)]
+    for step, part in value.items() if cls is dict else enumerate(value):
+        if cls is dict and (found := _foreign(step, path)) is not None:
+            return "", found[1]  # a key has no place of its own
+        if (found := _foreign(part, path)) is not None:
+            here = f".{step}" if cls is dict else f"[{step}]" if cls in (list, tuple) else ""
+            return f"{here}{found[0]}", found[1]
+    return None
 
 
 def _plain(value: Any, inside: tuple[int, ...]) -> Any:
