@@ -78,7 +78,10 @@ MOST_FOLDERS = 2
 
 ROUTE_TIMEOUT_S = 1.0
 
+RETURN_TIMEOUT_S = 1.5
+
 endpoints = st.sampled_from(PUBLISHERS + SUBSCRIBERS)
+claims = st.just([]) | st.lists(st.sampled_from(PUBLISHERS), max_size=3, unique=True)
 units = st.sampled_from(ADDRESSES)
 revisions = st.lists(st.none() | st.integers(0, 3), min_size=1, max_size=3)
 timeouts = st.sampled_from([0.0, 0.5, 1.5])
@@ -122,11 +125,12 @@ class GraphMachine(ClientRules):
 
     def __init__(self) -> None:
         super().__init__()
-        self.graph = Graph(EPOCH, Configuration(HISTORY, ROUTE_TIMEOUT_S, HISTORY))
+        self.graph = Graph(EPOCH, Configuration(HISTORY, ROUTE_TIMEOUT_S, HISTORY, RETURN_TIMEOUT_S))
         self.watch = watch_state(self.graph.state)
         self.clock = 0.0
         self.calls: dict[int, effects.Call] = {}
         self.waiting: dict[tuple[int, int], Waiting] = {}
+        self.claims: dict[UUID, tuple[set[UUID], float]] = {}
         self.errands = Errands(self.model)
         self.routes_version = 0
         self.seen: list[TopologyChangedEvent] = []
@@ -150,7 +154,7 @@ class GraphMachine(ClientRules):
             self.ask(now, declared)
         for subscriber, (who, topic) in list(self.model.subscribers.items()):
             if who == before:
-                self.ask(now, DeclareSubscriber(subscriber, topic))
+                self.ask(now, DeclareSubscriber(subscriber, topic, sorted(self.model.heard()[subscriber])))
 
     # --- one step -----------------------------------------------------------------------------------------
 
@@ -169,6 +173,9 @@ class GraphMachine(ClientRules):
             check_outcome(self.model, refusal.error, outcome)
             return
 
+        if isinstance(body, DeclareSubscriber) and body.hears:
+            claimed, _ = self.claims.pop(body.subscriber_id, (set[UUID](), 0.0))
+            self.claims[body.subscriber_id] = claimed | set(body.hears), self.clock + RETURN_TIMEOUT_S
         waiting = self.waiting[who, request_id] = Waiting(body, outcome, self.clock + ROUTE_TIMEOUT_S)
         calls = self.check_routes(done, heard, body)
         if isinstance(body, WAITS_FOR_ROUTES):
@@ -226,8 +233,31 @@ class GraphMachine(ClientRules):
                     self.check_source(call.peer, source)
                     told["+", change.subscriber_id, source.publisher_id] += 1
         again = body.subscriber_id if isinstance(body, DeclareSubscriber) else None
-        assert told == Counter(route_changes(before, self.model.heard(), again))
+        due = Counter(route_changes(before, self.model.heard(), again))
+        assert told == self.without_claimed(due) + self.unconfirmed_claims()
         return calls
+
+    def without_claimed(self, due: Counter[tuple[str, UUID, UUID]]) -> Counter[tuple[str, UUID, UUID]]:
+        """Leave out what is taken from subscribers that come back, but for what is given anew."""
+        kept = [
+            change
+            for change in due
+            if change[0] == "-" and change[1] in self.claims and ("+", *change[1:]) not in due
+        ]
+        for change in kept:
+            self.claims[change[1]][0].add(change[2])
+            del due[change]
+        return due
+
+    def unconfirmed_claims(self) -> Counter[tuple[str, UUID, UUID]]:
+        """Return what has to be taken from subscribers whose time to come back is over."""
+        heard, due = self.model.heard(), Counter[tuple[str, UUID, UUID]]()
+        for subscriber, (claimed, deadline) in list(self.claims.items()):
+            if deadline <= self.clock:
+                del self.claims[subscriber]
+                stale = claimed - heard[subscriber].keys() if subscriber in heard else ()
+                due.update(("-", subscriber, publisher) for publisher in stale)
+        return due
 
     def check_source(self, peer: PeerId, source: Any) -> None:
         _, declared = self.model.publishers[source.publisher_id]
@@ -316,7 +346,9 @@ class GraphMachine(ClientRules):
                 waiting.unconfirmed += [name for names in waiting.calls.values() for name in names]
                 waiting.calls.clear()
         self.errands.expire(self.clock)
-        self.settle(self.graph.tick(self.now()))
+        done = self.graph.tick(self.now())
+        self.check_routes(done, self.model.heard())
+        self.settle(done)
 
     def teardown(self) -> None:
         """However it stopped: when the last deadline has passed, and all are gone, nobody and nothing waits."""
@@ -344,9 +376,10 @@ class GraphMachine(ClientRules):
         self.ask(self.holder_of_endpoint(number, identity), body)
 
     @somebody_is_there
-    @rule(number=numbers, identity=endpoints, topic=topics)
-    def declare_subscriber(self, number: int, identity: UUID, topic: str) -> None:
-        self.ask(self.holder_of_endpoint(number, identity), DeclareSubscriber(identity, topic))
+    @rule(number=numbers, identity=endpoints, topic=topics, hears=claims)
+    def declare_subscriber(self, number: int, identity: UUID, topic: str, hears: list[UUID]) -> None:
+        """One that comes back after it lost the server says which routes it has; they may be none any more."""
+        self.ask(self.holder_of_endpoint(number, identity), DeclareSubscriber(identity, topic, hears))
 
     @somebody_is_there
     @rule(number=numbers, identity=endpoints)
@@ -529,6 +562,7 @@ class GraphMachine(ClientRules):
     @invariant()
     def the_timer_is_that_of_who_waits_longest(self) -> None:
         deadlines = [waiting.deadline for waiting in self.waiting.values()]
+        deadlines += [deadline for _, deadline in self.claims.values()]
         deadlines += [errand.deadline for errand in self.errands.waiting()]
         assert self.graph.next_deadline() == min(deadlines, default=None)
 
