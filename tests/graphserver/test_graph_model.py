@@ -144,10 +144,11 @@ class GraphMachine(ClientRules):
         self.folders: list[tuple[FoldedSettings, Cursor[Any]]] = []
 
     def settle_in(self, places: list[str]) -> None:
-        """Place a publisher and a subscriber of each client."""
+        """Place a publisher and a subscriber of each client; one comes back, and hears somebody who is gone."""
         for number, who in enumerate(sorted(self.model.peers)):
             self.ask(who, DeclarePublisher(PUBLISHERS[number], places[number], CONTACT, b"s"))
-            self.ask(who, DeclareSubscriber(SUBSCRIBERS[number], places[number + 3]))
+            hears = [PUBLISHERS[-1]] if number == 0 else []
+            self.ask(who, DeclareSubscriber(SUBSCRIBERS[number], places[number + 3], hears))
 
     def say_again(self, before: int, now: int) -> None:
         for _, declared in [known for known in self.model.publishers.values() if known[0] == before]:
