@@ -2,7 +2,7 @@
 
 import pytest
 
-from ezmsg.graphserver.configuration import Configuration, first_port
+from ezmsg.graphserver.configuration import ROUTE_TIMEOUT_LIMIT_S, Configuration, first_port
 
 
 def test_the_defaults() -> None:
@@ -22,3 +22,8 @@ def test_nonsense_is_named_in_the_log(value: str, caplog: pytest.LogCaptureFixtu
     environ = {"EZMSG_TOPOLOGY_EVENT_HISTORY_LIMIT": value}
     assert Configuration.from_environment(environ) == Configuration()
     assert "EZMSG_TOPOLOGY_EVENT_HISTORY_LIMIT" in caplog.text
+
+
+def test_nobody_waits_longer_for_routes_than_callers_wait_for_an_answer():
+    environ = {"EZMSG_SUBSCRIBER_UPDATE_TIMEOUT_SEC": "60"}
+    assert Configuration.from_environment(environ).route_timeout_s == ROUTE_TIMEOUT_LIMIT_S

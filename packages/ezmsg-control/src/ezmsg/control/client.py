@@ -187,8 +187,8 @@ class ControlConnection:
         self._changed.set()
 
     def _lose(self, line: Line, error: EzmsgError) -> None:
-        if line is not self._line:
-            return  # it was not in use yet
+        if line is not self._line or self._closed:
+            return  # it was not in use yet, or is about to be closed
         self._line, self._why = None, _reason(error)
         self._changed.clear()
         for callback in tuple(self._lost_callbacks):

@@ -17,6 +17,9 @@ SETTINGS_HISTORY_VARIABLE = "EZMSG_SETTINGS_EVENT_HISTORY_LIMIT"
 ROUTE_TIMEOUT_VARIABLE = "EZMSG_SUBSCRIBER_UPDATE_TIMEOUT_SEC"
 """How many seconds clients have to apply a change of routes."""
 
+ROUTE_TIMEOUT_LIMIT_S = 4.0
+"""No change of routes is waited for any longer: whoever asked for it gives up after 5 s, and would hear nothing."""
+
 PORT_START_VARIABLE = "EZMSG_SERVER_PORT_START"
 """The first port that a server without an address of its own tries."""
 
@@ -38,7 +41,7 @@ class Configuration:
         """Read the variables; one that is no sensible number is named in the log and has no effect."""
         return cls(
             topology_history=int(_number(environ, HISTORY_VARIABLE, 10_000, at_least=1)),
-            route_timeout_s=_number(environ, ROUTE_TIMEOUT_VARIABLE, 1.0, at_least=0),
+            route_timeout_s=min(_number(environ, ROUTE_TIMEOUT_VARIABLE, 1.0, at_least=0), ROUTE_TIMEOUT_LIMIT_S),
             settings_history=int(_number(environ, SETTINGS_HISTORY_VARIABLE, 10_000, at_least=1)),
         )
 
