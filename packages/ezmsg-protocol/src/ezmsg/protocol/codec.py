@@ -10,7 +10,8 @@ import operator
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import partial
-from typing import Any, TypeVar, Union, cast, get_origin
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin
 from uuid import UUID
 
 import attrs
@@ -149,6 +150,9 @@ def _reason(error: BaseException, _type: Any) -> str:
 # --- the converter -----------------------------------------------------------------------------------------
 
 
+_AS_THEY_ARE = (str, bytes, bool)
+
+
 def _strict(accepted: type) -> Callable[[Any, Any], Any]:
     """Make a hook that takes values of exactly this type: nothing is ever coerced."""
     name = accepted.__name__
@@ -225,6 +229,30 @@ def _owners_from_wire(value: Any, _: Any) -> dict[Edge, list[str]]:
     return owners
 
 
+def _is_optional(cls: Any) -> bool:
+    return get_origin(cls) in (Union, UnionType) and len(get_args(cls)) == 2 and NoneType in get_args(cls)
+
+
+def _optional(converter: cattrs.Converter, cls: Any) -> Callable[[Any, Any], Any]:
+    """Make a hook that finds the one for what is not ``None`` now, where cattrs would find it for every value."""
+    (inner,) = (member for member in get_args(cls) if member is not NoneType)
+    if inner in _AS_THEY_ARE:
+        accepted = (inner, NoneType)
+
+        def structure_atom(value: Any, _: Any) -> Any:
+            if type(value) in accepted:
+                return value
+            raise TypeError(f"expected {inner.__name__}, got {type(value).__name__}")
+
+        return structure_atom
+    hook = converter.get_structure_hook(inner)
+
+    def structure(value: Any, _: Any) -> Any:
+        return None if value is None else hook(value, inner)
+
+    return structure
+
+
 def _guarded(container: type, make: Callable[[Any], Any]) -> Callable[[Any], Callable[[Any, Any], Any]]:
     """Wrap a factory of hooks, so that they take values of exactly this type.
 
@@ -259,13 +287,14 @@ def _guard_containers(converter: cattrs.Converter) -> None:
 
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(unstruct_collection_overrides={tuple: list, set: list, frozenset: list})
-    for cls in (str, bytes, bool):
+    for cls in _AS_THEY_ARE:
         converter.register_structure_hook(cls, _strict(cls))
     converter.register_structure_hook(int, _int)
     converter.register_structure_hook(float, _float)
     converter.register_structure_hook(UUID, _uuid)
     converter.register_unstructure_hook(UUID, lambda value: value.bytes)
     converter.register_structure_hook(enum.Enum, _enum)
+    converter.register_structure_hook_factory(_is_optional, partial(_optional, converter))
     converter.register_unstructure_hook_func(is_namedtuple, list)  # those of the model hold scalars only
     _guard_containers(converter)
     _register_special_shapes(converter)
