@@ -7,8 +7,8 @@ each time would take as long as the public package takes for its whole snapshot;
 from dataclasses import replace
 from typing import NamedTuple
 
-from ezmsg.protocol.codec import decode
 from ezmsg.protocol.compact_snapshot import expand
+from ezmsg.protocol.encoded_metadata import decode_metadata
 from ezmsg.protocol.messages.sessions import SnapshotTaken
 from ezmsg.protocol.model.metadata import GraphMetadata
 from ezmsg.protocol.model.snapshot import GraphSnapshot
@@ -47,7 +47,7 @@ class KnownMetadata:
             if shown.digest is None or shown.digest in found:
                 continue
             if shown.metadata is not None:
-                found[shown.digest] = Known(decode(shown.metadata, GraphMetadata), len(shown.metadata))
+                found[shown.digest] = Known(decode_metadata(shown.metadata), len(shown.metadata))
             elif shown.digest in held:
                 found[shown.digest] = held[shown.digest]
         snapshot = expand(taken, {digest: known.metadata for digest, known in found.items()})

@@ -106,7 +106,8 @@ def from_wire(value: Any, cls: type[T]) -> T:
     except Exception as error:
         reasons = cattrs.transform_error(error, format_exception=_reason)
         reason = "; ".join(reasons[:5])[:REASON_LENGTH]
-        raise InvalidMessage(tag=getattr(cls, "TAG", cls.__name__), reason=reason) from error
+        tag = getattr(cls, "TAG", getattr(cls, "__name__", str(cls)))  # a union has neither
+        raise InvalidMessage(tag=tag, reason=reason) from error
 
 
 def body_from_wire(value: Any, among: tuple[type[Any], ...] = messages.BODIES) -> Any:

@@ -4,7 +4,7 @@ Thin over :class:`ezmsg.protocol.dag.DAG`, which holds the rules; here owners ar
 the persistent owner, and answers are what the rest of the state needs to go on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from uuid import UUID
 
 from attrs import frozen
@@ -110,7 +110,7 @@ class Edges:
         assert all(self._held.values()), "an owner without an edge"
 
 
-def _name(owner: Owner) -> str:
+def _name(owner: Hashable) -> str:
     return PERSISTENT_OWNER if owner is None else str(owner)
 
 

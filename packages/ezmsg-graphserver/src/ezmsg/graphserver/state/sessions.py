@@ -1,6 +1,5 @@
 """Sessions: which connection each is open on, and the metadata it registered. Its edges are in ``edges``."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Self
 from uuid import UUID
@@ -9,13 +8,10 @@ from attrs import define, field, frozen
 
 from ezmsg.graphserver.effects import PeerId
 from ezmsg.graphserver.state import index
-from ezmsg.protocol.codec import encode
+from ezmsg.protocol.encoded_metadata import digest, encode_metadata
 from ezmsg.protocol.errors import ComponentCollision, DuplicateIdentity, InvalidMetadata, UnknownSession
 from ezmsg.protocol.messages.sessions import ShownSession
 from ezmsg.protocol.model.metadata import CollectionMetadata, GraphMetadata, UnitMetadata
-
-
-DIGEST_BYTES = 16
 
 
 @frozen
@@ -29,8 +25,8 @@ class Described:
     @classmethod
     def by(cls, metadata: GraphMetadata) -> Self:
         """Encode metadata."""
-        encoded = encode(metadata)
-        return cls(metadata, encoded, hashlib.blake2b(encoded, digest_size=DIGEST_BYTES).digest())
+        encoded = encode_metadata(metadata)
+        return cls(metadata, encoded, digest(encoded))
 
 
 @define

@@ -87,7 +87,10 @@ class RegisterMetadata:
 
 @frozen
 class ShownSession:
-    """A session in a compact snapshot: the digest of its metadata, and the encoded metadata if the asker lacks it."""
+    """A session in a compact snapshot, with the digest of its metadata.
+
+    ``metadata`` is there if the asker lacks it, see :mod:`ezmsg.protocol.encoded_metadata`.
+    """
 
     session_id: str
     digest: bytes | None = None
