@@ -203,10 +203,13 @@ def _readable(value: Any, _: Any) -> dict[str, Any] | str:
     raise TypeError(f"expected a map or str, got {type(value).__name__}")
 
 
+_OPERATIONS: dict[str, ProcessControlOperation | str] = {**ProcessControlOperation.__members__}
+
+
 def _operation(value: Any, _: Any) -> ProcessControlOperation | str:
     if not isinstance(value, str):
         raise TypeError(f"expected str, got {type(value).__name__}")
-    return ProcessControlOperation(value) if value in ProcessControlOperation.__members__ else value
+    return _OPERATIONS.get(value, value)
 
 
 def _as_it_is(value: Any) -> Any:
