@@ -80,8 +80,9 @@ COLUMNS = (("workload", 36), ("unit", 6), ("ours", 11), ("public", 11), ("ratio"
 
 def layout(cells: Sequence[str]) -> str:
     texts = zip(cells, COLUMNS, strict=True)
-    return "".join(cell.ljust(width) if place < 2 else cell.rjust(width) for place, (cell, (_, width)) in
-                   enumerate(texts))
+    return "".join(
+        cell.ljust(width) if place < 2 else cell.rjust(width) for place, (cell, (_, width)) in enumerate(texts)
+    )
 
 
 def rows(record: Record) -> Iterator[str]:

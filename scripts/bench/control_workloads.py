@@ -73,9 +73,7 @@ WORKLOADS = (
     ControlWorkload(
         "fan-out/50ms", "fan-out", ("process",) * Effort.processes, "slow", bars=(Bar(MEDIAN, value=100.0),)
     ),
-    ControlWorkload(
-        "settings", "settings", ("host",), "free", (RATE, FREE_RATE, P99), (Bar(RATE, value=199.0),)
-    ),
+    ControlWorkload("settings", "settings", ("host",), "free", (RATE, FREE_RATE, P99), (Bar(RATE, value=199.0),)),
     ControlWorkload("bystander/alone", "bystander", ("churn",), metrics=(MEDIAN, LONGEST)),
     ControlWorkload(
         "bystander/stopped", "bystander", ("stopped", "churn"), "", (MEDIAN, LONGEST), (Bar(LONGEST, value=50.0),)
@@ -86,4 +84,6 @@ BY_NAME = {work.name: work for work in WORKLOADS}
 
 def select(pattern: str | None) -> list[ControlWorkload]:
     """Return the workloads whose name contains `pattern` or matches it as a glob; all of them for None."""
-    return [work for work in WORKLOADS if pattern is None or pattern in work.name or fnmatch.fnmatch(work.name, pattern)]
+    if pattern is None:
+        return list(WORKLOADS)
+    return [work for work in WORKLOADS if pattern in work.name or fnmatch.fnmatchcase(work.name, pattern)]

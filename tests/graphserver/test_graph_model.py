@@ -19,7 +19,13 @@ from tests.graphserver.client_rules import ADDRESSES, SESSIONS, ClientRules, num
 from tests.graphserver.descriptions import reported
 from tests.graphserver.errands import Errands
 from tests.graphserver.model import Heard, Model, Outcome
-from tests.graphserver.predictions import check_events, check_outcome, check_settings_events, check_snapshot
+from tests.graphserver.predictions import (
+    check_compact,
+    check_events,
+    check_outcome,
+    check_settings_events,
+    check_snapshot,
+)
 from tests.graphserver.watched import watch_state
 
 from ezmsg.graphserver import effects
@@ -54,6 +60,7 @@ from ezmsg.protocol.messages.settings import (
     SettingsEvent,
     UpdateSetting,
 )
+from ezmsg.protocol.model.metadata import GraphMetadata
 from ezmsg.protocol.model.process_control import ProcessControlResponse
 from ezmsg.protocol.model.settings import SettingsChangedEvent
 from ezmsg.protocol.model.topology import TopologyChangedEvent
@@ -125,6 +132,7 @@ class GraphMachine(ClientRules):
         self.routes_version = 0
         self.seen: list[TopologyChangedEvent] = []
         self.seen_settings: list[SettingsChangedEvent] = []
+        self.held: dict[bytes, GraphMetadata] = {}  # what a client that takes snapshots knows, by digest
         self.graph.peer_joined(WATCHER, hello(WATCHER, UUID(int=100)), self.now())
         self.cursor = self.follow(FollowTopology(0))
         self.settings_cursor = self.follow(FollowSettings(0))
@@ -439,6 +447,11 @@ class GraphMachine(ClientRules):
     def settings_events(self) -> list[Any]:
         return [SettingsEvent(event) for event in self.seen_settings]
 
+    @rule(number=st.integers(0, 3))
+    def forget_metadata(self, number: int) -> None:
+        """A client that takes snapshots has no more room for some of what it knew."""
+        self.held = dict(list(self.held.items())[number:])
+
     # --- what always holds --------------------------------------------------------------------------------
 
     @invariant()
@@ -448,6 +461,7 @@ class GraphMachine(ClientRules):
     @invariant()
     def snapshot_shows_the_model(self) -> None:
         check_snapshot(self.graph.state.snapshot(), self.model.snapshot(EPOCH))
+        self.held = check_compact(self.graph.state, self.held)
         shown, expected = self.graph.state.settings.values(), self.model.shown_settings()
         assert list(shown.items()) == list(expected.items())
 

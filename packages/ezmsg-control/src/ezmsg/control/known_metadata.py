@@ -1,7 +1,7 @@
 """The metadata that a client has read already, by digest: what has not changed is neither sent nor decoded again.
 
 The components in it are the same objects in every snapshot that shows them, and so not to be changed. To copy them
-each time would take as long as the public package takes for its whole snapshot; see decision 0010.
+each time would take as long as the public package takes for its whole snapshot; see decision 0012.
 """
 
 from dataclasses import replace
@@ -15,6 +15,7 @@ from ezmsg.protocol.model.snapshot import GraphSnapshot
 
 KEPT_BYTES = 32 * 1024 * 1024
 """How much is kept at most, by its encoded size; what is beyond is read anew each time."""
+
 
 class Known(NamedTuple):
     """Metadata, and how many bytes it takes encoded."""

@@ -91,8 +91,7 @@ class Edges:
     def owner_names(self) -> dict[Edge, list[str]]:
         """Return every edge with its owners' names as a snapshot writes them, sorted."""
         return {
-            Edge(*edge): sorted(map(_name, self._dag.edge_owners[edge]))
-            for edge in sorted(self._dag.edge_owners)
+            Edge(*edge): sorted(map(_name, self._dag.edge_owners[edge])) for edge in sorted(self._dag.edge_owners)
         }
 
     def packed(self) -> bytes:
