@@ -4,8 +4,13 @@ from itertools import pairwise
 
 from tests.graphserver.model import Event, Model, Outcome, SettingsEvent
 
-from ezmsg.protocol import errors
+from ezmsg.graphserver.graph_state import GraphState
+from ezmsg.protocol import codec, errors
+from ezmsg.protocol.compact_snapshot import expand
+from ezmsg.protocol.encoded_metadata import decode_metadata
 from ezmsg.protocol.errors import EzmsgError
+from ezmsg.protocol.messages.sessions import SnapshotTaken
+from ezmsg.protocol.model.metadata import GraphMetadata
 from ezmsg.protocol.model.settings import SettingsChangedEvent
 from ezmsg.protocol.model.snapshot import GraphSnapshot
 from ezmsg.protocol.model.topology import TopologyChangedEvent
@@ -36,6 +41,23 @@ def check_snapshot(snapshot: GraphSnapshot, expected: GraphSnapshot) -> None:
     """Assert that a snapshot shows the predicted graph, in the predicted order."""
     assert snapshot == expected
     assert repr(snapshot) == repr(expected), "not sorted"
+
+
+def check_compact(state: GraphState, held: dict[bytes, GraphMetadata]) -> dict[bytes, GraphMetadata]:
+    """Assert that a client that holds some metadata arrives at the plain snapshot; return what it holds then."""
+    plain = state.snapshot()
+    taken = codec.decode(codec.encode(state.compact_snapshot(held)), SnapshotTaken)
+    assert taken.compact is not None
+    for shown in taken.compact.sessions:
+        if shown.digest is None:
+            assert shown.metadata is None
+        elif shown.digest in held:
+            assert shown.metadata is None, "it was known"
+        else:
+            assert shown.metadata is not None
+            held = {**held, shown.digest: decode_metadata(shown.metadata)}
+    check_snapshot(expand(taken, held), plain)
+    return held
 
 
 def check_events(seen: list[TopologyChangedEvent], expected: list[Event], first_seq: int = 1) -> None:

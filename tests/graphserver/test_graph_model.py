@@ -20,7 +20,13 @@ from tests.graphserver.descriptions import reported
 from tests.graphserver.errands import Errands
 from tests.graphserver.folding import FoldedSettings, FoldedTopology
 from tests.graphserver.model import Heard, Model, Outcome
-from tests.graphserver.predictions import check_events, check_outcome, check_settings_events, check_snapshot
+from tests.graphserver.predictions import (
+    check_compact,
+    check_events,
+    check_outcome,
+    check_settings_events,
+    check_snapshot,
+)
 from tests.graphserver.watched import watch_state
 
 from ezmsg.graphserver import effects
@@ -57,6 +63,7 @@ from ezmsg.protocol.messages.settings import (
     TakeSettings,
     UpdateSetting,
 )
+from ezmsg.protocol.model.metadata import GraphMetadata
 from ezmsg.protocol.model.process_control import ProcessControlResponse
 from ezmsg.protocol.model.settings import SettingsChangedEvent
 from ezmsg.protocol.model.topology import TopologyChangedEvent
@@ -135,6 +142,7 @@ class GraphMachine(ClientRules):
         self.routes_version = 0
         self.seen: list[TopologyChangedEvent] = []
         self.seen_settings: list[SettingsChangedEvent] = []
+        self.held: dict[bytes, GraphMetadata] = {}  # what a client that takes snapshots knows, by digest
         self.graph.peer_joined(WATCHER, hello(WATCHER, UUID(int=100)), self.now())
         self.cursor = self.follow(FollowTopology(0))
         self.settings_cursor = self.follow(FollowSettings(0))
@@ -545,6 +553,11 @@ class GraphMachine(ClientRules):
     def settings_events(self) -> list[Any]:
         return [SettingsEvent(event) for event in self.seen_settings]
 
+    @rule(number=st.integers(0, 3))
+    def forget_metadata(self, number: int) -> None:
+        """A client that takes snapshots has no more room for some of what it knew."""
+        self.held = dict(list(self.held.items())[number:])
+
     # --- what always holds --------------------------------------------------------------------------------
 
     @invariant()
@@ -556,6 +569,7 @@ class GraphMachine(ClientRules):
         snapshot = self.graph.state.snapshot()
         check_snapshot(snapshot, self.model.snapshot(EPOCH))
         self.folded_topology.check(snapshot)
+        self.held = check_compact(self.graph.state, self.held)
         shown, expected = self.graph.state.settings.values(), self.model.shown_settings()
         assert list(shown.items()) == list(expected.items())
         self.folded.check(self.take())

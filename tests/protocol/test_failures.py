@@ -15,6 +15,7 @@ from ezmsg.protocol.codec import decode, encode
 from ezmsg.protocol.errors import EzmsgError, FrameTooLarge, InternalError, RemoteError, error_classes
 from ezmsg.protocol.failures import from_failure, to_failure
 from ezmsg.protocol.messages.envelopes import Failure, Fields
+from ezmsg.protocol.plain import pack, unpack
 from ezmsg.protocol.testing import ERRORS, errors, plain_values
 
 DRAWN = re.compile(r"^ {4}(?P<indent>[│├└─ ]*)(?P<name>[A-Z]\w+)(?: +(?P<code>\d[\dx]{3})  .*)?$", re.MULTILINE)
@@ -113,7 +114,8 @@ def test_an_unknown_code_becomes_a_remote_error(code: str, text: str, fields: di
 @given(st.text(), st.text(), st.dictionaries(st.text(), plain_values(), max_size=3))
 def test_an_unknown_error_that_is_handed_on_is_what_it_was(code: str, text: str, fields: dict[str, Any]) -> None:
     error = from_failure(f"XX-{code}", text, Fields(fields))
-    assert to_failure(error) == (f"XX-{code}", text, fields)
+    parts = to_failure(error)
+    assert (parts.code, parts.text, unpack(pack(parts.fields))) == (f"XX-{code}", text, fields)
 
 
 @given(st.sampled_from(ERRORS), st.text(), st.data())

@@ -394,6 +394,18 @@ LATER_FIELDS: dict[str, Any] = {
     "settings.report+restored": settings.ReportSettings(
         PROCESS, ProcessSettingsUpdate("SYSTEM/FILTER", SETTINGS, TIME), 7
     ),
+    "snapshot.take+known": sessions.TakeSnapshot([PROOF[:16]]),
+    "snapshot.taken+compact": sessions.SnapshotTaken(
+        GraphSnapshot({}, {}, {}, epoch=EPOCH, topology_seq=12, settings_seq=3),
+        sessions.CompactSnapshot(
+            b"columns",
+            [
+                sessions.ShownSession(str(CLIENT)),
+                sessions.ShownSession(str(PROCESS), PROOF[:16]),
+                sessions.ShownSession(str(SESSION), PROOF[16:], b"metadata"),
+            ],
+        ),
+    ),
 }
 """Messages with the fields that came to them after their own vector was written."""
 

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from ezmsg.control.answering import Answers, Handler
+from ezmsg.control.known_metadata import KnownMetadata
 from ezmsg.control.line import Line
 from ezmsg.protocol.addresses import Address, parse_address
 from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded, EzmsgError, ServerUnreachable
@@ -48,6 +49,7 @@ class ControlConnection:
         """Use :meth:`open`."""
         self.address = address
         self.client_id = client_id
+        self.known_metadata = KnownMetadata()
         self._token = token
         self._loop = asyncio.get_running_loop()
         self._answers = Answers()

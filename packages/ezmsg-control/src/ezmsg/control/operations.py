@@ -21,9 +21,14 @@ async def take_dag(connection: ControlConnection, timeout: float = DEFAULT_TIMEO
 
 
 async def take_snapshot(connection: ControlConnection, timeout: float = DEFAULT_TIMEOUT) -> GraphSnapshot:
-    """Return all that the server knows at one moment."""
-    taken: SnapshotTaken = await connection.request(TakeSnapshot(), timeout=timeout)
-    return taken.snapshot
+    """Return all that the server knows at one moment.
+
+    The snapshot is the caller's own, but for the components in its metadata: they are the same objects in every
+    snapshot of this connection for as long as they stay as they are, and not to be changed.
+    """
+    held = connection.known_metadata.held()
+    taken: SnapshotTaken = await connection.request(TakeSnapshot(list(held)), timeout=timeout)
+    return connection.known_metadata.expand(taken, held)
 
 
 async def shut_down(connection: ControlConnection, timeout: float = DEFAULT_TIMEOUT) -> None:

@@ -132,6 +132,8 @@ class GraphContext:
     async def snapshot(self) -> GraphSnapshot:
         """Return the whole graph as the server knows it.
 
+        The components in its metadata are shared by all snapshots, and not to be changed.
+
         :raises SessionRequired: outside ``async with``.
         """
         return await self._required("snapshot").snapshot()

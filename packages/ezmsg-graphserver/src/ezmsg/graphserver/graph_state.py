@@ -22,7 +22,8 @@ from ezmsg.graphserver.state.settings import Settings
 from ezmsg.protocol.auth import channel_key
 from ezmsg.protocol.messages.endpoints import ApplyRoutes, RouteChange, Source
 from ezmsg.protocol.messages.events import Reset, TopologyEvent
-from ezmsg.protocol.model.snapshot import GraphSnapshot, SnapshotSession
+from ezmsg.protocol.messages.sessions import CompactSnapshot, SnapshotTaken
+from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot, SnapshotSession
 from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
 
 
@@ -172,9 +173,20 @@ class GraphState:
             str(session.id): SnapshotSession(self.edges.held_by(session.id), session.metadata)
             for session in self.sessions
         }
+        return self._snapshot(self.edges.graph(), self.edges.owner_names(), sessions)
+
+    def compact_snapshot(self, known: Iterable[bytes]) -> SnapshotTaken:
+        """Return the same for who can expand it: edges in columns, and no metadata of a digest that is known."""
+        held = frozenset(known)
+        sessions = [session.shown(held) for session in self.sessions]
+        return SnapshotTaken(self._snapshot({}, {}, {}), CompactSnapshot(self.edges.packed(), sessions))
+
+    def _snapshot(
+        self, graph: dict[str, list[str]], owners: dict[Edge, list[str]], sessions: dict[str, SnapshotSession]
+    ) -> GraphSnapshot:
         return GraphSnapshot(
-            graph=self.edges.graph(),
-            edge_owners=self.edges.owner_names(),
+            graph=graph,
+            edge_owners=owners,
             sessions=sessions,
             processes=self.processes.snapshot(),
             epoch=self.epoch,

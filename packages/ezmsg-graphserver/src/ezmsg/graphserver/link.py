@@ -48,6 +48,9 @@ class Owner(Protocol):
     def link_received(self, link: "Link", event: protocol.Event) -> None:
         """The client asks, answers or cancels."""
 
+    def link_heard(self) -> None:
+        """All that has come from a client for now was told."""
+
     def link_closed(self, link: "Link", error: EzmsgError | None) -> None:
         """The connection is over; nothing more comes. Told once."""
 
@@ -216,14 +219,17 @@ class Link(asyncio.Protocol):
         return True
 
     def _pump_events(self) -> None:
-        for event in self.connection.events_received():
-            match event:
-                case protocol.Opened():
-                    self._open()
-                case protocol.Closed(error=error):
-                    self._end(error)
-                case _:
-                    self._owner.link_received(self, event)
+        try:
+            for event in self.connection.events_received():
+                match event:
+                    case protocol.Opened():
+                        self._open()
+                    case protocol.Closed(error=error):
+                        self._end(error)
+                    case _:
+                        self._owner.link_received(self, event)
+        finally:
+            self._owner.link_heard()
         self.flush()
         if self._over:
             self._say_farewell()

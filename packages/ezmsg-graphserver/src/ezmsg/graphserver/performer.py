@@ -33,6 +33,7 @@ class Performer:
         self._to_flush: set[Link] = set()
         self._agenda: deque[Effect] = deque()
         self._performing = False
+        self._hearing = False
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -42,7 +43,8 @@ class Performer:
         self._perform(self._graph.peer_joined(link.peer, hello, _now()))
 
     def receive(self, link: Link, event: protocol.Event) -> None:
-        """Feed the graph with what a client says."""
+        """Feed the graph with what a client says; :meth:`flush` is called when all of it was heard."""
+        self._hearing = True
         match event:
             case protocol.RequestReceived(id=request_id, body=body):
                 self._perform(self._handled(link, request_id, body))
@@ -54,6 +56,16 @@ class Performer:
                 self._perform(self._graph.request_cancelled(link.peer, request_id))
             case _:
                 pass  # no notice and no stream leads to a server in this revision
+
+    def flush(self) -> None:
+        """Write once for all that one client's bytes have made of messages to clients.
+
+        At once, and not in the next turn of the loop, which would delay each hop of a request by that turn.
+        """
+        self._hearing = False
+        links, self._to_flush = self._to_flush, set()
+        for link in links:
+            link.flush()
 
     def leave(self, link: Link) -> None:
         """Take a client out of the graph, if it was let in.
@@ -133,15 +145,10 @@ class Performer:
                     self._agenda.extend(self._graph.call_unsent(link.peer, call_id, error, _now()))
 
     def _flush_soon(self, link: Link) -> None:
-        """Write once for all that this turn of the loop has to say to a client."""
-        if not self._to_flush:
-            asyncio.get_running_loop().call_soon(self._flush)
+        """Write once for all that this turn of the loop has to say to a client, or sooner, see :meth:`flush`."""
+        if not self._to_flush and not self._hearing:
+            asyncio.get_running_loop().call_soon(self.flush)
         self._to_flush.add(link)
-
-    def _flush(self) -> None:
-        links, self._to_flush = self._to_flush, set()
-        for link in links:
-            link.flush()
 
     def _set_timer(self) -> None:
         deadline = self._graph.next_deadline()

@@ -145,6 +145,10 @@ class Server:
         """Hand on what a client says."""
         self._performer.receive(link, event)
 
+    def link_heard(self) -> None:
+        """Write what there is to say to anybody."""
+        self._performer.flush()
+
     def link_closed(self, link: Link, error: EzmsgError | None) -> None:
         """Take a client out of the graph."""
         self._unauthenticated.discard(link)

@@ -10,7 +10,8 @@ import operator
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import partial
-from typing import Any, TypeVar, Union, cast, get_origin
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin
 from uuid import UUID
 
 import attrs
@@ -105,7 +106,8 @@ def from_wire(value: Any, cls: type[T]) -> T:
     except Exception as error:
         reasons = cattrs.transform_error(error, format_exception=_reason)
         reason = "; ".join(reasons[:5])[:REASON_LENGTH]
-        raise InvalidMessage(tag=getattr(cls, "TAG", cls.__name__), reason=reason) from error
+        tag = getattr(cls, "TAG", getattr(cls, "__name__", str(cls)))  # a union has neither
+        raise InvalidMessage(tag=tag, reason=reason) from error
 
 
 def body_from_wire(value: Any, among: tuple[type[Any], ...] = messages.BODIES) -> Any:
@@ -147,6 +149,9 @@ def _reason(error: BaseException, _type: Any) -> str:
 
 
 # --- the converter -----------------------------------------------------------------------------------------
+
+
+_AS_THEY_ARE = (str, bytes, bool)
 
 
 def _strict(accepted: type) -> Callable[[Any, Any], Any]:
@@ -198,10 +203,13 @@ def _readable(value: Any, _: Any) -> dict[str, Any] | str:
     raise TypeError(f"expected a map or str, got {type(value).__name__}")
 
 
+_OPERATIONS: dict[str, ProcessControlOperation | str] = {**ProcessControlOperation.__members__}
+
+
 def _operation(value: Any, _: Any) -> ProcessControlOperation | str:
     if not isinstance(value, str):
         raise TypeError(f"expected str, got {type(value).__name__}")
-    return ProcessControlOperation(value) if value in ProcessControlOperation.__members__ else value
+    return _OPERATIONS.get(value, value)
 
 
 def _as_it_is(value: Any) -> Any:
@@ -223,6 +231,30 @@ def _owners_from_wire(value: Any, _: Any) -> dict[Edge, list[str]]:
             case _:
                 raise TypeError("expected [from, to, [owners]]")
     return owners
+
+
+def _is_optional(cls: Any) -> bool:
+    return get_origin(cls) in (Union, UnionType) and len(get_args(cls)) == 2 and NoneType in get_args(cls)
+
+
+def _optional(converter: cattrs.Converter, cls: Any) -> Callable[[Any, Any], Any]:
+    """Make a hook that finds the one for what is not ``None`` now, where cattrs would find it for every value."""
+    (inner,) = (member for member in get_args(cls) if member is not NoneType)
+    if inner in _AS_THEY_ARE:
+        accepted = (inner, NoneType)
+
+        def structure_atom(value: Any, _: Any) -> Any:
+            if type(value) in accepted:
+                return value
+            raise TypeError(f"expected {inner.__name__}, got {type(value).__name__}")
+
+        return structure_atom
+    hook = converter.get_structure_hook(inner)
+
+    def structure(value: Any, _: Any) -> Any:
+        return None if value is None else hook(value, inner)
+
+    return structure
 
 
 def _guarded(container: type, make: Callable[[Any], Any]) -> Callable[[Any], Callable[[Any, Any], Any]]:
@@ -259,13 +291,14 @@ def _guard_containers(converter: cattrs.Converter) -> None:
 
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(unstruct_collection_overrides={tuple: list, set: list, frozenset: list})
-    for cls in (str, bytes, bool):
+    for cls in _AS_THEY_ARE:
         converter.register_structure_hook(cls, _strict(cls))
     converter.register_structure_hook(int, _int)
     converter.register_structure_hook(float, _float)
     converter.register_structure_hook(UUID, _uuid)
     converter.register_unstructure_hook(UUID, lambda value: value.bytes)
     converter.register_structure_hook(enum.Enum, _enum)
+    converter.register_structure_hook_factory(_is_optional, partial(_optional, converter))
     converter.register_unstructure_hook_func(is_namedtuple, list)  # those of the model hold scalars only
     _guard_containers(converter)
     _register_special_shapes(converter)

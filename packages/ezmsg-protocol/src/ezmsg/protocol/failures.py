@@ -5,6 +5,7 @@ from typing import NamedTuple
 from ezmsg.protocol.codec import from_wire, to_wire
 from ezmsg.protocol.errors import EzmsgError, InternalError, InvalidMessage, RemoteError, error_classes
 from ezmsg.protocol.messages.envelopes import Fields
+from ezmsg.protocol.plain import to_plain
 
 
 class FailureParts(NamedTuple):
@@ -21,7 +22,7 @@ def to_failure(error: BaseException) -> FailureParts:
     One that came from elsewhere and is not known here goes on as it came: others may know it.
     """
     if isinstance(error, RemoteError):
-        return FailureParts(error.remote_code, error.text, Fields(error.remote_fields))
+        return FailureParts(error.remote_code, error.text, Fields(to_plain(error.remote_fields)))
     if not isinstance(error, EzmsgError):
         error = InternalError(reason=_said(error))
     return FailureParts(error.code, error.sentence(), to_wire(error))

@@ -52,7 +52,11 @@ def to_plain(value: object) -> Any:
 
 def pack(value: object) -> bytes:
     """Pack what :func:`to_plain` returned, or maps and lists of it; for anything else inside, call it here."""
-    packed: bytes = msgpack.packb(value, default=to_plain, use_bin_type=True, unicode_errors="surrogatepass")
+    packed: bytes
+    try:
+        packed = msgpack.packb(value, default=to_plain, use_bin_type=True)
+    except UnicodeEncodeError:  # told of surrogates from the start, msgpack takes twice as long over every text
+        packed = msgpack.packb(value, default=to_plain, use_bin_type=True, unicode_errors="surrogatepass")
     return packed
 
 

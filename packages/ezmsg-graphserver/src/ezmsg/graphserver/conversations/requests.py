@@ -37,10 +37,12 @@ def route_request(state: GraphState, request: Request, body: RouteRequest) -> li
 
 
 def _responded(inner: ProcessControlRequest, timeout_s: float, process_id: UUID, answer: Answer) -> Responded:
+    if isinstance(answer, Responded) and answer.response.request_id == inner.request_id:
+        if answer.response.process_id == process_id:
+            return answer
+        return Responded(replace(answer.response, process_id=process_id))
     unit, process = repr(inner.unit_address), f"process {process_id}"
     match answer:
-        case Responded(response=response) if response.request_id == inner.request_id:
-            return Responded(replace(response, process_id=process_id))
         case Silence.TOO_LATE:
             code = ProcessControlErrorCode.TIMEOUT
             error = f"The {process}, which owns the unit {unit}, did not answer within {timeout_s:g} s."

@@ -86,9 +86,11 @@ def register_metadata(state: GraphState, request: Request, body: RegisterMetadat
 
 
 @handles(TakeSnapshot)
-def take_snapshot(state: GraphState, request: Request, _: TakeSnapshot) -> list[Effect]:
+def take_snapshot(state: GraphState, request: Request, body: TakeSnapshot) -> list[Effect]:
     """Show the whole graph."""
-    return [request.reply(SnapshotTaken(state.snapshot()))]
+    if body.known is None:
+        return [request.reply(SnapshotTaken(state.snapshot()))]
+    return [request.reply(state.compact_snapshot(body.known))]
 
 
 def _owner(state: GraphState, request: Request, session_id: UUID | None) -> UUID | None:

@@ -4,11 +4,12 @@ Thin over :class:`ezmsg.protocol.dag.DAG`, which holds the rules; here owners ar
 the persistent owner, and answers are what the rest of the state needs to go on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from uuid import UUID
 
 from attrs import frozen
 
+from ezmsg.protocol.compact_snapshot import pack_edges
 from ezmsg.protocol.dag import DAG
 from ezmsg.protocol.model.snapshot import PERSISTENT_OWNER, Edge
 
@@ -29,6 +30,7 @@ class Edges:
     def __init__(self) -> None:
         self._dag = DAG()
         self._held: dict[Owner, set[Edge]] = {}
+        self._packed: bytes | None = None  # what `packed` returns, until an owner comes or goes
 
     def connect(self, edge: Edge, owner: Owner) -> EdgeOutcome:
         """Let ``owner`` hold an edge.
@@ -38,7 +40,9 @@ class Edges:
         appeared = self._dag.add_edge(*edge, owner)
         held = self._held.setdefault(owner, set())
         fresh = edge not in held
-        held.add(edge)
+        if fresh:
+            held.add(edge)
+            self._packed = None
         return EdgeOutcome(fresh, appeared)
 
     def disconnect(self, edge: Edge, owner: Owner) -> EdgeOutcome:
@@ -47,6 +51,7 @@ class Edges:
         if edge not in held:
             return EdgeOutcome(owners_changed=False, topology_changed=False)
         held.remove(edge)
+        self._packed = None
         if not held:
             del self._held[owner]
         return EdgeOutcome(True, self._dag.remove_edge(*edge, owner))
@@ -54,6 +59,8 @@ class Edges:
     def drop_owner(self, owner: Owner) -> tuple[list[Edge], list[Edge]]:
         """Let ``owner`` let go of everything; return what it held and, of that, what is gone, both sorted."""
         held = self._held.pop(owner, set())
+        if held:
+            self._packed = None
         gone = self._dag.remove_owner(owner)
         return sorted(held), sorted(Edge(*edge) for edge in gone)
 
@@ -84,16 +91,26 @@ class Edges:
     def owner_names(self) -> dict[Edge, list[str]]:
         """Return every edge with its owners' names as a snapshot writes them, sorted."""
         return {
-            edge: sorted(PERSISTENT_OWNER if name is None else name for name in names)
-            for edge, names in self.owners()
+            Edge(*edge): sorted(map(_name, self._dag.edge_owners[edge])) for edge in sorted(self._dag.edge_owners)
         }
+
+    def packed(self) -> bytes:
+        """Return every edge with its owners' names as a compact snapshot holds them; made once for each change."""
+        if self._packed is None:
+            self._packed = pack_edges(self._dag.graph, self._dag.edge_owners, _name)
+        return self._packed
 
     def validate(self) -> None:
         """Assert every invariant. For tests: it visits the whole graph."""
         self._dag.validate()
+        assert self._packed in (None, pack_edges(self._dag.graph, self._dag.edge_owners, _name)), "an old copy"
         claims = {(edge, owner) for edge, owners in self._dag.edge_owners.items() for owner in owners}
         assert claims == {(edge, owner) for owner, held in self._held.items() for edge in held}
         assert all(self._held.values()), "an owner without an edge"
+
+
+def _name(owner: Hashable) -> str:
+    return PERSISTENT_OWNER if owner is None else str(owner)
 
 
 def _names(owners: Iterable[object]) -> list[str | None]:

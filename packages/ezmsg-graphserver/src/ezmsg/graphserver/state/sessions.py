@@ -1,14 +1,32 @@
 """Sessions: which connection each is open on, and the metadata it registered. Its edges are in ``edges``."""
 
 from collections.abc import Iterator, Mapping
+from typing import Self
 from uuid import UUID
 
-from attrs import define
+from attrs import define, field, frozen
 
 from ezmsg.graphserver.effects import PeerId
 from ezmsg.graphserver.state import index
+from ezmsg.protocol.encoded_metadata import digest, encode_metadata
 from ezmsg.protocol.errors import ComponentCollision, DuplicateIdentity, InvalidMetadata, UnknownSession
+from ezmsg.protocol.messages.sessions import ShownSession
 from ezmsg.protocol.model.metadata import CollectionMetadata, GraphMetadata, UnitMetadata
+
+
+@frozen
+class Described:
+    """What a session said of its components; encoded once, for all who ask, and named by a digest of that."""
+
+    metadata: GraphMetadata
+    encoded: bytes = field(repr=False)
+    digest: bytes
+
+    @classmethod
+    def by(cls, metadata: GraphMetadata) -> Self:
+        """Encode metadata."""
+        encoded = encode_metadata(metadata)
+        return cls(metadata, encoded, digest(encoded))
 
 
 @define
@@ -18,7 +36,20 @@ class Session:
     id: UUID
     peer: PeerId
     incarnation: int
-    metadata: GraphMetadata | None = None
+    described: Described | None = None
+
+    @property
+    def metadata(self) -> GraphMetadata | None:
+        """What it said of its components."""
+        return None if self.described is None else self.described.metadata
+
+    def shown(self, known: frozenset[bytes]) -> ShownSession:
+        """Return what a compact snapshot shows of it to a client that holds the metadata of some digests."""
+        described = self.described
+        if described is None:
+            return ShownSession(str(self.id))
+        encoded = None if described.digest in known else described.encoded
+        return ShownSession(str(self.id), described.digest, encoded)
 
 
 class Sessions:
@@ -79,14 +110,14 @@ class Sessions:
         if metadata == session.metadata:
             return None
         concerned = self.drop_metadata(session) or set()
-        session.metadata = metadata
+        session.described = Described.by(metadata)
         for address in metadata.components:
             self._component_owner[address] = session.id
         return concerned | metadata_topics(metadata)
 
     def drop_metadata(self, session: Session) -> set[str] | None:
         """Forget what a session said about its components; return the topics concerned, ``None`` if it was mute."""
-        metadata, session.metadata = session.metadata, None
+        metadata, session.described = session.metadata, None
         if metadata is None:
             return None
         for address in metadata.components:

@@ -86,19 +86,48 @@ class RegisterMetadata:
 
 
 @frozen
+class ShownSession:
+    """A session in a compact snapshot, with the digest of its metadata.
+
+    ``metadata`` is there if the asker lacks it, see :mod:`ezmsg.protocol.encoded_metadata`.
+    """
+
+    session_id: str
+    digest: bytes | None = None
+    metadata: bytes | None = None
+
+
+@frozen
+class CompactSnapshot:
+    """The edges in columns, see :mod:`ezmsg.protocol.compact_snapshot`, and the sessions, sorted."""
+
+    edges: bytes
+    sessions: list[ShownSession]
+
+
+@frozen
 class SnapshotTaken:
-    """The whole graph at one moment."""
+    """The whole graph at one moment.
+
+    Where ``compact`` is given, the graph, the owners and the sessions of ``snapshot`` are empty, and there instead.
+    """
 
     TAG: ClassVar[str] = "snapshot.taken"
     snapshot: GraphSnapshot
+    compact: CompactSnapshot | None = None
 
 
 @frozen
 class TakeSnapshot:
-    """Ask for the whole graph."""
+    """Ask for the whole graph.
+
+    ``known`` asks for the compact form, if the server knows it, and names the digests of all metadata that need not
+    be sent again.
+    """
 
     TAG: ClassVar[str] = "snapshot.take"
     REPLY: ClassVar[type] = SnapshotTaken
+    known: list[bytes] | None = None
 
 
 MESSAGES = (
