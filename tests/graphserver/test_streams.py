@@ -98,6 +98,9 @@ class Run:
     def link_received(self, link: Link, event: protocol.Event) -> None:
         self.performer.receive(link, event)
 
+    def link_heard(self) -> None:
+        self.performer.flush()
+
     def link_closed(self, link: Link, error: object) -> None:
         self.performer.leave(link)
 

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ezmsg.protocol import auth
@@ -27,9 +27,9 @@ def test_other_secrets_or_nonces_give_other_proofs(
     one: tuple[bytes, bytes, bytes], other: tuple[bytes, bytes, bytes]
 ) -> None:
     # HMAC pads its key with zeros, so that tokens which differ in trailing zeros alone are the same token.
-    assume((one[0].rstrip(b"\0"), *one[1:]) != (other[0].rstrip(b"\0"), *other[1:]))
-    assert auth.client_proof(*one) != auth.client_proof(*other)
-    assert auth.server_proof(*one) != auth.server_proof(*other)
+    same = (one[0].rstrip(b"\0"), *one[1:]) == (other[0].rstrip(b"\0"), *other[1:])
+    assert (auth.client_proof(*one) == auth.client_proof(*other)) == same
+    assert (auth.server_proof(*one) == auth.server_proof(*other)) == same
 
 
 @given(token=SECRETS, whole=st.binary(min_size=1, max_size=8), data=st.data())
