@@ -6,6 +6,7 @@ So it answers while user code blocks the units' loop, and never delays the units
 import asyncio
 import contextlib
 import logging
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,13 @@ logger = logging.getLogger("ezmsg")
 
 CLOSE_LIMIT_S = 3.0
 """How long the link may take to close, in seconds; it is a daemon thread, and left behind after that."""
+
+
+SWITCH_S = 0.0005
+"""How long code in Python may go on before the link has its turn, in seconds; it needs a few turns for an answer.
+
+This is the interpreter's switch interval. It costs nothing while only one thread of the process has something to do.
+"""
 
 
 class ControlLink(threading.Thread):
@@ -82,6 +90,8 @@ class ControlLink(threading.Thread):
 
     def run(self) -> None:
         """Live; this is the thread's own."""
+        interval_s = sys.getswitchinterval()
+        sys.setswitchinterval(min(interval_s, SWITCH_S))
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._live())
@@ -89,6 +99,7 @@ class ControlLink(threading.Thread):
             if not self._tell_units(self._fail_opening, error):
                 logger.exception("The control link failed")
         finally:
+            sys.setswitchinterval(interval_s)
             self._tell_units(self._closed.set)
 
     # --- on its own loop ------------------------------------------------------------------------------------
