@@ -16,6 +16,7 @@ from ezmsg.control.watching import follow_settings, follow_topology
 from ezmsg.protocol.codec import encode
 from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded
 from ezmsg.protocol.messages.settings import SettingsTaken
+from ezmsg.protocol.metadata_topics import metadata_topics
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
 from ezmsg.protocol.model.snapshot import GraphSnapshot
 from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
@@ -64,9 +65,12 @@ class ToldSettings:
 
 def everything_changed(snapshot: GraphSnapshot, seq: int, now: float) -> list[TopologyChangedEvent]:
     """Return the events that have a reader look at all of a snapshot again; ``now`` is wall time."""
-    topics = sorted({*snapshot.graph, *(topic for ends in snapshot.graph.values() for topic in ends)})
+    topics = {*snapshot.graph, *(topic for ends in snapshot.graph.values() for topic in ends)}
+    for session in snapshot.sessions.values():
+        if session.metadata is not None:
+            topics |= metadata_topics(session.metadata)
     return [
-        TopologyChangedEvent(seq, TopologyEventType.GRAPH_CHANGED, now, topics, None, None),
+        TopologyChangedEvent(seq, TopologyEventType.GRAPH_CHANGED, now, sorted(topics), None, None),
         TopologyChangedEvent(seq, TopologyEventType.PROCESS_CHANGED, now, [], None, None),
     ]
 

@@ -32,7 +32,7 @@ CLOSE_LIMIT_S = 3.0
 SWITCH_S = 0.0005
 """How long code in Python may go on before the link has its turn, in seconds; it needs a few turns for an answer.
 
-This is the interpreter's switch interval. It costs nothing while only one thread of the process has something to do.
+This is the interpreter's switch interval. It costs nothing while one thread of the process alone has work.
 """
 
 

@@ -11,7 +11,8 @@ from ezmsg.graphserver.state import index
 from ezmsg.protocol.encoded_metadata import digest, encode_metadata
 from ezmsg.protocol.errors import ComponentCollision, DuplicateIdentity, InvalidMetadata, UnknownSession
 from ezmsg.protocol.messages.sessions import ShownSession
-from ezmsg.protocol.model.metadata import CollectionMetadata, GraphMetadata, UnitMetadata
+from ezmsg.protocol.metadata_topics import metadata_topics
+from ezmsg.protocol.model.metadata import GraphMetadata
 
 
 @frozen
@@ -153,18 +154,6 @@ class Sessions:
         if taken:
             sessions = sorted({str(owners[address]) for address in taken})
             raise ComponentCollision(addresses=taken, sessions=sessions)
-
-
-def metadata_topics(metadata: GraphMetadata) -> set[str]:
-    """Return the addresses of all components, streams, topics and relays that metadata speaks of."""
-    topics = set(metadata.components)
-    for component in metadata.components.values():
-        if isinstance(component, UnitMetadata):
-            topics.update(stream.address for stream in component.streams.values())
-        elif isinstance(component, CollectionMetadata):
-            topics.update(topic.address for topic in component.topics.values())
-            topics.update(relay.address for relay in component.relays.values())
-    return topics
 
 
 def _check_addresses(metadata: GraphMetadata) -> None:

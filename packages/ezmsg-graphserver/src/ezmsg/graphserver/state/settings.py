@@ -11,6 +11,7 @@ from uuid import UUID
 from attrs import define
 
 from ezmsg.graphserver.state.event_log import EventLog
+from ezmsg.protocol.codec import encode
 from ezmsg.protocol.messages.settings import SettingsEvent
 from ezmsg.protocol.model.metadata import ComponentMetadata, GraphMetadata
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
@@ -81,7 +82,7 @@ class Settings:
         """
         component = self._components.setdefault(address, Component())
         reported = Held(process, replace(value, revision=0))  # the count is ours, whatever a process writes there
-        if restored is not None and component.reported == reported:
+        if restored is not None and _is_same(component.reported, reported):
             return component.visible
         component.reported = reported
         component.revision = max(component.revision + 1, restored or 0)
@@ -151,6 +152,11 @@ class Settings:
         seq = self.log.last_seq + 1
         event = SettingsChangedEvent(seq, kind, address, timestamp, session, process, component.visible)
         self.log.append(SettingsEvent(event))
+
+
+def _is_same(one: Held | None, other: Held) -> bool:
+    # As bytes, because a NaN is not equal to itself.
+    return one is not None and one.by == other.by and encode(one.value) == encode(other.value)
 
 
 def initial_value(component: ComponentMetadata) -> SettingsSnapshotValue:
