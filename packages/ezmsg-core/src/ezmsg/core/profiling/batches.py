@@ -7,7 +7,6 @@ from uuid import UUID
 import numpy as np
 
 from ezmsg.core.profiling.controls import Recorded
-from ezmsg.core.profiling.endpoints import endpoint_id
 from ezmsg.core.profiling.ring import Column, Rows
 from ezmsg.core.profiling.tracers import Tracer, source_of
 from ezmsg.protocol.model.profiling import ProfileChannelType, TraceColumns
@@ -74,8 +73,8 @@ class Columns:
         order = np.argsort(time_ns, kind="stable")
         endpoint, metric, label, publisher, kind = np.concatenate(self._indexes)[order].T
         return TraceColumns(
-            endpoint_ids=[endpoint_id(each.endpoint) for each in self._endpoints],
-            topics=[each.endpoint.topic for each in self._endpoints],
+            endpoint_ids=[each.endpoint_id for each in self._endpoints],
+            topics=[each.topic for each in self._endpoints],
             metrics=self._metrics.values,
             labels=self._labels.values,
             publisher_ids=self._publishers.values,

@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Sequence
 from uuid import UUID
+from weakref import ref
 
 from attrs import define, field
 
@@ -26,9 +27,11 @@ ENDED_LIMIT = 64
 
 @define(eq=False)
 class Recorded:
-    """A recording, and whom it is of."""
+    """A recording, and whom it is of; nobody may keep an endpoint alive that its program has forgotten."""
 
-    endpoint: Endpoint
+    endpoint_id: str
+    topic: str
+    endpoint: "ref[Endpoint]"
     tracer: Tracer
     recording: Recording
 
@@ -37,12 +40,12 @@ class Recorded:
 class Control:
     """A client's wish, and what was recorded because of it.
 
-    ``deadline`` is when it is over, in monotonic seconds; what it has recorded until then can still be read.
+    ``deadline_ns`` is when it is over, on the clock of the endpoints; what it has recorded until then can still be read.
     """
 
     wish: ProfilingTraceControl
     since_ns: int
-    deadline: float = math.inf
+    deadline_ns: float = math.inf
     live: dict[UUID, Recorded] = field(factory=dict)
     ended: deque[Recorded] = field(factory=deque)
     lost: int = 0
@@ -63,12 +66,18 @@ class Control:
         """Record an endpoint."""
         metrics = frozenset(METRICS if self.wish.metrics is None else self.wish.metrics)
         recording = Recording(metrics, self.wish.sample_mod, self.since_ns, Ring(capacity()))
-        self.live[endpoint.id] = Recorded(endpoint, tracer, recording)
+        self.live[endpoint.id] = Recorded(endpoint_id(endpoint), endpoint.topic, ref(endpoint), tracer, recording)
         tracer.add(recording)
 
-    def leave(self, endpoint: Endpoint) -> None:
+    def recorded(self) -> list[Recorded]:
+        """Return everything that may have something to read."""
+        for identity in [identity for identity, recorded in self.live.items() if recorded.endpoint() is None]:
+            self.leave(identity)
+        return [*self.ended, *self.live.values()]
+
+    def leave(self, identity: UUID) -> None:
         """An endpoint has left; what was recorded of it can still be read."""
-        recorded = self.live.pop(endpoint.id, None)
+        recorded = self.live.pop(identity, None)
         if recorded is None:
             return
         recorded.tracer.remove(recorded.recording)

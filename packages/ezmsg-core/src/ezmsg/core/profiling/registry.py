@@ -6,7 +6,9 @@ Endpoints come and go on their event loops, clients are answered on the control 
 import os
 import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from uuid import UUID
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ezmsg.core.profiling import batches, controls, snapshots
 from ezmsg.core.profiling.controls import Control, Endpoint
@@ -19,23 +21,30 @@ from ezmsg.protocol.model.profiling import (
     TraceColumns,
 )
 
+NS_IN_S = 1e9
+
 Origin = Hashable
 """Who wants something traced: a session or a client of the graph server, or a program that asks about itself."""
 
 
 class Registry:
-    """What one client wants neither changes nor is changed by what another one gets."""
+    """What one client wants neither changes nor is changed by what another one gets.
 
-    def __init__(self) -> None:
+    :param clock_ns: the clock by which endpoints measure.
+    """
+
+    def __init__(self, clock_ns: Callable[[], int] = time.perf_counter_ns) -> None:
+        self._clock_ns = clock_ns
         self.reset()
 
     def reset(self) -> None:
         """Forget everything, as a forked child has nothing of it."""
         self._lock = threading.RLock()
-        self._publishers: dict[object, ProfiledPublisher] = {}
-        self._subscribers: dict[object, ProfiledSubscriber] = {}
-        self._publisher_tracers: dict[object, PublisherTracer] = {}
-        self._subscriber_tracers: dict[object, SubscriberTracer] = {}
+        # Weakly, because a program may forget an endpoint together with its event loop, without closing it.
+        self._publishers: WeakValueDictionary[UUID, ProfiledPublisher] = WeakValueDictionary()
+        self._subscribers: WeakValueDictionary[UUID, ProfiledSubscriber] = WeakValueDictionary()
+        self._publisher_tracers: WeakKeyDictionary[ProfiledPublisher, PublisherTracer] = WeakKeyDictionary()
+        self._subscriber_tracers: WeakKeyDictionary[ProfiledSubscriber, SubscriberTracer] = WeakKeyDictionary()
         self._controls: dict[Origin, Control] = {}
 
     # --- endpoints ------------------------------------------------------------------------------------------
@@ -52,7 +61,6 @@ class Registry:
         with self._lock:
             if self._publishers.pop(publisher.id, None) is not None:
                 self._leave(publisher)
-                self._publisher_tracers.pop(publisher.id, None)
 
     def add_subscriber(self, subscriber: ProfiledSubscriber) -> None:
         """A subscriber joins; who wants all of them, or its topic, gets it too."""
@@ -66,20 +74,19 @@ class Registry:
         with self._lock:
             if self._subscribers.pop(subscriber.id, None) is not None:
                 self._leave(subscriber)
-                self._subscriber_tracers.pop(subscriber.id, None)
 
     # --- counters -------------------------------------------------------------------------------------------
 
     def publishers(self) -> list[PublisherProfileSnapshot]:
         """Return what every publisher has counted."""
         with self._lock:
-            known = [(each, self._publisher_tracers.get(each.id)) for each in self._publishers.values()]
+            known = [(each, self._publisher_tracers.get(each)) for each in self._publishers.values()]
         return [snapshots.of_publisher(publisher, tracer) for publisher, tracer in known]
 
     def subscribers(self) -> list[SubscriberProfileSnapshot]:
         """Return what every subscriber has counted."""
         with self._lock:
-            known = [(each, self._subscriber_tracers.get(each.id)) for each in self._subscribers.values()]
+            known = [(each, self._subscriber_tracers.get(each)) for each in self._subscribers.values()]
         return [snapshots.of_subscriber(subscriber, tracer) for subscriber, tracer in known]
 
     # --- traces ---------------------------------------------------------------------------------------------
@@ -102,13 +109,14 @@ class Registry:
             self.end_trace(origin)
             if not wish.enabled:
                 return
-            control = Control(wish, time.perf_counter_ns())
+            now_ns = self._clock_ns()
+            control = Control(wish, now_ns)
             if wish.ttl_seconds is not None:
-                control.deadline = time.monotonic() + wish.ttl_seconds
+                control.deadline_ns = now_ns + wish.ttl_seconds * NS_IN_S
             self._controls[origin] = control
-            for publisher in self._publishers.values():
+            for publisher in list(self._publishers.values()):
                 self._begin_publisher(control, publisher)
-            for subscriber in self._subscribers.values():
+            for subscriber in list(self._subscribers.values()):
                 self._begin_subscriber(control, subscriber)
 
     def end_trace(self, origin: Origin) -> None:
@@ -121,9 +129,9 @@ class Registry:
     def expire(self) -> None:
         """End what has lived its time; what it has recorded can still be read."""
         with self._lock:
-            now = time.monotonic()
+            now_ns = self._clock_ns()
             for control in self._controls.values():
-                if control.deadline <= now and not control.over:
+                if control.deadline_ns <= now_ns and not control.over:
                     self._end(control)
 
     def take_trace(self, origin: Origin, max_samples: int) -> tuple[TraceColumns, int]:
@@ -134,7 +142,7 @@ class Registry:
             if control is None:
                 return TraceColumns(), 0
             lost, control.lost = control.lost, 0
-            columns, more_lost = batches.take([*control.ended, *control.live.values()], max_samples)
+            columns, more_lost = batches.take(control.recorded(), max_samples)
             for recorded in [each for each in control.ended if not each.recording.ring.waiting]:
                 control.ended.remove(recorded)
             return columns, lost + more_lost
@@ -143,25 +151,26 @@ class Registry:
 
     def _begin_publisher(self, control: Control, publisher: ProfiledPublisher) -> None:
         if control.wants(publisher, is_publisher=True):
-            tracer = self._publisher_tracers.setdefault(publisher.id, PublisherTracer(publisher.id))
+            tracer = self._publisher_tracers.setdefault(publisher, PublisherTracer(publisher.id))
             control.begin(publisher, tracer)
             publisher.tracer = tracer
 
     def _begin_subscriber(self, control: Control, subscriber: ProfiledSubscriber) -> None:
         if control.wants(subscriber, is_publisher=False):
-            tracer = self._subscriber_tracers.setdefault(subscriber.id, SubscriberTracer())
+            tracer = self._subscriber_tracers.setdefault(subscriber, SubscriberTracer())
             control.begin(subscriber, tracer)
             subscriber.tracer = tracer
 
     def _leave(self, endpoint: Endpoint) -> None:
         endpoint.tracer = None
         for control in self._controls.values():
-            control.leave(endpoint)
+            control.leave(endpoint.id)
 
     def _end(self, control: Control) -> None:
         for recorded in control.end():
-            if not recorded.tracer.recordings:
-                recorded.endpoint.tracer = None
+            endpoint = recorded.endpoint()
+            if endpoint is not None and not recorded.tracer.recordings:
+                endpoint.tracer = None
 
 
 REGISTRY = Registry()

@@ -210,7 +210,7 @@ class PublisherTracer(Tracer):
 
     def __init__(self, publisher_id: UUID) -> None:
         self._deltas, self._waits = Line(PUBLISH_DELTA, 2), Line(BACKPRESSURE_WAIT, 3)
-        self._last_ns = 0
+        self._last_ns = -1
         super().__init__(publisher_id, (self._deltas, self._waits))
 
     def _arm(self) -> None:
