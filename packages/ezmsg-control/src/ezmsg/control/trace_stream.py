@@ -18,6 +18,7 @@ from ezmsg.control.profiling import profiling_trace, units_of_processes
 from ezmsg.control.requests import DEFAULT_TIMEOUT_S
 from ezmsg.control.resynchronising import topology_changes
 from ezmsg.control.traces import batch_of
+from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.model.profiling import ProcessTrace, ProfilingStreamControl, ProfilingTraceStreamBatch
 from ezmsg.protocol.model.topology import TopologyEventType
 
@@ -118,18 +119,23 @@ async def follow_traces(
     A process that does not answer is named in `missing`, once until it answers again.
 
     :raises InvalidTimeout: if the interval is no finite time from 0 on.
-    :raises ConnectionLost: at a step, if the connection to the server is over.
+    :raises ConnectionLost: at a step, if the connection to the server is over, or was lost meanwhile: what was to be
+        traced is forgotten then, and must be said again.
     """
     interval_s = _checked_interval(control.interval)
     processes = Processes(connection)
     asking = Asking(connection, control.max_samples, session_id)
     told: set[UUID] = set()
+    losses: list[EzmsgError] = []
+    forget = connection.on_lost(losses.append)
     loop = asyncio.get_running_loop()
     try:
         await processes.begin()
         while True:
             until = loop.time() + interval_s
             processes.check()
+            if losses:
+                raise losses[0]
             units = _chosen(processes.units, control.process_ids)
             asking.ask(units)
             batch = ProfilingTraceStreamBatch(0.0)
@@ -146,6 +152,7 @@ async def follow_traces(
                 yield batch
             await asyncio.sleep(max(0.0, until - loop.time()))
     finally:
+        forget()
         await asking.end()
         await processes.end()
 

@@ -173,8 +173,10 @@ class GraphState:
         for process in self.processes.drop_peer(peer):
             self.profiles.process_gone(process.id)
             effects += self.process_changed(process.id, process.units, now)
-        if all(other.client_id != left.client_id for other in self.peers.values()):
-            effects += self.end_traces(left.client_id)
+        if left.client_id in self.profiles and all(
+            other.client_id != left.client_id for other in self.peers.values()
+        ):
+            effects += self.end_traces(left.client_id)  # it has no other connection
         # What was asked of it last: who hears that it is gone must find that it owns nothing any more.
         return effects + self.operations.drop_calls(peer, now)
 

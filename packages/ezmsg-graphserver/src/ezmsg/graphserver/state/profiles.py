@@ -21,6 +21,9 @@ class Profiles:
         index.add(self._processes, origin, process_id)
         index.add(self._origins, process_id, origin)
 
+    def __contains__(self, origin: UUID) -> bool:
+        return origin in self._processes
+
     def origin_gone(self, origin: UUID) -> list[UUID]:
         """Forget an origin; return the processes that may trace for it, sorted."""
         processes = sorted(self._processes.pop(origin, ()))
