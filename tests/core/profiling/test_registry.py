@@ -137,7 +137,7 @@ class Traces(RuleBasedStateMachine):
         publisher = self.publishers[which]
         self.now_ns += later
         if publisher.tracer is not None:
-            publisher.tracer.published((self.now_ns, publisher.next_message))
+            publisher.tracer.published(self.now_ns)
             publisher.tracer.settle_many()
         self.measured(publisher, "publish_delta_ns", publisher.last_ns, self.now_ns, publisher.next_message)
         publisher.last_ns = self.now_ns
@@ -252,7 +252,7 @@ def subscriber(registry: Registry) -> Subscriber:
 def publish(publisher: Publisher, count: int) -> None:
     for _ in range(count):
         if publisher.tracer is not None:
-            publisher.tracer.published((time.perf_counter_ns(), publisher.next_message))
+            publisher.tracer.published(time.perf_counter_ns())
         publisher.next_message += 1
 
 

@@ -119,8 +119,8 @@ async def follow_traces(
     A process that does not answer is named in `missing`, once until it answers again.
 
     :raises InvalidTimeout: if the interval is no finite time from 0 on.
-    :raises ConnectionLost: at a step, if the connection to the server is over, or was lost meanwhile: what was to be
-        traced is forgotten then, and must be said again.
+    :raises ConnectionLost: at a step, if the connection to the server is over, or was lost meanwhile: what was to
+        be traced is forgotten then, and must be said again.
     """
     interval_s = _checked_interval(control.interval)
     processes = Processes(connection)

@@ -40,7 +40,8 @@ class Recorded:
 class Control:
     """A client's wish, and what was recorded because of it.
 
-    ``deadline_ns`` is when it is over, on the clock of the endpoints; what it has recorded until then can still be read.
+    ``deadline_ns`` is when it is over, on the clock of the endpoints; what it has recorded until then can still be
+    read.
     """
 
     wish: ProfilingTraceControl

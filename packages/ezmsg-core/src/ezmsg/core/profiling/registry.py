@@ -151,7 +151,7 @@ class Registry:
 
     def _begin_publisher(self, control: Control, publisher: ProfiledPublisher) -> None:
         if control.wants(publisher, is_publisher=True):
-            tracer = self._publisher_tracers.setdefault(publisher, PublisherTracer(publisher.id))
+            tracer = self._publisher_tracers.setdefault(publisher, PublisherTracer(publisher))
             control.begin(publisher, tracer)
             publisher.tracer = tracer
 

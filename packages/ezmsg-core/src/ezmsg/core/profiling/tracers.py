@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 from uuid import UUID
+from weakref import ref
 
 import numpy as np
 
@@ -45,6 +46,7 @@ Note = Callable[[tuple[int, ...]], None]
 """Notes the integers of one measurement."""
 
 _discard: Note = deque[int](maxlen=0).extend
+_ignore: Callable[[int], object] = deque[int](maxlen=0).append
 
 
 class Lease(Protocol):
@@ -190,6 +192,8 @@ class Tracer:
 
     def _codes(self, metric: str, sources: Column, labels: Column | None = None) -> Column:
         """Return the codes of many measurements."""
+        if labels is None and (sources == sources[0]).all():
+            return np.full(len(sources), self._code(metric, source=int(sources[0])), np.uint16)
         combined = sources if labels is None else sources * _STEP + labels
         found, places = np.unique(combined, return_inverse=True)
         codes = [
@@ -199,29 +203,54 @@ class Tracer:
         return np.array(codes, np.uint16)[places]
 
 
+class Publishing(Protocol):
+    """A publisher."""
+
+    id: UUID
+    next_message: int
+
+
 class PublisherTracer(Tracer):
     """Notes when a publisher publishes, and from when to when it waits for a buffer."""
 
-    published: Note
-    """Takes the time and the number of a message."""
+    published: Callable[[int], object]
+    """Takes the time of each message, before it is counted."""
 
     waited: Note
     """Takes beginning and end of a wait, and the number of the message that waited."""
 
-    def __init__(self, publisher_id: UUID) -> None:
-        self._deltas, self._waits = Line(PUBLISH_DELTA, 2), Line(BACKPRESSURE_WAIT, 3)
+    def __init__(self, publisher: Publishing) -> None:
+        self._deltas, self._waits = Line(PUBLISH_DELTA, 1), Line(BACKPRESSURE_WAIT, 3)
         self._last_ns = -1
-        super().__init__(publisher_id, (self._deltas, self._waits))
+        self._next_message = 0
+        self.published = _ignore
+        self._publisher = ref(publisher)
+        super().__init__(publisher.id, (self._deltas, self._waits))
 
     def _arm(self) -> None:
-        self.published = self._note(self._deltas)
+        wanted = self._note(self._deltas) is not _discard
+        if not wanted:
+            self.published = _ignore
+            self._deltas.noted = []  # what is noted at this very moment goes to the old one, and is not counted
+        elif self.published is _ignore:
+            self.published = self._note_first
         self.waited = self._note(self._waits)
+
+    def _note_first(self, now_ns: int) -> None:
+        """Note a message, and its number: those of all later ones follow from it."""
+        publisher = self._publisher()
+        if publisher is not None:
+            self._next_message = publisher.next_message
+            self.published = self._deltas.noted.append
+            self._deltas.noted.append(now_ns)
 
     def _measured(self, line: Line) -> tuple[Column, Rows]:
         if line is self._waits:
             start_ns, end_ns, message = line.take()
         else:
-            end_ns, message = line.take()
+            (end_ns,) = line.take()
+            message = np.arange(self._next_message, self._next_message + len(end_ns))
+            self._next_message += len(end_ns)
             # Before the first one lies the start of time, which is too early for everybody.
             start_ns = np.concatenate((np.array([self._last_ns]), end_ns[:-1]))
             self._last_ns = int(end_ns[-1])
