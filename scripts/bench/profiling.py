@@ -187,20 +187,24 @@ async def streams(seconds: float, rounds: int) -> None:
     for transport in ("local", "shm"):
         with contextlib.ExitStack() as stack:
             address, _ = stack.enter_context(graph_server())
+            processes = [psutil.Process()]
             if transport == "shm":
-                stack.enter_context(role("follow", address))
-            await one_stream(address, transport, seconds, rounds)
+                _, other = stack.enter_context(role("follow", address))
+                processes.append(psutil.Process(other))
+            await one_stream(address, transport, seconds, rounds, processes)
 
 
-async def one_stream(address: str, transport: str, seconds: float, rounds: int) -> None:
+async def one_stream(
+    address: str, transport: str, seconds: float, rounds: int, processes: list[psutil.Process]
+) -> None:
     async with ez.GraphContext(address) as context, profiled(address, "LEAD"):
         units = ["LEAD", "FOLLOW"] if transport == "shm" else ["LEAD"]
         publisher = await context.publisher(TOPIC, allow_local=transport == "local")
         receiving = None
         if transport == "local":
             receiving = asyncio.create_task(receive(await context.subscriber(TOPIC)))
-        rates: dict[str, list[float]] = {state: [] for state in STATES}
-        await rate(publisher, seconds)
+        found: dict[str, list[tuple[float, float]]] = {state: [] for state in STATES}
+        await stretch(publisher, seconds, processes)
         for number in range(rounds):
             for state in STATES if number % 2 == 0 else ("on", "off after on", "off again", "off"):
                 for unit in units:
@@ -208,19 +212,26 @@ async def one_stream(address: str, transport: str, seconds: float, rounds: int) 
                         unit, ProfilingTraceControl(state == "on", metrics=None)
                     )
                     assert response.ok, response.error
-                rates[state].append(await rate(publisher, seconds))
+                found[state].append(await stretch(publisher, seconds, processes))
         if receiving is not None:
             receiving.cancel()
-    base = statistics.median(rates["off"])
-    print(f"{transport}, 16 bytes, {rounds} rounds of {seconds:g} s")
-    for state, found in rates.items():
-        median = statistics.median(found)
-        spread = (max(found) - min(found)) / median
-        print(f"  {state:13} {median:9.0f} msg/s, spread {spread:5.1%}, {base / median - 1:+6.1%} time a message")
+    print(f"{transport}, 16 bytes, {rounds} rounds of {seconds:g} s; microseconds a message")
+    for number, what in enumerate(("time", "cpu")):
+        base = statistics.median(each[number] for each in found["off"])
+        for state, measured in found.items():
+            each = sorted(one[number] for one in measured)
+            median = statistics.median(each)
+            quartiles = (each[-1 - len(each) // 4] - each[len(each) // 4]) / median
+            change = f"{median / base - 1:+6.1%} (quickest {each[0] / min(o[number] for o in found['off']) - 1:+6.1%})"
+            print(f"  {what:4} {state:13} {median:7.2f}, {change}, between quartiles {quartiles:5.1%}")
 
 
-async def rate(publisher: ez.Publisher, seconds: float) -> float:
+async def stretch(
+    publisher: ez.Publisher, seconds: float, processes: list[psutil.Process]
+) -> tuple[float, float]:
+    """Send for a while; return how long a message took, and what the busier process used for it, in microseconds."""
     message = np.zeros(16, np.uint8)
+    used = [sum(process.cpu_times()[:2]) for process in processes]
     began, first = time.perf_counter(), publisher.next_message
     while time.perf_counter() - began < seconds:
         for _ in range(100):
@@ -228,7 +239,9 @@ async def rate(publisher: ez.Publisher, seconds: float) -> float:
     await publisher.sync()
     elapsed = time.perf_counter() - began
     publisher.resume()
-    return (publisher.next_message - first) / elapsed
+    used = [sum(process.cpu_times()[:2]) - before for process, before in zip(processes, used, strict=True)]
+    count = publisher.next_message - first
+    return elapsed / count * 1e6, max(used) / count * 1e6
 
 
 # --- a million samples ------------------------------------------------------------------------------------

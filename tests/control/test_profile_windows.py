@@ -27,9 +27,7 @@ def snapshot(
 
 def told(windows: ProfileWindows, *what: object) -> tuple[float, list[tuple[int, float]], int]:
     filled = windows.fill(snapshot(*what))  # type: ignore[arg-type]
-    counts = [
-        (each.messages_published_window, each.publish_rate_hz_window) for each in filled.publishers.values()
-    ]
+    counts = [(each.messages_published_window, each.publish_rate_hz_window) for each in filled.publishers.values()]
     return filled.window_seconds, counts, filled.subscribers["S"].messages_received_window
 
 
