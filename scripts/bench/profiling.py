@@ -24,9 +24,8 @@ import numpy as np
 import psutil
 
 import ezmsg.core as ez
-from ezmsg.control import ProcessControlClient
+from ezmsg.core.processclient import ProcessControlClient
 from ezmsg.core.profiling.object_size import object_size
-from ezmsg.core.profiling.offer import ProfileOffer
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.protocol.model.profiling import ProfilingStreamControl, ProfilingTraceControl
@@ -142,7 +141,6 @@ async def end_of_input() -> None:
 async def profiled(address: str, unit: str) -> AsyncIterator[None]:
     """Answer for this process, under the name of a unit."""
     client = ProcessControlClient(address)
-    client.set_profiling(ProfileOffer())
     await client.register([unit])
     try:
         yield
@@ -222,14 +220,15 @@ async def one_stream(
             each = sorted(one[number] for one in measured)
             median = statistics.median(each)
             quartiles = (each[-1 - len(each) // 4] - each[len(each) // 4]) / median
-            change = f"{median / base - 1:+6.1%} (quickest {each[0] / min(o[number] for o in found['off']) - 1:+6.1%})"
+            quickest = each[0] / min(one[number] for one in found["off"]) - 1
+            change = f"{median / base - 1:+6.1%} (quickest {quickest:+6.1%})"
             print(f"  {what:4} {state:13} {median:7.2f}, {change}, between quartiles {quartiles:5.1%}")
 
 
 async def stretch(
     publisher: ez.Publisher, seconds: float, processes: list[psutil.Process]
 ) -> tuple[float, float]:
-    """Send for a while; return how long a message took, and what the busier process used for it, in microseconds."""
+    """Send for a while; return how long a message took and what the busier process used for it, in microseconds."""
     message = np.zeros(16, np.uint8)
     used = [sum(process.cpu_times()[:2]) for process in processes]
     began, first = time.perf_counter(), publisher.next_message

@@ -1,6 +1,7 @@
 """What endpoints count and what is traced of them, over every transport, in one process."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import uuid4
@@ -10,6 +11,7 @@ import pytest
 from tests.core.pubsub.conftest import World
 
 from ezmsg.control.traces import samples_of
+from ezmsg.core.processclient import ProcessControlClient
 from ezmsg.core.profiling import ProfileRegistry
 from ezmsg.core.profiling.object_size import object_size
 from ezmsg.core.profiling.registry import REGISTRY
@@ -234,6 +236,25 @@ async def test_a_registry_for_programs_of_ezmsg_3(world: World) -> None:
     mine.set_process_id(process_id, reset=True)
     assert mine.trace_enabled() is False
     assert mine.snapshot().window_seconds == 0.0
+
+
+@pytest.mark.parametrize("transport", ["local"], indirect=True)
+async def test_a_program_without_units_answers_for_its_endpoints(world: World) -> None:
+    client = ProcessControlClient(world.address)
+    await client.register(["MINE"])
+    publisher = await world.publisher()
+    ear = await world.subscriber()
+    context = world.context
+    wish = ProfilingTraceControl(True, metrics=["lease_time_ns"])
+    assert (await context.process_set_profiling_trace("MINE", wish)).ok
+    await publisher.broadcast("message")
+    await ear.recv()
+    batch = await context.process_profiling_trace_batch("MINE")
+    assert [(s.publisher_id, s.sample_seq) for s in batch.samples] == [(publisher.id, 0)]
+    profile = (await context.profiling_snapshot_all())[client.process_id]
+    assert (profile.pid, profile.tracers) == (os.getpid(), [str(context._session_id)])
+    await client.close()
+    assert ear.subscriber.tracer is None, "nobody could tell it any more who is gone"
 
 
 async def test_a_wait_is_put_down_to_who_let_go_last() -> None:

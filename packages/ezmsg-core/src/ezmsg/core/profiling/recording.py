@@ -21,10 +21,8 @@ class Recording:
         """Keep what is wanted of measurements of one metric."""
         if metric not in self.metrics:
             return
-        wanted = start_ns >= self.since_ns
-        if self.sample_mod > 1:
-            wanted &= rows.message % self.sample_mod == 0
-        if wanted.all():
+        if self.sample_mod == 1 and start_ns.min() >= self.since_ns:
             self.ring.write(rows)
-        else:
-            self.ring.write(Rows(*(column[wanted] for column in rows)))
+            return
+        wanted = (start_ns >= self.since_ns) & (rows.message % self.sample_mod == 0)
+        self.ring.write(Rows(*(column[wanted] for column in rows)))

@@ -1,7 +1,7 @@
 """How endpoints measure while somebody wants it: they note a few integers a message, which are settled in bulk.
 
-To note them is one call of ``list.extend``, which is whole however threads alternate; all that costs more waits for
-a thousand of them, or for a reader, who may be another thread: it settles under a lock, for which an endpoint that
+To note them is one call of ``list.extend``, which is whole however threads alternate. All that costs more waits for
+two thousand of them, or for a reader, who may be another thread; it is done under a lock, for which an endpoint that
 has just noted something never waits. An endpoint that nobody traces has no tracer.
 """
 
@@ -29,7 +29,7 @@ METRICS = (PUBLISH_DELTA, BACKPRESSURE_WAIT, LEASE_TIME, USER_SPAN)
 SETTLE_MASK = 255
 """An endpoint looks whether there is much to settle at each message whose number has these bits 0."""
 
-SETTLE_ROWS = 1024
+SETTLE_ROWS = 2048
 """So many measurements are settled at a time."""
 
 LABELS_LIMIT = 1000
@@ -90,7 +90,7 @@ class Line:
         count = len(self.noted) // self._width * self._width
         noted = self.noted[:count]
         del self.noted[:count]
-        return np.array(noted, np.int64).reshape(-1, self._width).T
+        return np.fromiter(noted, np.int64, count).reshape(-1, self._width).T
 
 
 class Tracer:
@@ -169,11 +169,12 @@ class Tracer:
         since_ns = [recording.since_ns for recording in self.recordings if metric in recording.metrics]
         if not since_ns:
             return
-        counted = start_ns >= min(since_ns)
-        value_ns = rows.value_ns[counted]
+        value_ns, code = rows.value_ns, rows.code
+        if start_ns.min() < min(since_ns):
+            counted = start_ns >= min(since_ns)
+            value_ns, code = value_ns[counted], code[counted]
         _add(self.totals, metric, value_ns)
         if metric == USER_SPAN:
-            code = rows.code[counted]
             for each in np.unique(code):
                 _add(self.tasks, self.codes[each].label, value_ns[code == each])
 
@@ -223,17 +224,17 @@ class PublisherTracer(Tracer):
         self._deltas, self._waits = Line(PUBLISH_DELTA, 1), Line(BACKPRESSURE_WAIT, 3)
         self._last_ns = -1
         self._next_message = 0
+        self._wanted = False
         self.published = _ignore
         self._publisher = ref(publisher)
         super().__init__(publisher.id, (self._deltas, self._waits))
 
     def _arm(self) -> None:
         wanted = self._note(self._deltas) is not _discard
-        if not wanted:
-            self.published = _ignore
+        if wanted != self._wanted:
+            self._wanted = wanted
             self._deltas.noted = []  # what is noted at this very moment goes to the old one, and is not counted
-        elif self.published is _ignore:
-            self.published = self._note_first
+            self.published = self._note_first if wanted else _ignore
         self.waited = self._note(self._waits)
 
     def _note_first(self, now_ns: int) -> None:

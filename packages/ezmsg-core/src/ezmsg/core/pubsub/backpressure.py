@@ -61,17 +61,15 @@ class Window:
         """One holder lets go."""
         self._holders[token] -= 1
         if self._holders[token] == 0:
-            if self._waiters:
-                self._freed_by[token] = holder
-            self.give_back(token)
+            self.give_back(token, holder)
 
     def freed_by(self, token: int) -> object:
         """Return who was the last to let go of a token that was waited for, and forget it."""
         holder, self._freed_by[token] = self._freed_by[token], None
         return holder
 
-    def give_back(self, token: int) -> None:
-        """Return a token whose message nobody holds."""
+    def give_back(self, token: int, holder: object = None) -> None:
+        """Return a token whose message nobody holds, and who was the last to."""
         if self._on_free is not None:
             self._on_free(token)
         if self._awaiting_return:
@@ -79,6 +77,7 @@ class Window:
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
+                self._freed_by[token] = holder
                 waiter.set_result(token)
                 return
         self._free.append(token)

@@ -172,8 +172,8 @@ class Publisher:
         """
         if self._turn_due or self.next_message % TURN_MESSAGES == TURN_MESSAGES - 1:
             self._turn_due = False
-            if self.tracer is not None:
-                self.tracer.settle_many()
+            if (tracer := self.tracer) is not None:
+                tracer.settle_many()
             await asyncio.sleep(0)
         self._check_open()
         waited_ns: tuple[int, int] | None = None
@@ -193,8 +193,8 @@ class Publisher:
             if self._running.is_set():
                 break
             self.window.give_back(token)  # it was paused meanwhile, and may be asked whether all buffers are back
-        if waited_ns is not None and self.tracer is not None:
-            self.tracer.waited((*waited_ns, self.next_message))
+        if waited_ns is not None and (tracer := self.tracer) is not None:
+            tracer.waited((*waited_ns, self.next_message))
         try:
             self._send(token, obj)
         except BaseException:
@@ -243,8 +243,9 @@ class Publisher:
         else:
             self.window.hold(token, len(senders))
             size = obj.nbytes if type(obj) is np.ndarray else object_size(obj)
-        if self.tracer is not None:
-            note = self.tracer.published  # in two steps, as a callable attribute is slow to be found as a method
+        tracer = self.tracer  # looked at once, as another thread may set it
+        if tracer is not None:
+            note = tracer.published  # in two steps, as a callable attribute is slow to be found as a method
             note(perf_counter_ns())
         self.next_message = number + 1
         self.bytes_published += size
@@ -253,8 +254,8 @@ class Publisher:
 
     def _skip_message(self) -> None:
         """Count a message that nobody hears."""
-        if self.tracer is not None:
-            self.tracer.published(perf_counter_ns())
+        if (tracer := self.tracer) is not None:
+            tracer.published(perf_counter_ns())
         self.next_message += 1
 
     def _copied(self, obj: Any) -> Any:

@@ -199,15 +199,15 @@ class Subscriber:
 
     def took(self, lease: Lease) -> int:
         """Note that a message was taken; return when, for :meth:`let_go`, or 0 if nobody wants to know."""
-        if self.tracer is None:
+        if (tracer := self.tracer) is None:  # looked at once, as another thread may set it
             return 0
-        self.tracer.latest = lease
+        tracer.latest = lease
         return time.perf_counter_ns()
 
     def let_go(self, taken_ns: int, lease: Lease) -> None:
         """Note that a message was released."""
-        if taken_ns and self.tracer is not None:
-            self.tracer.let_go(taken_ns, lease)
+        if taken_ns and (tracer := self.tracer) is not None:
+            tracer.let_go(taken_ns, lease)
 
     def begin_profile(self) -> int:
         """Begin to measure what is done with the message taken last; :meth:`end_profile` takes what is returned."""
@@ -218,8 +218,8 @@ class Subscriber:
 
         :param label: what names it, as the name of a function does in a unit.
         """
-        if self.tracer is not None:
-            self.tracer.add_span(start_ns, self.tracer.latest, label or "")
+        if (tracer := self.tracer) is not None:
+            tracer.add_span(start_ns, tracer.latest, label or "")
 
     def _wake(self) -> None:
         for waiter in self._waiting:

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ezmsg.control.errors import ProcessNotConnected, SettingsFixed
-from ezmsg.control.process import ProcessControlClient
 from ezmsg.core.graph.metadata import SETTINGS_STREAM
 from ezmsg.core.graph.unit import Unit
-from ezmsg.core.profiling.offer import ProfileOffer
+from ezmsg.core.processclient import ProcessControlClient
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.runtime.loops import new_event_loop
 from ezmsg.core.runtime.tasks import Observer
@@ -96,7 +95,6 @@ class ControlLink(threading.Thread):
 
     async def _live(self) -> None:
         self._client.set_settings_handler(self._change)
-        self._client.set_profiling(ProfileOffer())
         try:
             await self._client.register(self._units)
             self._tell_units(self._finish_opening)

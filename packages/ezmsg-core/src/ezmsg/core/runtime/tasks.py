@@ -115,10 +115,10 @@ class RunningUnit:
         failure = None
         for function in tuple(functions):
             try:
-                if subscriber.tracer is None:
+                if (tracer := subscriber.tracer) is None:
                     await self._call(function.__name__, function, message)
                 else:
-                    with span_of_task(subscriber.tracer, function.__name__):
+                    with span_of_task(tracer, function.__name__):
                         await self._call(function.__name__, function, message)
             except Complete:
                 functions.remove(function)
