@@ -225,9 +225,7 @@ async def one_stream(
             print(f"  {what:4} {state:13} {median:7.2f}, {change}, between quartiles {quartiles:5.1%}")
 
 
-async def stretch(
-    publisher: ez.Publisher, seconds: float, processes: list[psutil.Process]
-) -> tuple[float, float]:
+async def stretch(publisher: ez.Publisher, seconds: float, processes: list[psutil.Process]) -> tuple[float, float]:
     """Send for a while; return how long a message took and what the busier process used for it, in microseconds."""
     message = np.zeros(16, np.uint8)
     used = [sum(process.cpu_times()[:2]) for process in processes]

@@ -167,7 +167,8 @@ async def test_a_message_is_followed_through_two_processes(run: Any, method: str
             assert sent < leased[message].timestamp + at_worker + 10e6
         assert {s.channel_kind for s in leased.values()} == {ProfileChannelType.SHM}
         spans = Counter(s.label for s in samples if s.metric == "user_span_ns")
-        assert spans["think"] == spans["work"] > 0
+        assert spans["work"] > 0
+        assert spans["think"] - spans["work"] in (0, 1), "the last one works on"
         assert spans.keys() == {"think", "work"}
 
         profiles = await context.profiling_snapshot_all(timeout_per_process=HANG)

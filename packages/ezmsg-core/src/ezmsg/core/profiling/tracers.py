@@ -1,8 +1,8 @@
 """How endpoints measure while somebody wants it: they note a few integers a message, which are settled in bulk.
 
 To note them is one call of ``list.extend``, which is whole however threads alternate. All that costs more waits for
-two thousand of them, or for a reader, who may be another thread; it is done under a lock, for which an endpoint that
-has just noted something never waits. An endpoint that nobody traces has no tracer.
+two thousand of them, or for a reader, who may be another thread. It is done under a lock, for which an endpoint
+that has just noted something never waits. An endpoint that nobody traces has no tracer.
 """
 
 import threading
