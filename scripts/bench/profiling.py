@@ -311,6 +311,7 @@ def main() -> None:
         case "source":
             asyncio.run(source(options.address, options.unit))
         case _:
+            os.environ["EZMSG_DISABLE_BACKPRESSURE_WARNING"] = "1"
             parts = options.parts or PARTS
             if "counters" in parts:
                 counters()

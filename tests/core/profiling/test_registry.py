@@ -330,10 +330,11 @@ def test_endpoints_that_come_and_go_unread_are_counted(registry: Registry) -> No
     for number in range(controls.ENDED_LIMIT + 3):
         publisher = Publisher(UUID(int=100 + number), "T")
         registry.add_publisher(publisher)  # type: ignore[arg-type]
-        publish(publisher, 3)
+        publish(publisher, CAPACITY + 2)  # one sample more than a ring keeps
         registry.remove_publisher(publisher)  # type: ignore[arg-type]
     columns, lost = registry.take_trace("me", 1000)
-    assert (len(samples_of(columns)), lost) == (2 * controls.ENDED_LIMIT, 6)
+    kept = controls.ENDED_LIMIT * CAPACITY
+    assert (len(samples_of(columns)), lost) == (kept, (controls.ENDED_LIMIT + 3) * (CAPACITY + 1) - kept)
 
 
 def test_an_endpoint_that_was_forgotten_is_not_kept(registry: Registry) -> None:
