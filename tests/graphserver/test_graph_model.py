@@ -51,7 +51,7 @@ from ezmsg.protocol.messages.endpoints import (
 )
 from ezmsg.protocol.messages.events import FollowTopology, Gap, Reset, TopologyEvent
 from ezmsg.protocol.messages.handshake import Hello
-from ezmsg.protocol.messages.requests import HandleRequest, Responded, RouteRequest
+from ezmsg.protocol.messages.requests import EndTraces, HandleRequest, Responded, RouteRequest
 from ezmsg.protocol.messages.sessions import ClearSession, CloseSession, Connect, Disconnect, Done, EdgeChanged
 from ezmsg.protocol.messages.settings import (
     ApplySetting,
@@ -69,7 +69,10 @@ from ezmsg.protocol.model.settings import SettingsChangedEvent
 from ezmsg.protocol.model.topology import TopologyChangedEvent
 from ezmsg.protocol.revisions import CURRENT
 
-ASKED_OF_CLIENTS = {ApplyRoutes, PausePublishing, ResumePublishing, AwaitReleases, HandleRequest, ApplySetting}
+ASKED_OF_CLIENTS = {
+    *(ApplyRoutes, PausePublishing, ResumePublishing, AwaitReleases),
+    *(HandleRequest, ApplySetting, EndTraces),
+}
 
 PUBLISHERS = [UUID(int=number) for number in range(11, 16)]
 SUBSCRIBERS = [UUID(int=number) for number in range(21, 26)]

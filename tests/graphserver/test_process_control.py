@@ -1,7 +1,7 @@
 """Routed requests and settings over real sockets: who is asked, what comes back, what everybody hears of it."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from tests.graphserver.conftest import RawClient
@@ -11,7 +11,7 @@ from ezmsg.protocol import connection as protocol
 from ezmsg.protocol import errors
 from ezmsg.protocol.messages.events import Reset
 from ezmsg.protocol.messages.processes import RegisterProcess
-from ezmsg.protocol.messages.requests import Responded, RouteRequest
+from ezmsg.protocol.messages.requests import EndTraces, HandleRequest, Responded, RouteRequest
 from ezmsg.protocol.messages.sessions import CloseSession, Done, OpenSession, RegisterMetadata, TakeSnapshot
 from ezmsg.protocol.messages.settings import (
     FollowSettings,
@@ -213,3 +213,47 @@ def test_numbers_of_another_run_begin_with_a_reset(owner: Owner, operator: RawCl
     assert reset == Reset(taken.epoch, taken.seq)
     assert isinstance(item, SettingsEvent)
     assert (item.event.seq, item.event.timestamp) == (taken.seq + 1, 6.0)
+
+
+# --- traces end with who wanted them ---------------------------------------------------------------------------
+
+
+def want_trace(owner: Owner, operator: RawClient, session: UUID | None = None, *, answer: bool = True) -> None:
+    waiting = operator.send(RouteRequest("A", "SET_PROFILING_TRACE", LONG_S, b"", session))
+    question = owner.next_question()
+    assert isinstance(question.body, HandleRequest)
+    if answer:
+        request_id = question.body.request.request_id
+        owner.answer(question, Responded(ProcessControlResponse(request_id, True)))
+        assert operator.wait(waiting).response.ok
+
+
+@pytest.mark.parametrize("answer", [True, False], ids=["answered", "not yet answered"])
+def test_a_process_is_told_that_a_client_is_gone_for_which_it_may_trace(
+    owner: Owner, operator: RawClient, answer: bool
+) -> None:
+    want_trace(owner, operator, answer=answer)
+    operator.close()
+    assert owner.next_question().body == EndTraces(PROCESS, operator.client_id)
+
+
+def test_a_process_is_told_that_a_session_is_closed_and_once(owner: Owner, operator: RawClient) -> None:
+    operator.ask(OpenSession(SESSION))
+    want_trace(owner, operator, SESSION)
+    want_trace(owner, operator, SESSION)
+    operator.ask(CloseSession(SESSION))
+    assert owner.next_question().body == EndTraces(PROCESS, SESSION)
+    operator.ask(OpenSession(SESSION, 2))
+    operator.ask(CloseSession(SESSION))
+    waiting = operator.send(RouteRequest("A", "PING", LONG_S))
+    assert isinstance(owner.next_question().body, HandleRequest), "nothing was told before"
+    operator.connection.cancel(waiting)
+
+
+def test_nobody_traces_for_a_session_of_somebody_else(owner: Owner, operator: RawClient, connect: Any) -> None:
+    other = connect().open()
+    other.ask(OpenSession(SESSION))
+    for session in (SESSION, uuid4()):
+        with pytest.raises(errors.UnknownSession):
+            operator.ask(RouteRequest("A", "SET_PROFILING_TRACE", LONG_S, b"", session))
+    assert owner.asked == []

@@ -42,6 +42,7 @@ class Inlet:
         self.leaky = leaky
         self.messages = asyncio.Queue()
         self.leases = 0
+        self.tracer = None
         self.waiting = asyncio.Event()
         self.closed = False
 

@@ -58,11 +58,11 @@ async def test_a_thread_that_died_holds_nobody_up(sent_before: int) -> None:
         token = window.try_take()
         assert token is not None
         window.hold(token, 1)
-        sender.send(number, token, "message")
+        sender.send(number, token, "message", 0)
     dead.close()
     for number in range(20):
         async with asyncio.timeout(30):
             token = await window.take()
         window.hold(token, 1)
-        sender.send(number, token, "message")
+        sender.send(number, token, "message", 0)
     assert window.busy == 0

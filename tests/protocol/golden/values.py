@@ -318,6 +318,7 @@ MESSAGES: tuple[Any, ...] = (
     requests.Responded(RESPONSE),
     requests.RouteRequest("SYSTEM/FILTER", "PING", 1.5, b"payload", SESSION),
     requests.HandleRequest(PROCESS, REQUEST, 1.5, CLIENT, SESSION),
+    requests.EndTraces(PROCESS, SESSION),
     channels.LinkHello(EXCHANGE, 4711),
     channels.OpenChannel(1, PUBLISHER, CLIENT, NONCE),
     channels.ChannelChallenge(1, NONCE, PROOF, 32),

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from ezmsg.control.operations import shut_down, take_dag, take_snapshot
     from ezmsg.control.payloads import decode_payload, encode_payload
     from ezmsg.control.process import ProcessControlClient
+    from ezmsg.control.profiling import (
+        profiling_snapshot,
+        profiling_snapshot_all,
+        profiling_trace,
+        set_profiling_trace,
+    )
     from ezmsg.control.requests import ping, process_stats, route_request
     from ezmsg.control.service import GraphService
     from ezmsg.control.session import Session
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     )
     from ezmsg.control.sharing import acquire, release
     from ezmsg.control.topics import require_topic
+    from ezmsg.control.trace_stream import follow_traces
     from ezmsg.control.watching import follow_settings, follow_topology
 
 __all__ = [
@@ -42,11 +49,16 @@ __all__ = [
     "find_token",
     "follow_settings",
     "follow_topology",
+    "follow_traces",
     "ping",
     "process_stats",
+    "profiling_snapshot",
+    "profiling_snapshot_all",
+    "profiling_trace",
     "release",
     "require_topic",
     "route_request",
+    "set_profiling_trace",
     "settings_events",
     "settings_snapshot",
     "shut_down",
@@ -72,11 +84,16 @@ _MODULES = {
     "find_token": "discovery",
     "follow_settings": "watching",
     "follow_topology": "watching",
+    "follow_traces": "trace_stream",
     "ping": "requests",
     "process_stats": "requests",
+    "profiling_snapshot": "profiling",
+    "profiling_snapshot_all": "profiling",
+    "profiling_trace": "profiling",
     "release": "sharing",
     "require_topic": "topics",
     "route_request": "requests",
+    "set_profiling_trace": "profiling",
     "settings_events": "settings",
     "settings_snapshot": "settings",
     "shut_down": "operations",

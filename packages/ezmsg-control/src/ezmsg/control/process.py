@@ -5,6 +5,7 @@ comes back, the process says again what it owns, and which settings its units ha
 """
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -18,11 +19,13 @@ from ezmsg.control.client import ControlConnection
 from ezmsg.control.discovery import find_address
 from ezmsg.control.errors import ProcessNotConnected
 from ezmsg.control.payloads import decode_payload, decode_response, encode_payload
-from ezmsg.control.process_answers import ProcessAnswers, RequestHandler
+from ezmsg.control.process_answers import PROFILING_OPERATIONS, ProcessAnswers, RequestHandler
+from ezmsg.control.process_profiling import Profiling, ProfilingAnswers
 from ezmsg.protocol.addresses import AddressType
-from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded
+from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded, EzmsgError
 from ezmsg.protocol.messages.processes import RegisterProcess, UpdateOwnership
-from ezmsg.protocol.messages.requests import HandleRequest, Responded
+from ezmsg.protocol.messages.requests import EndTraces, HandleRequest, Responded
+from ezmsg.protocol.messages.sessions import Done
 from ezmsg.protocol.messages.settings import ApplySetting, ReportSettings, SettingApplied, SettingsRecorded
 from ezmsg.protocol.model.process_control import (
     ProcessControlOperation,
@@ -33,6 +36,8 @@ from ezmsg.protocol.model.process_control import (
     SettingsFieldUpdateRequest,
 )
 from ezmsg.protocol.model.settings import SettingsSnapshotValue
+
+logger = logging.getLogger("ezmsg")
 
 SettingsHandler = Callable[[str, str, Any], Awaitable[SettingsSnapshotValue]]
 """Takes a component's address, a field's path and a plain value; validates, applies, returns what there is then."""
@@ -58,6 +63,7 @@ class ProcessControlClient:
         self._answers: ProcessAnswers | None = None
         self._handler: RequestHandler | None = None
         self._settings_handler: SettingsHandler | None = None
+        self._profiling: Profiling | None = None
         self._connecting = asyncio.Lock()
 
     @property
@@ -87,6 +93,8 @@ class ProcessControlClient:
             connection.answer(HandleRequest, self._handle, abandonable=True)
             connection.answer(ApplySetting, self._apply)
             connection.declare(self._say_again)
+            connection.answer(EndTraces, self._end_traces)
+            connection.on_lost(self._connection_lost)
             self._connection = connection
 
     async def close(self) -> None:
@@ -96,6 +104,8 @@ class ProcessControlClient:
         self._reported.clear()
         if connection is not None:
             await connection.close()
+        if self._profiling is not None:
+            self._profiling.end_all()
 
     # --- what it tells ------------------------------------------------------------------------------------
 
@@ -146,11 +156,30 @@ class ProcessControlClient:
         self._settings_handler = handler
         self._tell_answers()
 
+    def set_profiling(self, profiling: Profiling | None) -> None:
+        """Answer for the profile of the process with what ``profiling`` knows; without it, such requests fail."""
+        self._profiling = profiling
+        self._tell_answers()
+
     # --- what it is asked ---------------------------------------------------------------------------------
 
     async def _handle(self, message: HandleRequest) -> Responded:
         assert self._answers is not None
-        return Responded(await self._answers.respond(message.request, message.timeout_s))
+        origin = message.session_id or message.client_id
+        return Responded(await self._answers.respond(message.request, message.timeout_s, origin))
+
+    async def _end_traces(self, message: EndTraces) -> Done:
+        if self._profiling is not None:
+            self._profiling.end_trace(message.origin)
+        return Done()
+
+    def _connection_lost(self, _: EzmsgError) -> None:
+        if self._profiling is not None and (ended := self._profiling.end_all()):
+            logger.warning(
+                "Nothing is traced any more for %d client(s): without the graph server nobody would tell when they "
+                "are gone. They may ask again.",
+                ended,
+            )
 
     async def _apply(self, message: ApplySetting) -> SettingApplied:
         value = await self._applied(message)
@@ -172,7 +201,7 @@ class ProcessControlClient:
         response = await self._answers.respond(request, None)
         return decode_response(response, SettingsSnapshotValue)
 
-    async def _update_field(self, request: ProcessControlRequest) -> bytes:
+    async def _update_field(self, request: ProcessControlRequest, _: UUID | None) -> bytes:
         assert self._settings_handler is not None
         change = decode_payload(request.payload or b"", SettingsFieldUpdateRequest)
         value = await self._settings_handler(request.unit_address, change.field_path, change.value)
@@ -185,6 +214,11 @@ class ProcessControlClient:
         if self._answers is None:
             return
         self._answers.handler = self._handler
+        for operation in PROFILING_OPERATIONS:
+            self._answers.operations.pop(operation, None)
+        if self._profiling is not None:
+            answers = ProfilingAnswers(self._process_id, self._profiling)
+            self._answers.operations.update(answers.operations)
         if self._settings_handler is None:
             self._answers.operations.pop(ProcessControlOperation.UPDATE_SETTING_FIELD, None)
         else:

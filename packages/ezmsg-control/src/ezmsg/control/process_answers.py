@@ -31,13 +31,13 @@ from ezmsg.protocol.plain import safe_repr
 RequestHandler = Callable[[ProcessControlRequest], ProcessControlResponse | Awaitable[ProcessControlResponse]]
 """Answers a request; a coroutine function on the event loop of the connection, any other in a thread."""
 
-Operation = Callable[[ProcessControlRequest], Awaitable[bytes]]
-"""Answers a built-in operation with the payload of the response."""
+Operation = Callable[[ProcessControlRequest, UUID | None], Awaitable[bytes]]
+"""Answers a built-in operation, of the session or client with this id, with the payload of the response."""
 
 HANDLER_LIMIT = 64
 """How many requests the user's handler works on at a time; the others wait for their turn, or their deadline."""
 
-_PROFILING = frozenset(
+PROFILING_OPERATIONS = frozenset(
     {
         ProcessControlOperation.GET_PROFILING_SNAPSHOT,
         ProcessControlOperation.SET_PROFILING_TRACE,
@@ -71,11 +71,13 @@ class ProcessAnswers:
         self._probe = LatenessProbe(units_loop)
         self._slots = asyncio.Semaphore(limit)
 
-    async def respond(self, request: ProcessControlRequest, timeout_s: float | None) -> ProcessControlResponse:
+    async def respond(
+        self, request: ProcessControlRequest, timeout_s: float | None, origin: UUID | None = None
+    ) -> ProcessControlResponse:
         """Answer a request; after ``timeout_s`` seconds, with a failure."""
         try:
             async with asyncio.timeout(timeout_s) as deadline:
-                response = await self._respond(request)
+                response = await self._respond(request, origin)
         except TimeoutError as error:
             if not deadline.expired():
                 return self._failed(request, _Code.HANDLER_ERROR, _handler_failed(error))
@@ -91,14 +93,14 @@ class ProcessAnswers:
             return self._failed(request, _Code.HANDLER_ERROR, _handler_failed(error))
         return response
 
-    async def _respond(self, request: ProcessControlRequest) -> ProcessControlResponse:
+    async def _respond(self, request: ProcessControlRequest, origin: UUID | None) -> ProcessControlResponse:
         operation = self.operations.get(request.operation)
         if operation is not None:
-            payload = await operation(request)
+            payload = await operation(request, origin)
             return ProcessControlResponse(request.request_id, True, payload, process_id=self._process_id)
         if self.handler is not None:
             return self._checked(request, await self._call(self.handler, request))
-        if request.operation in _PROFILING:
+        if request.operation in PROFILING_OPERATIONS:
             reason = f"this process does not offer {_name(request)}"
             return self._failed(request, _Code.UNSUPPORTED_OPERATION, reason)
         reason = f"Unsupported process control operation: {_name(request)}; the process has no request handler"
@@ -145,10 +147,10 @@ class ProcessAnswers:
 
     # --- built in -----------------------------------------------------------------------------------------
 
-    async def _ping(self, _: ProcessControlRequest) -> bytes:
+    async def _ping(self, _: ProcessControlRequest, __: UUID | None) -> bytes:
         return encode_payload(ProcessPing(self._process_id, os.getpid(), socket.gethostname(), time.time()))
 
-    async def _stats(self, _: ProcessControlRequest) -> bytes:
+    async def _stats(self, _: ProcessControlRequest, __: UUID | None) -> bytes:
         lateness_s = await self._probe.lateness_s()
         return encode_payload(
             ProcessStats(

@@ -1,18 +1,22 @@
 """The graph as a program sees it: a session, and the publishers and subscribers made in it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 from uuid import UUID
 
-from ezmsg.control import requests, settings, sharing
+from ezmsg.control import profiling, requests, settings, sharing
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.errors import ProcessRequestFailed, SettingsCoercionError
 from ezmsg.control.payloads import decode_response, encode_payload
+from ezmsg.control.profile_windows import ProfileWindows
 from ezmsg.control.resynchronising import settings_changes, topology_changes
 from ezmsg.control.session import Session
+from ezmsg.control.trace_stream import follow_traces
+from ezmsg.control.traces import batch_of
 from ezmsg.core.publishing_settings import publish_settings
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
@@ -28,9 +32,19 @@ from ezmsg.protocol.model.process_control import (
     ProcessPing,
     ProcessStats,
 )
+from ezmsg.protocol.model.profiling import (
+    ProcessProfilingSnapshot,
+    ProcessProfilingTraceBatch,
+    ProcessTrace,
+    ProfilingStreamControl,
+    ProfilingTraceControl,
+    ProfilingTraceStreamBatch,
+)
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsSnapshotValue
 from ezmsg.protocol.model.snapshot import GraphSnapshot
 from ezmsg.protocol.model.topology import TopologyChangedEvent
+
+logger = logging.getLogger("ezmsg")
 
 T = TypeVar("T")
 
@@ -54,6 +68,7 @@ class GraphContext:
         self._connection: ControlConnection | None = None
         self._session: Session | None = None
         self._ensuring = asyncio.Lock()
+        self._windows = ProfileWindows()
 
     @property
     def graph_address(self) -> Address:
@@ -181,6 +196,8 @@ class GraphContext:
         :raises ProcessRequestFailed: if the response is a failure.
         :raises UnexpectedPayload: if it carries nothing, or something else.
         """
+        if expected_type is ProcessProfilingTraceBatch:  # it travels in columns
+            return cast("T", batch_of(decode_response(response, ProcessTrace)))
         return decode_response(response, expected_type)
 
     async def process_ping(self, unit_address: str, *, timeout: float = requests.DEFAULT_TIMEOUT_S) -> ProcessPing:
@@ -200,6 +217,80 @@ class GraphContext:
         :raises SessionRequired: outside ``async with``.
         """
         return await requests.process_stats(self._joined("process_stats"), unit_address, timeout)
+
+    # --- profiles of processes ----------------------------------------------------------------------------
+
+    async def process_profiling_snapshot(
+        self, unit_address: str, *, timeout: float = requests.DEFAULT_TIMEOUT_S
+    ) -> ProcessProfilingSnapshot:
+        """Return what the endpoints of a unit's process have counted.
+
+        Windows are those from this context's last snapshot of that process on; in its first one they are 0.
+
+        :raises ProcessRequestFailed: if it does not answer in time.
+        :raises SessionRequired: outside ``async with``.
+        """
+        connection = self._joined("process_profiling_snapshot")
+        return self._windows.fill(await profiling.profiling_snapshot(connection, unit_address, timeout))
+
+    async def profiling_snapshot_all(
+        self, *, timeout_per_process: float = profiling.ALL_TIMEOUT_S
+    ) -> dict[UUID, ProcessProfilingSnapshot]:
+        """Return what the endpoints of every process that owns units have counted; all are asked at once.
+
+        A process that does not answer in time is left out and named in the log.
+
+        :raises SessionRequired: outside ``async with``.
+        """
+        connection = self._joined("profiling_snapshot_all")
+        found, missing = await profiling.profiling_snapshot_all(connection, timeout_per_process)
+        for process_id, reason in missing.items():
+            logger.warning("There is no profile of process %s: %s", process_id, reason)
+        return {process_id: self._windows.fill(snapshot) for process_id, snapshot in found.items()}
+
+    async def process_set_profiling_trace(
+        self, unit_address: str, control: ProfilingTraceControl, *, timeout: float = requests.DEFAULT_TIMEOUT_S
+    ) -> ProcessControlResponse:
+        """Have a unit's process trace for this context, in place of what it traced for it before.
+
+        It ends with ``ttl_seconds``, else with this context. What others have traced is not touched. A response
+        that is not ``ok`` says why not; then nothing has changed.
+
+        :raises SessionRequired: outside ``async with``.
+        """
+        session_id = self._required("process_set_profiling_trace").id
+        connection = self._joined("process_set_profiling_trace")
+        return await profiling.set_profiling_trace(
+            connection, unit_address, control, timeout=timeout, session_id=session_id
+        )
+
+    async def process_profiling_trace_batch(
+        self, unit_address: str, *, max_samples: int = 1000, timeout: float = requests.DEFAULT_TIMEOUT_S
+    ) -> ProcessProfilingTraceBatch:
+        """Take what a unit's process has traced for this context since the last time, the oldest first.
+
+        :raises ProcessRequestFailed: if it does not answer in time.
+        :raises SessionRequired: outside ``async with``.
+        """
+        session_id = self._required("process_profiling_trace_batch").id
+        connection = self._joined("process_profiling_trace_batch")
+        return batch_of(
+            await profiling.profiling_trace(
+                connection, unit_address, max_samples, timeout=timeout, session_id=session_id
+            )
+        )
+
+    def subscribe_profiling_trace(
+        self, control: ProfilingStreamControl
+    ) -> AsyncIterator[ProfilingTraceStreamBatch]:
+        """Return what all processes trace for this context, as it comes; see :meth:`process_set_profiling_trace`.
+
+        Samples that it reads are in no other batch of this context.
+
+        :raises SessionRequired: outside ``async with``.
+        """
+        session_id = self._required("subscribe_profiling_trace").id
+        return follow_traces(self._joined("subscribe_profiling_trace"), control, session_id)
 
     # --- settings -----------------------------------------------------------------------------------------
 

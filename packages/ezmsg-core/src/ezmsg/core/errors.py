@@ -17,6 +17,7 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── UnknownEncoding              also a LookupError
     │   ├── UndersizedMemory
     │   ├── UninitializedMemory
+    │   ├── InvalidTraceControl          also a ValueError
     │   ├── NothingReceived        51xx  the synchronous API; also a TimeoutError
     │   ├── NotSent                      also a TimeoutError
     │   └── ContextNotOpen               also a RuntimeError
@@ -181,6 +182,19 @@ class UninitializedMemory(DataPlaneError):
 
     def sentence(self) -> str:
         return f"These {self.size} bytes hold no whole message. Read only what Marshal.to_mem has written."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class InvalidTraceControl(DataPlaneError, ValueError):
+    """Something was to be traced that cannot be; what was traced before still is."""
+
+    code: ClassVar[str] = "EZ-5011"
+    option: str
+    value: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"Nothing can be traced with {self.option} {self.value}: {self.reason}. Nothing was changed."
 
 
 # --- 51xx: the synchronous API ------------------------------------------------------------------------------

@@ -16,12 +16,14 @@ from ezmsg.graphserver.state.endpoints import Endpoints, Routes
 from ezmsg.graphserver.state.event_log import Cursor, E, EventLog
 from ezmsg.graphserver.state.operations import MakeBody, Operations, Question
 from ezmsg.graphserver.state.processes import Processes
+from ezmsg.graphserver.state.profiles import Profiles
 from ezmsg.graphserver.state.returning import Returning
 from ezmsg.graphserver.state.sessions import Session, Sessions
 from ezmsg.graphserver.state.settings import Settings
 from ezmsg.protocol.auth import channel_key
 from ezmsg.protocol.messages.endpoints import ApplyRoutes, RouteChange, Source
 from ezmsg.protocol.messages.events import Reset, TopologyEvent
+from ezmsg.protocol.messages.requests import EndTraces
 from ezmsg.protocol.messages.sessions import CompactSnapshot, SnapshotTaken
 from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot, SnapshotSession
 from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
@@ -38,6 +40,7 @@ class GraphState:
         self.endpoints = Endpoints(self.edges)
         self.sessions = Sessions()
         self.processes = Processes()
+        self.profiles = Profiles()
         self.settings = Settings(configuration.settings_history)
         self.topology: EventLog[TopologyEvent] = EventLog(configuration.topology_history)
         self.operations = Operations()
@@ -149,11 +152,19 @@ class GraphState:
         """End a session, and what it held with it."""
         effects, routes = self.clear_session(session, now)
         self.sessions.close(session)
-        return effects + self.apply_routes(routes)
+        return effects + self.apply_routes(routes) + self.end_traces(session.id)
+
+    def end_traces(self, origin: UUID) -> list[Effect]:
+        """Tell the processes that may trace for a session or client that it is gone."""
+        traced = [self.processes.find(process_id) for process_id in self.profiles.origin_gone(origin)]
+        return self.operations.ask(
+            [Question(process.peer, EndTraces(process.id, origin)) for process in traced if process is not None]
+        )
 
     def drop_peer(self, peer: PeerId, now: Moment) -> list[Effect]:
         """Let go of everything that a client was, as it is gone."""
-        if self.peers.pop(peer, None) is None:
+        left = self.peers.pop(peer, None)
+        if left is None:
             return []
         # Its own requests and endpoints first, so that nothing more is asked of it or told to it.
         effects = self.operations.drop_requests(peer)
@@ -161,7 +172,12 @@ class GraphState:
         for session in self.sessions.of_peer(peer):
             effects += self.end_session(session, now)
         for process in self.processes.drop_peer(peer):
+            self.profiles.process_gone(process.id)
             effects += self.process_changed(process.id, process.units, now)
+        if left.client_id in self.profiles and all(
+            other.client_id != left.client_id for other in self.peers.values()
+        ):
+            effects += self.end_traces(left.client_id)  # it has no other connection
         # What was asked of it last: who hears that it is gone must find that it owns nothing any more.
         return effects + self.operations.drop_calls(peer, now)
 
@@ -200,6 +216,7 @@ class GraphState:
         self.endpoints.validate()
         self.sessions.validate()
         self.processes.validate()
+        self.profiles.validate()
         self.settings.validate(self.sessions.component_owners, self.processes.unit_owners)
         self.changes.validate()
         self.returning.validate()

@@ -6,26 +6,29 @@ from typing import Any
 
 from ezmsg.core.blocking.calls import Calls
 from ezmsg.core.pubsub.channel import Lease
+from ezmsg.core.pubsub.subscriber import Subscriber
 
 
 class SyncLoan:
     """The context of :meth:`SyncSubscriber.recv_zero_copy`.
 
     :param take: returns the lease of the message that is lent.
-    :param loans: what is on loan on the event loop that the lease belongs to.
+    :param subscriber: whose message it is; its ``loans`` are those of the event loop that the lease belongs to.
     :param calls: the way to that event loop.
     """
 
-    __slots__ = ("_calls", "_lease", "_loans", "_take")
+    __slots__ = ("_calls", "_lease", "_subscriber", "_take", "_taken_ns")
 
-    def __init__(self, take: Callable[[], Lease], loans: list[Lease], calls: Calls, _topic: str) -> None:
+    def __init__(self, take: Callable[[], Lease], subscriber: Subscriber, calls: Calls) -> None:
         self._take = take
-        self._loans = loans
+        self._subscriber = subscriber
         self._calls = calls
         self._lease: Lease | None = None
+        self._taken_ns = 0
 
     def __enter__(self) -> Any:
         lease = self._take()
+        self._taken_ns = self._subscriber.took(lease)
         try:
             message = lease.view()
         except BaseException:
@@ -44,12 +47,13 @@ class SyncLoan:
     def _lend(self, lease: Lease) -> None:
         self._lease = lease
         if lease.lent:  # the event loop may be looking at the list; it is there that it is removed, too
-            self._loans.append(lease)
+            self._subscriber.loans.append(lease)
 
     def _end(self, lease: Lease) -> None:
         if lease.lent:
-            self._loans.remove(lease)
+            self._subscriber.loans.remove(lease)
         lease.release()
+        self._subscriber.let_go(self._taken_ns, lease)
 
 
 class SyncPrivateLoan(SyncLoan):
@@ -59,10 +63,12 @@ class SyncPrivateLoan(SyncLoan):
 
     def __enter__(self) -> Any:
         lease = self._take()
+        taken_ns = self._subscriber.took(lease)
         try:
             return lease.private()
         finally:
             release(self._calls, lease)
+            self._subscriber.let_go(taken_ns, lease)
 
 
 def release(calls: Calls, lease: Lease) -> None:

@@ -75,10 +75,12 @@ class SyncSubscriber:
         :raises ContextNotOpen: if the context is shut down, or is meanwhile.
         """
         lease = self.next_lease(timeout)
+        taken_ns = self._subscriber.took(lease)
         try:
             return lease.private()
         finally:
             release(self._calls, lease)
+            self._subscriber.let_go(taken_ns, lease)
 
     def recv_zero_copy(self, timeout: float | None = None) -> SyncLoan:
         """Lend the next message without copying it: ``with subscriber.recv_zero_copy(1.0) as message:``.
@@ -103,7 +105,7 @@ class SyncSubscriber:
         """Take the next message if one waits; :func:`release` must follow."""
         lease = self._queue.try_take()
         if lease is not None:
-            self._subscriber.messages_received += 1
+            self._subscriber.count(lease)
         return lease
 
     def next_lease(self, timeout: float | None) -> Lease:
@@ -132,14 +134,16 @@ class SyncSubscriber:
             with self._lend(lambda: lease) as message:
                 callback(message)
         else:
+            taken_ns = self._subscriber.took(lease)
             try:
                 callback(lease.private())
             finally:
                 release(self._calls, lease)
+                self._subscriber.let_go(taken_ns, lease)
         return True
 
     def _lend(self, take: Callable[[], Lease]) -> SyncLoan:
-        return self._loan(take, self._subscriber.loans, self._calls, self.topic)
+        return self._loan(take, self._subscriber, self._calls)
 
 
 def _share_there(subscriber: Subscriber, calls: Calls) -> SharedQueue:

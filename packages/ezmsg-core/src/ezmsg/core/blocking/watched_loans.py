@@ -8,21 +8,22 @@ from typing import Any
 from ezmsg.core.blocking.calls import Calls
 from ezmsg.core.blocking.loans import SyncLoan, release
 from ezmsg.core.pubsub.channel import Lease
+from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.pubsub.watched_loans import look
 
 
 class SyncWatchedLoan(SyncLoan):
     """A loan that says who keeps what was lent, once for each topic and place in the program."""
 
-    __slots__ = ("_held", "_topic")
+    __slots__ = ("_held",)
 
-    def __init__(self, take: Callable[[], Lease], loans: list[Lease], calls: Calls, topic: str) -> None:
-        super().__init__(take, loans, calls, topic)
-        self._topic = topic
+    def __init__(self, take: Callable[[], Lease], subscriber: Subscriber, calls: Calls) -> None:
+        super().__init__(take, subscriber, calls)
         self._held: list[Any] = []
 
     def __enter__(self) -> Any:
         lease = self._take()
+        self._taken_ns = self._subscriber.took(lease)
         try:
             message, guard = lease.guarded()
         except BaseException:
@@ -41,4 +42,4 @@ class SyncWatchedLoan(SyncLoan):
         to_be_looked_at = held and exc is None and not getattr(self._lease, "handed_on", False)
         super().__exit__(exc_type, exc, traceback)
         if to_be_looked_at:
-            look(self._topic, held, sys._getframe(1))
+            look(self._subscriber.topic, held, sys._getframe(1))

@@ -17,6 +17,7 @@ from ezmsg.core.errors import InvalidDecoration
 from ezmsg.core.graph.addressable import Addressable
 from ezmsg.core.graph.streams import InputStream, OutputStream
 from ezmsg.core.logs import logger
+from ezmsg.core.profiling.spans import add_span
 
 TASK_ATTR: Final = "__ez_task__"
 PUBLISHES_ATTR: Final = "__ez_publishes__"
@@ -104,7 +105,10 @@ def process(func: F) -> F:
 
 
 def timeit(func: F) -> F:
-    """Log in milliseconds how long each call of this function takes, its awaits included."""
+    """Log in milliseconds how long each call of this function takes, its awaits included.
+
+    In what a unit does with a message it is also a sample of ``user_span_ns``, while somebody traces the unit.
+    """
     if not callable(func):
         return _mark(func, "timeit")
     if inspect.isasyncgenfunction(func):
@@ -139,6 +143,7 @@ def _timed(func: Callable[..., Any], args: tuple[Any, ...]) -> Iterator[None]:
     try:
         yield
     finally:
+        add_span(start_ns, func.__name__)
         where = f"{args[0]._label()}:" if args and isinstance(args[0], Addressable) else ""
         logger.info("%s%s took %.3f ms", where, _name(func), (time.perf_counter_ns() - start_ns) / 1e6)
 

@@ -105,6 +105,7 @@ class Admission:
             link.control(ChannelRefused(message.number, "it has no such publisher any more"))
             return True
         sender = self._sender(link, message.number, publisher, asking.key)
+        sender.exchange_id = None if link.peer is None else link.peer.exchange_id
         link.fed[message.number] = sender
         self._admitted.setdefault(link, {})[message.number] = _Admitted(publisher, sender)
         link.control(ChannelOpened(message.number, publisher.next_message))

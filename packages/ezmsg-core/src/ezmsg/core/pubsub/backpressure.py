@@ -16,6 +16,7 @@ class Window:
         self.size = size
         self._free = list(range(size - 1, -1, -1))
         self._holders = [0] * size
+        self._freed_by: list[object] = [None] * size
         self._waiters: deque[asyncio.Future[int]] = deque()
         self._awaiting_return: dict[int, list[asyncio.Future[None]]] = {}
         self._on_free = on_free
@@ -56,14 +57,19 @@ class Window:
         """Say how many hold the message of a token, before any of them can let go."""
         self._holders[token] = holders
 
-    def release(self, token: int) -> None:
+    def release(self, token: int, holder: object = None) -> None:
         """One holder lets go."""
         self._holders[token] -= 1
         if self._holders[token] == 0:
-            self.give_back(token)
+            self.give_back(token, holder)
 
-    def give_back(self, token: int) -> None:
-        """Return a token whose message nobody holds."""
+    def freed_by(self, token: int) -> object:
+        """Return who was the last to let go of a token that was waited for, and forget it."""
+        holder, self._freed_by[token] = self._freed_by[token], None
+        return holder
+
+    def give_back(self, token: int, holder: object = None) -> None:
+        """Return a token whose message nobody holds, and who was the last to."""
         if self._on_free is not None:
             self._on_free(token)
         if self._awaiting_return:
@@ -71,6 +77,7 @@ class Window:
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
+                self._freed_by[token] = holder
                 waiter.set_result(token)
                 return
         self._free.append(token)

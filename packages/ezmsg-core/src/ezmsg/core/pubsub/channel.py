@@ -10,16 +10,35 @@ import numpy as np
 
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.payload import Array, unset_memory
+from ezmsg.core.profiling import trace_sources
+
+
+class Source(Protocol):
+    """Where a message comes from, as profiles tell it."""
+
+    kind: str
+    number_in_traces: int
+
+
+class Nowhere:
+    """The source of what no publisher has sent."""
+
+    kind = "LOCAL"
+    number_in_traces = 0
+
+
+NOWHERE = Nowhere()
 
 
 class Lease(ABC):
     """One message, held for the subscribers that were given it until the last of them lets go.
 
-    ``number`` counts the publisher's messages from 0. ``lent`` says whether views of the message lie in memory that
-    is used again after the lease; ``handed_on`` is set when such a view was published again inside this process.
+    ``number`` counts the publisher's messages from 0, ``source`` is the channel that it came by, ``size`` how many
+    bytes of it are counted. ``lent`` says whether views of the message lie in memory that is used again after the
+    lease; ``handed_on`` is set when such a view was published again inside this process.
     """
 
-    __slots__ = ("_missing", "_value", "handed_on", "holders", "number")
+    __slots__ = ("_missing", "_value", "handed_on", "holders", "number", "size", "source")
 
     lent: bool = False
     handed_on: bool
@@ -39,8 +58,10 @@ class Lease(ABC):
         """How many messages of this kind may wait before a publisher has to."""
         return sys.maxsize if self.channel is None else self.channel.room
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, source: Source = NOWHERE, size: int = 0) -> None:
         self.number = number
+        self.source = source
+        self.size = size
         self.holders = 0  # how many subscribers hold the message
         self._missing = True
         self._value: Any = None
@@ -88,8 +109,8 @@ class EncodedLease(Lease):
 
     lent = True
 
-    def __init__(self, number: int, token: int, memory: memoryview, codec: Codec) -> None:
-        super().__init__(number)
+    def __init__(self, number: int, token: int, memory: memoryview, source: Source, codec: Codec) -> None:
+        super().__init__(number, source, len(memory))
         self._token = token
         self._memory = memory
         self._codec = codec
@@ -104,7 +125,7 @@ class EncodedLease(Lease):
     def detached(self) -> Lease:
         body = unset_memory(len(self._memory))
         body[:] = self._memory
-        return DetachedLease(self.number, body.toreadonly(), self._codec)
+        return DetachedLease(self.number, body.toreadonly(), self.source, self._codec)
 
     def guarded(self) -> tuple[Any, Array | None]:
         return decode_guarded(self._memory, self._codec)
@@ -120,8 +141,8 @@ class DetachedLease(EncodedLease):
 
     lent = False
 
-    def __init__(self, number: int, memory: memoryview, codec: Codec) -> None:
-        super().__init__(number, -1, memory, codec)
+    def __init__(self, number: int, memory: memoryview, source: Source, codec: Codec) -> None:
+        super().__init__(number, -1, memory, source, codec)
         self.holders = 1
 
     def detached(self) -> Lease:
@@ -163,6 +184,7 @@ class Channel:
         self.receivers = receivers
         self.num_buffers = num_buffers
         self.next_message = 0
+        self.number_in_traces = trace_sources.add(self)
         self.over = asyncio.Event()  # nothing more will come
 
     @property

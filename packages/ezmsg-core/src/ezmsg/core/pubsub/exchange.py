@@ -16,6 +16,7 @@ from ezmsg.control.client import ControlConnection
 from ezmsg.control.discovery import find_address
 from ezmsg.core.errors import InvalidOption, PeerLost
 from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.core.profiling.registry import REGISTRY
 from ezmsg.core.pubsub.admission import Admission
 from ezmsg.core.pubsub.channel import Channel, Receiver
 from ezmsg.core.pubsub.links import Links
@@ -169,6 +170,7 @@ class Exchange:
         """
         await self._listen_for(publisher)
         self.publishers[publisher.id] = publisher
+        REGISTRY.add_publisher(publisher)
         try:
             joined = await self._connection.request(self._declaration(publisher))
         except BaseException:
@@ -185,6 +187,7 @@ class Exchange:
 
     def _forget_publisher(self, publisher: Feeding) -> None:
         del self.publishers[publisher.id]
+        REGISTRY.remove_publisher(publisher)
         self._admission.forget(publisher)
         address = self._own_addresses.pop(publisher.id, None)
         if address is not None:
@@ -196,10 +199,12 @@ class Exchange:
         :raises EzmsgError: if the server refuses it.
         """
         self._subscribers[subscriber.id] = subscriber
+        REGISTRY.add_subscriber(subscriber)
         try:
             joined = await self._connection.request(DeclareSubscriber(subscriber.id, subscriber.topic))
         except BaseException:
             del self._subscribers[subscriber.id]
+            REGISTRY.remove_subscriber(subscriber)
             self._routes.drop_receiver(subscriber)
             await self._tell_withdrawn(subscriber.id)
             raise
@@ -208,9 +213,14 @@ class Exchange:
     async def leave_subscriber(self, subscriber: Hearing) -> None:
         """Withdraw a subscriber and give back its share of the exchange."""
         del self._subscribers[subscriber.id]
+        REGISTRY.remove_subscriber(subscriber)
         self._routes.drop_receiver(subscriber)
         await self._tell_withdrawn(subscriber.id)
         await self.release()
+
+    def heard_by(self, subscriber: Receiver) -> list[UUID]:
+        """Return the ids of the publishers that a subscriber hears; any thread may ask."""
+        return self._routes.heard_by(subscriber)
 
     async def _tell_withdrawn(self, endpoint_id: UUID) -> None:
         try:
@@ -300,6 +310,7 @@ class Exchange:
             if publisher is not None and not attached.done():
                 strict = publisher.options.strict_views
                 sender = LocalSender(publisher.window, channel, home.mailbox, self.mailbox, strict_views=strict)
+                sender.exchange_id = self.id
                 channel.num_buffers = publisher.window.size
                 channel.detach = lambda: _run_on(home, self, lambda: publisher.detach(sender))
                 publisher.attach(sender)

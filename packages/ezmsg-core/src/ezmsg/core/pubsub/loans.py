@@ -7,11 +7,13 @@ subscriber of this process gets the same memory, and reads it later. So whoever 
 
 import asyncio
 from collections.abc import Sequence
+from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from ezmsg.core.messages.memory import memory_used
+from ezmsg.core.profiling.tracers import SETTLE_MASK, SubscriberTracer
 from ezmsg.core.pubsub.channel import Lease
 
 _open: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Lease]] = WeakKeyDictionary()
@@ -51,6 +53,9 @@ class Lender(Protocol):
 
     topic: str
     loans: list[Lease]
+    tracer: SubscriberTracer | None
+
+    def took(self, lease: Lease) -> int: ...
 
     async def next_lease(self) -> Lease: ...
 
@@ -60,14 +65,19 @@ class Lender(Protocol):
 class Loan:
     """The context of :meth:`Subscriber.recv_zero_copy`."""
 
-    __slots__ = ("_lease", "_subscriber")
+    __slots__ = ("_lease", "_subscriber", "_taken_ns")
 
     def __init__(self, subscriber: Lender) -> None:
         self._subscriber = subscriber
         self._lease: Lease | None = None
+        self._taken_ns = 0  # it is not traced
 
     async def __aenter__(self) -> Any:
         lease = await self._subscriber.next_lease()
+        tracer = self._subscriber.tracer
+        if tracer is not None:
+            tracer.latest = lease
+            self._taken_ns = perf_counter_ns()
         try:
             message = lease.view()
         except BaseException:
@@ -86,6 +96,15 @@ class Loan:
             if lease.lent:
                 self._subscriber.loans.remove(lease)
             lease.release()
+            if self._taken_ns:
+                tracer = self._subscriber.tracer
+                if tracer is not None:
+                    # As SubscriberTracer.let_go has it, at less cost: this is once for each message.
+                    number = lease.number
+                    note = tracer.leased
+                    note((self._taken_ns, perf_counter_ns(), number, lease.source.number_in_traces))
+                    if not number & SETTLE_MASK:
+                        tracer.settle_many()
 
 
 class PrivateLoan(Loan):

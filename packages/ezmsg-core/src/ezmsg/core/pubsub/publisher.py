@@ -5,11 +5,16 @@ import copy
 import logging
 import os
 import time
+from time import perf_counter_ns
 from typing import Any, Self
 from uuid import UUID, uuid4
 
+import numpy as np
+
 from ezmsg.core.errors import EndpointClosed, UnencodableMessage
 from ezmsg.core.messages.active import CODEC
+from ezmsg.core.profiling.object_size import object_size
+from ezmsg.core.profiling.tracers import PublisherTracer
 from ezmsg.core.pubsub.backpressure import Window
 from ezmsg.core.pubsub.exchange import Exchange
 from ezmsg.core.pubsub.loans import is_lent_elsewhere
@@ -47,7 +52,9 @@ _GUARD = object()
 class Publisher:
     """Sends messages; made with :meth:`create` or :meth:`GraphContext.publisher`.
 
-    ``undelivered`` counts the messages that :meth:`wait_closed` gave up on.
+    ``undelivered`` counts the messages that :meth:`wait_closed` gave up on. ``bytes_published`` and ``waits`` are
+    for profiles; the latter says how many broadcasts wait for a buffer, and the sum of all waits in nanoseconds,
+    where each of these many counts as if it had ended at time 0.
     """
 
     def __init__(
@@ -66,6 +73,9 @@ class Publisher:
         self.options = options
         self.secret = os.urandom(32)
         self.next_message = 0
+        self.bytes_published = 0
+        self.waits = (0, 0)
+        self.tracer: PublisherTracer | None = None
         self.undelivered = 0
         self.window = Window(options.num_buffers, on_free=self._token_free)
         self._exchange = exchange
@@ -127,6 +137,11 @@ class Publisher:
         return self._running.is_set()
 
     @property
+    def senders(self) -> tuple[Sender, ...]:
+        """Its ends of the channels that it feeds."""
+        return self._senders
+
+    @property
     def log_name(self) -> str:
         """How log lines name this publisher."""
         return f"pub_{self.topic}:{self.id}"
@@ -157,22 +172,29 @@ class Publisher:
         """
         if self._turn_due or self.next_message % TURN_MESSAGES == TURN_MESSAGES - 1:
             self._turn_due = False
+            if (tracer := self.tracer) is not None:
+                tracer.settle_many()
             await asyncio.sleep(0)
         self._check_open()
+        waited_ns: tuple[int, int] | None = None
         while True:
             while not self._running.is_set():
                 await self._running.wait()
                 self._check_open()
             if not self._senders:
-                self.next_message += 1
+                self._skip_message()
                 return
             token = self.window.try_take()
             if token is not None:
                 break
-            token = await self._take_blocked()
+            began_ns = perf_counter_ns()
+            token = await self._take_blocked(began_ns)
+            waited_ns = began_ns, perf_counter_ns()
             if self._running.is_set():
                 break
             self.window.give_back(token)  # it was paused meanwhile, and may be asked whether all buffers are back
+        if waited_ns is not None and (tracer := self.tracer) is not None:
+            tracer.waited((*waited_ns, self.next_message))
         try:
             self._send(token, obj)
         except BaseException:
@@ -181,6 +203,8 @@ class Publisher:
 
     def attach(self, sender: Sender) -> None:
         """Send on one channel more, from the next message on."""
+        sender.messages_before = self.next_message
+        sender.bytes_before = self.bytes_published
         self._set_senders((*self._senders, sender))
 
     def detach(self, sender: Sender) -> None:
@@ -208,19 +232,31 @@ class Publisher:
     def _send(self, token: int, obj: Any) -> None:
         senders = self._senders
         if not senders:  # the last one left while this message waited for a buffer
-            self.next_message += 1
+            self._skip_message()
             self.window.give_back(token)
             return
         if self._local and is_lent_elsewhere(obj):
             obj = self._copied(obj)
         number = self.next_message
         if self._shared or self._tcp:
-            self._send_encoded(number, token, obj)
+            size = self._send_encoded(number, token, obj)
         else:
             self.window.hold(token, len(senders))
+            size = obj.nbytes if type(obj) is np.ndarray else object_size(obj)
+        tracer = self.tracer  # looked at once, as another thread may set it
+        if tracer is not None:
+            note = tracer.published  # in two steps, as a callable attribute is slow to be found as a method
+            note(perf_counter_ns())
         self.next_message = number + 1
+        self.bytes_published += size
         for local in self._local:
-            local.send(number, token, obj)
+            local.send(number, token, obj, size)
+
+    def _skip_message(self) -> None:
+        """Count a message that nobody hears."""
+        if (tracer := self.tracer) is not None:
+            tracer.published(perf_counter_ns())
+        self.next_message += 1
 
     def _copied(self, obj: Any) -> Any:
         try:
@@ -230,8 +266,11 @@ class Publisher:
                 topic=self.topic, type_name=type(obj).__qualname__, reason=said(error)
             ) from error
 
-    def _send_encoded(self, number: int, token: int, obj: Any) -> None:
-        """Everything that can fail comes before the first channel gets the message."""
+    def _send_encoded(self, number: int, token: int, obj: Any) -> int:
+        """Send to other processes; return the payload's size.
+
+        Everything that can fail comes before the first channel gets the message.
+        """
         try:
             payload = CODEC.encode(obj)
         except Exception as error:  # whatever a user's class raises when it is pickled
@@ -249,14 +288,26 @@ class Publisher:
         if body is not None:
             for tcp in self._tcp:
                 tcp.send(number, token, body)
+        return payload.size
 
-    async def _take_blocked(self) -> int:
+    async def _take_blocked(self, began_ns: int) -> int:
         now = time.monotonic()
         if now - self._warned_at > WARN_AGAIN_S and "EZMSG_DISABLE_BACKPRESSURE_WARNING" not in os.environ:
             self._warned_at = now
             logger.warning("%s under subscriber backpressure!", self.topic)
         self._let_closed_loops_go()
-        return await self.window.take()
+        waiting, sum_ns = self.waits
+        self.waits = waiting + 1, sum_ns - began_ns
+        try:
+            token = await self.window.take()
+        finally:
+            ended_ns = perf_counter_ns()
+            waiting, sum_ns = self.waits
+            self.waits = waiting - 1, sum_ns + ended_ns
+        last = self.window.freed_by(token)
+        if isinstance(last, Sender):
+            last.waited_ns += ended_ns - began_ns
+        return token
 
     def _let_closed_loops_go(self) -> None:
         """Let nobody wait for a subscriber whose event loop was closed without a word, now or later."""

@@ -1,23 +1,20 @@
 """What the exchange needs of the endpoints that it joins, so that it need not know their classes."""
 
 from typing import Protocol
-from uuid import UUID
 
+from ezmsg.core.profiling.endpoints import ProfiledPublisher, ProfiledSubscriber
 from ezmsg.core.pubsub.backpressure import Window
 from ezmsg.core.pubsub.channel import Receiver
 from ezmsg.core.pubsub.options import PublisherOptions
 from ezmsg.core.transports.sender import Sender
 
 
-class Feeding(Protocol):
+class Feeding(ProfiledPublisher, Protocol):
     """A publisher, as the exchange sees it."""
 
-    id: UUID
-    topic: str
     secret: bytes
     options: PublisherOptions
     window: Window
-    next_message: int
 
     def attach(self, sender: Sender) -> None: ...
 
@@ -30,8 +27,5 @@ class Feeding(Protocol):
     async def sync(self) -> None: ...
 
 
-class Hearing(Receiver, Protocol):
+class Hearing(Receiver, ProfiledSubscriber, Protocol):
     """A subscriber, as the exchange sees it."""
-
-    id: UUID
-    topic: str

@@ -124,8 +124,8 @@ class Routes:
                     self._close_channel(route.channel)
 
     def heard_by(self, receiver: Receiver) -> list[UUID]:
-        """Return the ids of the publishers that a subscriber hears, or is about to."""
-        return [identity for identity, route in self._routes.items() if receiver in route.receivers]
+        """Return the ids of the publishers that a subscriber hears, or is about to; any thread may ask."""
+        return [identity for identity, route in list(self._routes.items()) if receiver in route.receivers]
 
     def ended(self, channel: Channel) -> None:
         """A publisher is gone, and its channel with it."""

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import sys
+import time
 from typing import Any, Self
 from uuid import UUID, uuid4
 
 from ezmsg.core.errors import EndpointClosed, InvalidOption
+from ezmsg.core.profiling.tracers import SubscriberTracer
 from ezmsg.core.pubsub.channel import Channel, Lease
 from ezmsg.core.pubsub.exchange import Exchange
 from ezmsg.core.pubsub.leaky import LeakyQueue, Queue
@@ -43,6 +45,9 @@ class Subscriber:
         self.topic = topic
         self.leaky = leaky
         self.messages_received = 0
+        self.bytes_received = 0
+        self.kind_last = "UNKNOWN"
+        self.tracer: SubscriberTracer | None = None
         self.loans = open_loans()
         self._exchange = exchange
         self._queue = LeakyQueue(max_queue or 1) if leaky else Queue()
@@ -87,6 +92,21 @@ class Subscriber:
         """How many messages a leaky subscriber has let go of unread."""
         return self._queue.dropped
 
+    @property
+    def queued(self) -> int:
+        """How many messages wait to be received."""
+        return len(self._queue)
+
+    @property
+    def exchange_id(self) -> UUID:
+        """What names the event loop that it lives on."""
+        return self._exchange.id
+
+    @property
+    def publisher_ids(self) -> list[UUID]:
+        """The publishers that it hears."""
+        return self._exchange.heard_by(self)
+
     def put(self, lease: Lease) -> None:
         """Take a message from a channel."""
         if self._closed:
@@ -116,10 +136,12 @@ class Subscriber:
         :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
         """
         lease = await self.next_lease()
+        taken_ns = self.took(lease)
         try:
             return lease.private()
         finally:
             lease.release()
+            self.let_go(taken_ns, lease)
 
     def recv_zero_copy(self) -> Loan:
         """Lend the next message without copying it: ``async with subscriber.recv_zero_copy() as message:``.
@@ -161,8 +183,43 @@ class Subscriber:
                 await waiter
             finally:
                 self._waiting.remove(waiter)
+        lease = queue.take()
         self.messages_received += 1
-        return queue.take()
+        self.bytes_received += lease.size
+        self.kind_last = lease.source.kind
+        return lease
+
+    def count(self, lease: Lease) -> None:
+        """Count a message that another way than :meth:`next_lease` was taken."""
+        self.messages_received += 1
+        self.bytes_received += lease.size
+        self.kind_last = lease.source.kind
+
+    # --- measurements -------------------------------------------------------------------------------------
+
+    def took(self, lease: Lease) -> int:
+        """Note that a message was taken; return when, for :meth:`let_go`, or 0 if nobody wants to know."""
+        if (tracer := self.tracer) is None:  # looked at once, as another thread may set it
+            return 0
+        tracer.latest = lease
+        return time.perf_counter_ns()
+
+    def let_go(self, taken_ns: int, lease: Lease) -> None:
+        """Note that a message was released."""
+        if taken_ns and (tracer := self.tracer) is not None:
+            tracer.let_go(taken_ns, lease)
+
+    def begin_profile(self) -> int:
+        """Begin to measure what is done with the message taken last; :meth:`end_profile` takes what is returned."""
+        return time.perf_counter_ns()
+
+    def end_profile(self, start_ns: int, label: str | None = None) -> None:
+        """End a measurement: while the subscriber is traced it becomes a sample of ``user_span_ns``.
+
+        :param label: what names it, as the name of a function does in a unit.
+        """
+        if (tracer := self.tracer) is not None:
+            tracer.add_span(start_ns, tracer.latest, label or "")
 
     def _wake(self) -> None:
         for waiter in self._waiting:

@@ -37,6 +37,7 @@ class WatchedLoan(Loan):
 
     async def __aenter__(self) -> Any:
         lease = await self._subscriber.next_lease()
+        self._taken_ns = self._subscriber.took(lease)
         try:
             message, guard = lease.guarded()
         except BaseException:

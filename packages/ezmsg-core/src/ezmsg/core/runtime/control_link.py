@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ezmsg.control.errors import ProcessNotConnected, SettingsFixed
-from ezmsg.control.process import ProcessControlClient
 from ezmsg.core.graph.metadata import SETTINGS_STREAM
 from ezmsg.core.graph.unit import Unit
+from ezmsg.core.processclient import ProcessControlClient
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.runtime.loops import new_event_loop
 from ezmsg.core.runtime.tasks import Observer

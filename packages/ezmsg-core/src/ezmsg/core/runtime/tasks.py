@@ -19,6 +19,7 @@ from ezmsg.core.graph.bindings import bound_stream, subscription_of
 from ezmsg.core.graph.streams import InputStream, Stream
 from ezmsg.core.graph.termination import Complete, NormalTermination
 from ezmsg.core.graph.unit import Unit
+from ezmsg.core.profiling.spans import span_of_task
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
 
@@ -87,30 +88,38 @@ class RunningUnit:
 
     async def _read_one(self, subscriber: Subscriber, functions: list[Function]) -> None:
         if subscriber.leaky:
-            await self._call_all(functions, await subscriber.recv())
+            await self._call_all(subscriber, functions, await subscriber.recv())
             return
         async with subscriber.recv_zero_copy() as message:
-            await self._call_all(functions, message)
+            await self._call_all(subscriber, functions, message)
 
     async def _read_observed(self, observer: Observer, subscriber: Subscriber, functions: list[Function]) -> None:
         lease = await subscriber.next_lease()
+        taken_ns = subscriber.took(lease)
         try:
             # The observer keeps it for longer than the lease, so that it may not lie in memory that is lent.
             message = lease.private() if lease.lent or subscriber.leaky else lease.view()
             try:
-                observer(message, await self._call_all(functions, message))
+                observer(message, await self._call_all(subscriber, functions, message))
             except BaseException as error:
                 observer(message, error)
                 raise
         finally:
             lease.release()
+            subscriber.let_go(taken_ns, lease)
 
-    async def _call_all(self, functions: list[Function], message: Any) -> BaseException | None:
+    async def _call_all(
+        self, subscriber: Subscriber, functions: list[Function], message: Any
+    ) -> BaseException | None:
         """Call functions in turn; return what the last of them that failed has raised."""
         failure = None
         for function in tuple(functions):
             try:
-                await self._call(function.__name__, function, message)
+                if (tracer := subscriber.tracer) is None:
+                    await self._call(function.__name__, function, message)
+                else:
+                    with span_of_task(tracer, function.__name__):
+                        await self._call(function.__name__, function, message)
             except Complete:
                 functions.remove(function)
                 logger.info("%s:%s is complete", self.unit.address, function.__name__)

@@ -28,8 +28,8 @@ class LocalLease(Lease):
 
     __slots__ = ("_object", "_sender", "_token", "lent")
 
-    def __init__(self, number: int, token: int, obj: object, sender: "LocalSender") -> None:
-        super().__init__(number)
+    def __init__(self, number: int, token: int, obj: object, size: int, sender: "LocalSender") -> None:
+        super().__init__(number, sender.channel, size)
         self._token = token
         self._object: object = obj
         self._sender = sender
@@ -92,7 +92,7 @@ class CopyLease(Lease):
     __slots__ = ("_error",)
 
     def __init__(self, original: LocalLease) -> None:
-        super().__init__(original.number)
+        super().__init__(original.number, original.source, original.size)
         self.holders = 1
         self._error: Exception | None = None
         try:
@@ -155,10 +155,10 @@ class LocalSender(Sender):
         self._lenders: dict[int, tuple[Lease, ...]] = {}
         self._unprotected: set[type] = set()
 
-    def send(self, number: int, token: int, obj: object) -> None:
-        """Hand an object over."""
+    def send(self, number: int, token: int, obj: object, size: int) -> None:
+        """Hand an object over, of which so many bytes are counted."""
         self.hold(token)
-        lease = self._lease(number, token, obj, self)
+        lease = self._lease(number, token, obj, size, self)
         if self._loans:
             lease.lent = self._borrow(token, obj)
         if self._same_loop:

@@ -1,10 +1,16 @@
 """The publisher's end of a channel: what every transport's end has in common."""
 
+from uuid import UUID
+
 from ezmsg.core.pubsub.backpressure import Window
 
 
 class Sender:
     """Keeps count of the messages that the other end still holds.
+
+    ``exchange_id`` names the event loop at the other end. ``messages_before`` and ``bytes_before`` are what the
+    publisher had counted when it began to feed this channel, ``waited_ns`` how long it waited for buffers that this
+    channel was the last to release.
 
     A subclass adds ``send``, each with what its transport needs; all are called on the publisher's event loop.
     """
@@ -14,6 +20,10 @@ class Sender:
     def __init__(self, window: Window) -> None:
         self._window = window
         self._held: set[int] = set()
+        self.exchange_id: UUID | None = None
+        self.messages_before = 0
+        self.bytes_before = 0
+        self.waited_ns = 0
         self.closing = False  # the other end wants no more, and still holds something
 
     @property
@@ -29,12 +39,12 @@ class Sender:
         """The other end let go of a message; a token that it does not hold is ignored."""
         if token in self._held:
             self._held.discard(token)
-            self._window.release(token)
+            self._window.release(token, self)
 
     def abandon(self) -> None:
         """The other end is gone, and holds nothing any more."""
         while self._held:
-            self._window.release(self._held.pop())
+            self._window.release(self._held.pop(), self)
 
     async def end(self, next_message: int) -> int:
         """Send what waits and say that no more will come; return how many messages were not delivered."""

@@ -20,7 +20,7 @@ class SharedMemoryLease(EncodedLease):
     __slots__ = ("_channel",)
 
     def __init__(self, number: int, token: int, memory: memoryview, channel: "SharedMemoryChannel") -> None:
-        super().__init__(number, token, memory, channel.codec)
+        super().__init__(number, token, memory, channel, channel.codec)
         self._channel = channel
 
     @property

@@ -34,7 +34,7 @@ class TcpLease(EncodedLease):
     __slots__ = ("_channel",)
 
     def __init__(self, number: int, token: int, body: bytes | memoryview, channel: "TcpChannel") -> None:
-        super().__init__(number, token, memoryview(body).toreadonly(), channel.codec)
+        super().__init__(number, token, memoryview(body).toreadonly(), channel, channel.codec)
         self._channel = channel
 
     @property
@@ -42,7 +42,8 @@ class TcpLease(EncodedLease):
         return self._channel
 
     def detached(self) -> Lease:
-        return DetachedLease(self.number, self._memory, self._codec)  # its memory is used for nothing else
+        # Its memory is used for nothing else.
+        return DetachedLease(self.number, self._memory, self.source, self._codec)
 
     def _free(self) -> None:
         self._channel.release(self._token)

@@ -10,6 +10,7 @@ from ezmsg.graphserver.state.operations import Answer, Outcome, Question, Silenc
 from ezmsg.protocol.messages.requests import HandleRequest, Responded, RouteRequest
 from ezmsg.protocol.model.process_control import (
     ProcessControlErrorCode,
+    ProcessControlOperation,
     ProcessControlRequest,
     ProcessControlResponse,
 )
@@ -31,9 +32,20 @@ def route_request(state: GraphState, request: Request, body: RouteRequest) -> li
         return [request.reply(_responded(inner, body.timeout_s, process_id, outcome.answer))]
 
     process_id = process.id
+    if body.operation == ProcessControlOperation.SET_PROFILING_TRACE.value:
+        # Before it is answered: if who asks is gone by then, the process must still hear of it.
+        state.profiles.traced(_origin(state, request, client_id, body.session_id), process_id)
     handle = HandleRequest(process_id, inner, body.timeout_s, client_id, body.session_id)
     question = Question(process.peer, handle, refusable=True)
     return state.operations.route(request.peer, request.id, question, finish, deadline)
+
+
+def _origin(state: GraphState, request: Request, client_id: UUID, session_id: UUID | None) -> UUID:
+    """Return for whom something is traced; its end must be seen here.
+
+    :raises UnknownSession: if that is a session that this client does not have.
+    """
+    return client_id if session_id is None else state.sessions.require(session_id, request.peer).id
 
 
 def _responded(inner: ProcessControlRequest, timeout_s: float, process_id: UUID, answer: Answer) -> Responded:

@@ -83,6 +83,10 @@ class Processes:
         process_id = self._owner.get(unit)
         return None if process_id is None else self._processes[process_id]
 
+    def find(self, process_id: UUID) -> Process | None:
+        """Return the process of an id."""
+        return self._processes.get(process_id)
+
     def require_ownership(self, process_id: UUID, peer: PeerId, unit: str) -> None:
         """Refuse what a process says of a unit that it does not own.
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from attrs import frozen
 
+from ezmsg.protocol.messages.sessions import Done
 from ezmsg.protocol.model.process_control import ProcessControlRequest, ProcessControlResponse
 
 
@@ -46,4 +47,14 @@ class HandleRequest:
     session_id: UUID | None = None
 
 
-MESSAGES = (Responded, RouteRequest, HandleRequest)
+@frozen
+class EndTraces:
+    """The server tells a process that a session or client is gone for which it may trace messages."""
+
+    TAG: ClassVar[str] = "request.end_traces"
+    REPLY: ClassVar[type] = Done
+    process_id: UUID
+    origin: UUID
+
+
+MESSAGES = (Responded, RouteRequest, HandleRequest, EndTraces)

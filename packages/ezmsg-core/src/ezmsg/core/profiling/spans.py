@@ -1,0 +1,48 @@
+"""For how long a unit's functions work on a message: ``user_span_ns``, each labelled with the function's name.
+
+A span is the whole time of a call, also that in which it waits for something or for a buffer of its own publishers.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from attrs import frozen
+
+from ezmsg.core.profiling.tracers import Lease, SubscriberTracer
+
+
+@frozen
+class _Task:
+    """A function that works on a message, and who measures it."""
+
+    tracer: SubscriberTracer
+    lease: Lease | None
+    name: str
+
+
+_task: ContextVar[_Task | None] = ContextVar("_task", default=None)
+
+
+@contextmanager
+def span_of_task(tracer: SubscriberTracer, name: str) -> Iterator[None]:
+    """Measure a function of a unit that works on the message taken last."""
+    task = _Task(tracer, tracer.latest, name)
+    before = _task.set(task)
+    start_ns = time.perf_counter_ns()
+    try:
+        yield
+    finally:
+        tracer.add_span(start_ns, task.lease, name)
+        _task.reset(before)
+
+
+def add_span(start_ns: int, name: str) -> None:
+    """Add a span of something that is called, from a moment until now, by a function that is measured.
+
+    What has the name of that function itself is measured already.
+    """
+    task = _task.get()
+    if task is not None and task.name != name:
+        task.tracer.add_span(start_ns, task.lease, name)

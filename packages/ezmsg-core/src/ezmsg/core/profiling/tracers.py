@@ -1,0 +1,336 @@
+"""How endpoints measure while somebody wants it: they note a few integers a message, which are settled in bulk.
+
+To note them is one call of ``list.extend``, which is whole however threads alternate. All that costs more waits for
+two thousand of them, or for a reader, who may be another thread. It is done under a lock, for which an endpoint
+that has just noted something never waits. An endpoint that nobody traces has no tracer.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+from uuid import UUID
+from weakref import ref
+
+import numpy as np
+
+from ezmsg.core.profiling import trace_sources
+from ezmsg.core.profiling.recording import Recording
+from ezmsg.core.profiling.ring import Column, Rows
+from ezmsg.protocol.model.profiling import MetricTotals
+
+PUBLISH_DELTA = "publish_delta_ns"
+BACKPRESSURE_WAIT = "backpressure_wait_ns"
+LEASE_TIME = "lease_time_ns"
+USER_SPAN = "user_span_ns"
+METRICS = (PUBLISH_DELTA, BACKPRESSURE_WAIT, LEASE_TIME, USER_SPAN)
+
+SETTLE_MASK = 255
+"""An endpoint looks whether there is much to settle at each message whose number has these bits 0."""
+
+SETTLE_ROWS = 2048
+"""So many measurements are settled at a time."""
+
+LABELS_LIMIT = 1000
+"""So many labels are told apart at one endpoint; further ones share :data:`OTHER_LABELS`."""
+
+OTHER_LABELS = "(other labels)"
+
+_STEP = LABELS_LIMIT + 2  # more than there are labels
+
+CODES_LIMIT = 60_000
+"""So many combinations of metric, label and channel are told apart at one endpoint: their numbers have 16 bits."""
+
+Note = Callable[[tuple[int, ...]], None]
+"""Notes the integers of one measurement."""
+
+_discard: Note = deque[int](maxlen=0).extend
+_ignore: Callable[[int], object] = deque[int](maxlen=0).append
+
+
+class Lease(Protocol):
+    """A message that a subscriber has taken."""
+
+    number: int
+
+    @property
+    def source(self) -> "Source": ...
+
+
+class Source(Protocol):
+    """The channel that it came by."""
+
+    number_in_traces: int
+
+
+class Code(NamedTuple):
+    """What many samples have in common; the source is a channel's number, 0 for none."""
+
+    metric: str
+    label: str
+    source: int
+
+
+class Line:
+    """The measurements of one metric that are not yet settled: ``width`` integers each, one after the other."""
+
+    def __init__(self, metric: str, width: int) -> None:
+        self.metric = metric
+        self.noted: list[int] = []
+        self._width = width
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is worth while to settle them."""
+        return len(self.noted) >= SETTLE_ROWS * self._width
+
+    def take(self) -> Column:
+        """Take what is whole; in columns."""
+        count = len(self.noted) // self._width * self._width
+        noted = self.noted[:count]
+        del self.noted[:count]
+        return np.fromiter(noted, np.int64, count).reshape(-1, self._width).T
+
+
+class Tracer:
+    """What publishers' and subscribers' tracers have in common. It outlives the traces, as its totals only rise."""
+
+    def __init__(self, publisher_id: UUID | None, lines: Sequence[Line]) -> None:
+        self.publisher_id = publisher_id
+        self.totals: dict[str, MetricTotals] = {}
+        self.tasks: dict[str, MetricTotals] = {}
+        self.recordings: tuple[Recording, ...] = ()
+        self.codes: list[Code] = []
+        self._code_of: dict[Code, int] = {}
+        self._labels: list[str] = [""]
+        self._label_of: dict[str, int] = {"": 0}
+        self._lines = lines
+        self._lock = threading.Lock()
+        self._arm()
+
+    # --- who wants it ---------------------------------------------------------------------------------------
+
+    def add(self, recording: Recording) -> None:
+        """Measure for somebody more."""
+        self._change((*self.recordings, recording))
+
+    def remove(self, recording: Recording) -> None:
+        """Measure for somebody no more; what was measured until now still counts."""
+        self._change(tuple(other for other in self.recordings if other is not recording))
+
+    def read(self, recording: Recording, limit: int) -> tuple[Rows, int]:
+        """Take samples out of a recording, and the number of those that were lost before them."""
+        with self._lock:
+            return recording.ring.read(limit)
+
+    def _change(self, recordings: tuple[Recording, ...]) -> None:
+        with self._lock:
+            self._settle()
+            self.recordings = recordings
+            self._arm()
+
+    def _note(self, line: Line) -> Note:
+        """Return what notes a measurement of a metric; it does nothing if nobody wants the metric."""
+        return line.noted.extend if any(line.metric in each.metrics for each in self.recordings) else _discard
+
+    def _arm(self) -> None:
+        """Let the endpoint note what is wanted."""
+        raise NotImplementedError
+
+    # --- from notes to samples ------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Settle everything that is noted; from any thread."""
+        with self._lock:
+            self._settle()
+
+    def settle_many(self) -> None:
+        """Settle if that is worth while, and nobody else does; for the endpoint itself."""
+        if any(line.is_long for line in self._lines) and self._lock.acquire(blocking=False):
+            try:
+                self._settle()
+            finally:
+                self._lock.release()
+
+    def _settle(self) -> None:
+        for line in self._lines:
+            if line.noted:
+                start_ns, rows = self._measured(line)
+                self._add_up(line.metric, start_ns, rows)
+                for recording in self.recordings:
+                    recording.take(line.metric, start_ns, rows)
+
+    def _measured(self, line: Line) -> tuple[Column, Rows]:
+        """Return when each noted measurement of a line began, and what is to be told of it."""
+        raise NotImplementedError
+
+    def _add_up(self, metric: str, start_ns: Column, rows: Rows) -> None:
+        since_ns = [recording.since_ns for recording in self.recordings if metric in recording.metrics]
+        if not since_ns:
+            return
+        value_ns, code = rows.value_ns, rows.code
+        if start_ns.min() < min(since_ns):
+            counted = start_ns >= min(since_ns)
+            value_ns, code = value_ns[counted], code[counted]
+        _add(self.totals, metric, value_ns)
+        if metric == USER_SPAN:
+            for each in np.unique(code):
+                _add(self.tasks, self.codes[each].label, value_ns[code == each])
+
+    def _code(self, metric: str, label: int = 0, source: int = 0) -> int:
+        """Return the code of a combination."""
+        code = Code(metric, self._labels[label], source)
+        known = self._code_of.get(code)
+        if known is None:
+            if len(self.codes) >= CODES_LIMIT:  # the channel is not told any more, rather than a wrong one
+                code = Code(metric, code.label, 0)
+                if code in self._code_of:
+                    return self._code_of[code]
+            known = self._code_of[code] = len(self.codes)
+            self.codes.append(code)
+        return known
+
+    def _codes(self, metric: str, sources: Column, labels: Column | None = None) -> Column:
+        """Return the codes of many measurements."""
+        if labels is None and (sources == sources[0]).all():
+            return np.full(len(sources), self._code(metric, source=int(sources[0])), np.uint16)
+        combined = sources if labels is None else sources * _STEP + labels
+        found, places = np.unique(combined, return_inverse=True)
+        codes = [
+            self._code(metric, source=each) if labels is None else self._code(metric, each % _STEP, each // _STEP)
+            for each in found.tolist()
+        ]
+        return np.array(codes, np.uint16)[places]
+
+
+class Publishing(Protocol):
+    """A publisher."""
+
+    id: UUID
+    next_message: int
+
+
+class PublisherTracer(Tracer):
+    """Notes when a publisher publishes, and from when to when it waits for a buffer."""
+
+    published: Callable[[int], object]
+    """Takes the time of each message, before it is counted."""
+
+    waited: Note
+    """Takes beginning and end of a wait, and the number of the message that waited."""
+
+    def __init__(self, publisher: Publishing) -> None:
+        self._deltas, self._waits = Line(PUBLISH_DELTA, 1), Line(BACKPRESSURE_WAIT, 3)
+        self._last_ns = -1
+        self._next_message = 0
+        self._wanted = False
+        self.published = _ignore
+        self._publisher = ref(publisher)
+        super().__init__(publisher.id, (self._deltas, self._waits))
+
+    def _arm(self) -> None:
+        wanted = self._note(self._deltas) is not _discard
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._deltas.noted = []  # what is noted at this very moment goes to the old one, and is not counted
+            self.published = self._note_first if wanted else _ignore
+        self.waited = self._note(self._waits)
+
+    def _note_first(self, now_ns: int) -> None:
+        """Note a message, and its number: those of all later ones follow from it."""
+        publisher = self._publisher()
+        if publisher is not None:
+            self._next_message = publisher.next_message
+            self.published = self._deltas.noted.append
+            self._deltas.noted.append(now_ns)
+
+    def _measured(self, line: Line) -> tuple[Column, Rows]:
+        if line is self._waits:
+            start_ns, end_ns, message = line.take()
+        else:
+            (end_ns,) = line.take()
+            message = np.arange(self._next_message, self._next_message + len(end_ns))
+            self._next_message += len(end_ns)
+            # Before the first one lies the start of time, which is too early for everybody.
+            start_ns = np.concatenate((np.array([self._last_ns]), end_ns[:-1]))
+            self._last_ns = int(end_ns[-1])
+        code = np.full(len(end_ns), self._code(line.metric), np.uint16)
+        return start_ns, Rows(end_ns, end_ns - start_ns, message, code)
+
+
+class SubscriberTracer(Tracer):
+    """Notes for how long a subscriber holds messages, and what its user does with them meanwhile.
+
+    ``latest`` is the message that was taken last.
+    """
+
+    leased: Note
+    """Takes when a message was taken and released, its number, and the number of its channel."""
+
+    _spent: Note
+
+    def __init__(self) -> None:
+        self._leases, self._spans = Line(LEASE_TIME, 4), Line(USER_SPAN, 5)
+        self.latest: Lease | None = None
+        super().__init__(None, (self._leases, self._spans))
+
+    def let_go(self, taken_ns: int, lease: Lease) -> None:
+        """Note that a message was released now."""
+        self.leased((taken_ns, time.perf_counter_ns(), lease.number, lease.source.number_in_traces))
+        if not lease.number & SETTLE_MASK:
+            self.settle_many()
+
+    def add_span(self, start_ns: int, lease: Lease | None, label: str) -> None:
+        """Note that something was done with a message, from a moment until now."""
+        end_ns = time.perf_counter_ns()
+        known = self._label_of.get(label)
+        if known is None:
+            known = self._new_label(label)
+        if lease is None:
+            self._spent((start_ns, end_ns, -1, 0, known))
+            return
+        self._spent((start_ns, end_ns, lease.number, lease.source.number_in_traces, known))
+        if not lease.number & SETTLE_MASK:
+            self.settle_many()
+
+    def _new_label(self, label: str) -> int:
+        with self._lock:
+            if label not in self._label_of:
+                if len(self._labels) > LABELS_LIMIT:
+                    label = OTHER_LABELS
+                if label not in self._label_of:
+                    self._labels.append(label)
+                    self._label_of[label] = len(self._labels) - 1
+            return self._label_of[label]
+
+    def _arm(self) -> None:
+        self.leased = self._note(self._leases)
+        self._spent = self._note(self._spans)
+        if not self.recordings:
+            self.latest = None
+
+    def _measured(self, line: Line) -> tuple[Column, Rows]:
+        if line is self._leases:
+            start_ns, end_ns, message, source = line.take()
+            code = self._codes(line.metric, source)
+        else:
+            start_ns, end_ns, message, source, label = line.take()
+            code = self._codes(line.metric, source, label)
+        return start_ns, Rows(end_ns, end_ns - start_ns, message, code)
+
+
+def _add(totals: dict[str, MetricTotals], key: str, value_ns: Column) -> None:
+    if len(value_ns):
+        known = totals.get(key) or MetricTotals()
+        # A new one in place of a change, as another thread may be reading.
+        totals[key] = MetricTotals(
+            known.count + len(value_ns),
+            known.sum_ns + int(value_ns.sum()),
+            max(known.max_ns, int(value_ns.max())),
+        )
+
+
+def source_of(source: int) -> tuple[UUID | None, str]:
+    """Return whom messages of a channel are of, and its kind."""
+    return trace_sources.find(source) or (None, "UNKNOWN")
