@@ -239,8 +239,8 @@ class InvalidWindow(MeasuringError, ValueError):
 
     def sentence(self) -> str:
         return (
-            f"{self.what} cannot be measured for {self.seconds:g} s. Give it a finite time above 0, long enough for "
-            "some messages."
+            f"{self.what} cannot be measured for {self.seconds:g} s. Give it a finite time above 0, long enough "
+            "for some messages."
         )
 
 

@@ -88,6 +88,9 @@ class Edges:
             for edge, names in self.owners()
         }
 
+    def __len__(self) -> int:
+        return len(self._dag.edge_owners)
+
     def validate(self) -> None:
         """Assert every invariant. For tests: it visits the whole graph."""
         self._dag.validate()
