@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from attrs import evolve
-from ezmsg.control.profiling import profiling_snapshot, units_of_processes
 
 from ezmsg.control.blaming import Blame, Culprit, TaskBlame, blame
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.errors import InvalidWindow, NobodyPublishes, ProcessRequestFailed, UnexpectedPayload
 from ezmsg.control.growth import LEASE, USER_SPAN, concerned
 from ezmsg.control.operations import take_snapshot
+from ezmsg.control.profiling import profiling_snapshot, units_of_processes
 from ezmsg.control.requests import DEFAULT_TIMEOUT_S
 from ezmsg.control.tracing import Tracing
 from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot, ProfilingTraceControl

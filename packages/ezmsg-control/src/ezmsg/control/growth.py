@@ -106,8 +106,8 @@ def _add_process(grown: Growth, old: ProcessProfilingSnapshot, new: ProcessProfi
         grown.publishers.append(published)
         if published.messages == 0 and _is_full(old.publishers.get(endpoint_id)) and _is_full(publisher):
             grown.gaps.append(
-                f"{endpoint_id} in {_name(new)} published nothing and has no free buffer. A wait is counted when "
-                "it ends: measure for longer."
+                f"{endpoint_id} in {_name(new)} published nothing and has no free buffer. For whom it waits is "
+                "known when the wait ends: measure for longer."
             )
         if min(published.held_up_ns.values(), default=0) < 0:
             grown.gaps.append(f"A channel of {endpoint_id} in {_name(new)} was opened anew.")
@@ -183,9 +183,7 @@ def _subscriber(
 def _grown(old: Mapping[str, MetricTotals], new: Mapping[str, MetricTotals]) -> dict[str, TaskGrowth]:
     nothing = MetricTotals()
     return {
-        name: TaskGrowth(
-            totals.count - old.get(name, nothing).count, totals.sum_ns - old.get(name, nothing).sum_ns
-        )
+        name: TaskGrowth(totals.count - old.get(name, nothing).count, totals.sum_ns - old.get(name, nothing).sum_ns)
         for name, totals in sorted(new.items())
     }
 

@@ -4,11 +4,11 @@ import asyncio
 from uuid import UUID
 
 from attrs import frozen
-from ezmsg.control.profiling import units_of_processes
 
 from ezmsg.control.blame import checked_window
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.operations import take_snapshot
+from ezmsg.control.profiling import units_of_processes
 from ezmsg.control.requests import DEFAULT_TIMEOUT_S
 from ezmsg.control.tracing import Tracing
 from ezmsg.protocol.model.profiling import ProcessProfilingTraceBatch, ProfilingTraceControl

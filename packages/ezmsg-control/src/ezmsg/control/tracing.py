@@ -7,11 +7,10 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from ezmsg.control.profiling import profiling_trace, set_profiling_trace
-from ezmsg.control.traces import batch_of
-
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.errors import ProcessRequestFailed, UnexpectedPayload
+from ezmsg.control.profiling import profiling_trace, set_profiling_trace
+from ezmsg.control.traces import batch_of
 from ezmsg.protocol.errors import ConnectionLost
 from ezmsg.protocol.model.profiling import ProcessProfilingTraceBatch, ProfilingTraceControl
 

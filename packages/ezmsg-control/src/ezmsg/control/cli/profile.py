@@ -27,11 +27,10 @@ def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout
     """Show what the publishers and subscribers of every process have counted so far."""
     import json as json_text
 
-    from ezmsg.control.profiling import profiling_snapshot_all
-
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.discovery import find_running
     from ezmsg.control.exporting.json_form import to_json_form
+    from ezmsg.control.profiling import profiling_snapshot_all
     from ezmsg.control.rendering.profiles import profile_lines
 
     found, missing = ask(profiling_snapshot_all, find_running(address), timeout)

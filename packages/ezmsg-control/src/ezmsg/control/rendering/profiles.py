@@ -13,9 +13,8 @@ from ezmsg.protocol.model.profiling import (
 def profile_lines(processes: Iterable[ProcessProfilingSnapshot]) -> Iterator[str]:
     """Yield each process with its endpoints, by topic."""
     ordered = sorted(processes, key=lambda process: (process.host, process.pid))
-    topics = [
-        each.topic for process in ordered for each in (*process.publishers.values(), *process.subscribers.values())
-    ]
+    topics = [each.topic for process in ordered for each in process.publishers.values()]
+    topics += [each.topic for process in ordered for each in process.subscribers.values()]
     width = max(map(len, topics), default=0)
     for process in ordered:
         tracers = f", traced by {len(process.tracers)}" if process.tracers else ""
