@@ -74,8 +74,9 @@ def one_process() -> ProcessProfilingSnapshot:
         "A/OUT:1", "A/OUT", 10, 0, 0.0, 2, 32, 1.0, 100, 1_500_000_001, channels, totals
     )
     tasks = {"work": MetricTotals(7, 2_000_000_000)}
+    whole = {"user_span_ns": MetricTotals(7, 2_000_000_000)}
     subscriber = SubscriberProfileSnapshot(
-        "B/IN:2", "B/IN", 7, 0, ProfileChannelType.SHM, 1.0, 70, 3, 4, tasks=tasks
+        "B/IN:2", "B/IN", 7, 0, ProfileChannelType.SHM, 1.0, 70, 3, 4, totals=whole, tasks=tasks
     )
     return ProcessProfilingSnapshot(
         UUID(int=1), 11, "lab", 0.0, 1.0, {"A/OUT:1": publisher}, {"B/IN:2": subscriber}, tracers=["somebody"]
@@ -107,5 +108,7 @@ def test_what_is_told() -> None:
         ("ezmsg_traced_seconds_total", {**to, "metric": "user_span_ns", "task": "work"}, 2),
         ("ezmsg_traced_measurements_total", {**at, "metric": "publish_delta_ns", "task": ""}, 9),
     ]
+    tasks = [dict(labels)["task"] for name, labels in samples if name == "ezmsg_traced_seconds_total"]
+    assert tasks == ["", "work"]
     for name, labels, value in expected:
         assert samples[name, tuple(sorted(labels.items()))] == value

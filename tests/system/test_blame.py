@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -156,3 +158,12 @@ def ezmsg(server: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
     code = "import sys; from ezmsg.control.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "profile", *arguments, "--address", str(server.address)]
     return subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
+
+
+async def test_a_program_that_dies_meanwhile_is_a_gap(start: Callable[..., Any], server: Any) -> None:
+    async with running(start, server, BESIDE) as (connection, pids):
+        asyncio.get_running_loop().call_later(0.5, os.kill, pids["SLOW"], signal.SIGKILL)
+        found = await measure_blame(connection, "SOURCE/OUTPUT", window_s=WINDOW_S, timeout=HANG)
+        assert any(f"pid {pids['SLOW']} " in gap for gap in found.gaps), found
+        assert "SLOW/INPUT" not in [culprit.topic for culprit in found.culprits]
+        assert all_of_it(found)

@@ -54,7 +54,7 @@ class TaskGrowth:
 
 @frozen
 class SubscriberGrowth:
-    """What a subscriber did; ``busy_ns`` is how long it and its tasks had messages, while it was traced."""
+    """What a subscriber did; ``busy_ns`` is how long it had messages in its hands, while it was traced."""
 
     place: Place
     endpoint_id: str
@@ -166,8 +166,8 @@ def _subscriber(
     # Who took nothing, although something lay there all the time, had one message in its hands all the time.
     queued = min(old.queued_messages_current, new.queued_messages_current) if old else 0
     is_stuck = messages == 0 and queued > 0
-    # A leaky subscriber gives its lease back before its tasks begin.
-    busy_ns = max(leases.spent_ns, sum(task.spent_ns for task in tasks.values()))
+    # What a task has timed within itself is among the tasks, too, so that they may add up to more than the lease.
+    busy_ns = leases.spent_ns or sum(task.spent_ns for task in tasks.values())
     return SubscriberGrowth(
         place=place,
         endpoint_id=new.endpoint_id,

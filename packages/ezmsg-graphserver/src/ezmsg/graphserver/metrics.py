@@ -16,6 +16,8 @@ from ezmsg.protocol.model.profiling import (
 )
 
 _SECOND = 1_000_000_000
+_BY_TASK = "user_span_ns"
+"""The metric of which the tasks' shares are told in place of the whole, as they add up to it."""
 
 _SERVER = Family("ezmsg_server", "info", "The graph server: its versions, and the id of this run of it.")
 _CLIENTS = Family("ezmsg_server_clients", "gauge", "Clients that are connected.")
@@ -133,8 +135,9 @@ def _add_subscriber(page: Exposition, subscriber: SubscriberProfileSnapshot, lab
     page.add(_DROPPED, subscriber.messages_dropped_total, **labels)
     page.add(_QUEUED, subscriber.queued_messages_current, **labels)
     for metric, totals in subscriber.totals.items():
-        page.add(_TRACED, totals.sum_ns, **labels, metric=metric, task="")
-        page.add(_MEASURED, totals.count, **labels, metric=metric, task="")
+        if metric != _BY_TASK or not subscriber.tasks:
+            page.add(_TRACED, totals.sum_ns, **labels, metric=metric, task="")
+            page.add(_MEASURED, totals.count, **labels, metric=metric, task="")
     for task, totals in subscriber.tasks.items():
-        page.add(_TRACED, totals.sum_ns, **labels, metric="user_span_ns", task=task)
-        page.add(_MEASURED, totals.count, **labels, metric="user_span_ns", task=task)
+        page.add(_TRACED, totals.sum_ns, **labels, metric=_BY_TASK, task=task)
+        page.add(_MEASURED, totals.count, **labels, metric=_BY_TASK, task=task)

@@ -12,6 +12,9 @@ _SATURATED = 0.9
 
 def blame_lines(blame: Blame) -> Iterator[str]:
     """Yield how long it waited, those it waited for, and what can be done next."""
+    if not blame.window_ns:
+        yield f"{blame.topic} could not be watched"
+        return
     window = duration(blame.window_ns)
     if not blame.waited_ns:
         yield f"{blame.topic} did not wait in the last {window}; it published {blame.messages} messages"
@@ -31,7 +34,8 @@ def blame_lines(blame: Blame) -> Iterator[str]:
 
 def _line(culprit: Culprit, width: int, with_host: bool) -> str:
     where = f"pid {culprit.pid} on {culprit.host}" if with_host else f"pid {culprit.pid}"
-    parts = [f"{percent(culprit.share):>8}  {culprit.topic:<{width}}", where, f"busy {percent(culprit.busy_share)}"]
+    busy = percent(min(culprit.busy_share, 1.0))  # a lease that ends within the window may be longer than that
+    parts = [f"{percent(culprit.share):>8}  {culprit.topic:<{width}}", where, f"busy {busy}"]
     if culprit.tasks:
         task = culprit.tasks[0]
         if task.p50_ns is not None and task.p99_ns is not None:
