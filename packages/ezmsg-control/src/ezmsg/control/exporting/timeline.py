@@ -17,8 +17,8 @@ from ezmsg.protocol.model.profiling import ProcessProfilingTraceBatch, Profiling
 PUBLISH, WAIT, LEASE, USER = "publish_delta_ns", "backpressure_wait_ns", "lease_time_ns", "user_span_ns"
 
 _NAMES = {PUBLISH: "publish", WAIT: "wait for a buffer", LEASE: "lease"}
-_SAME_CLOCK_NS = 60_000_000_000
-"""Offsets that differ by more are of different monotonic clocks, as of machines or containers of one name."""
+_SAME_CLOCK_NS = 1_000_000_000
+"""Offsets that differ by more are of different monotonic clocks, as of several machines of one name."""
 
 
 @define(eq=False)
