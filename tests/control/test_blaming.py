@@ -88,13 +88,29 @@ def test_a_unit_that_is_stuck_in_one_message_is_to_blame() -> None:
     assert told(blame(before, after, "A/OUT"))[0] == ("B/IN", 1.0, [])
 
 
-def test_a_wait_that_has_not_ended_is_a_gap() -> None:
-    processes = [Process("source").publishes("A/OUT", {})]
+def test_a_wait_that_has_not_ended_is_for_those_who_hold_the_buffers() -> None:
+    processes = [
+        Process("source").publishes("A/OUT", {"slow": 0, "quick": 0}, more_ns=10 * SECOND),
+        Process("slow").hears("B/IN", ["A/OUT"]),
+        Process("quick").hears("C/IN", ["A/OUT"]),
+    ]
     before, after = began(*processes), ended(*processes)
-    for each in (before, after):
-        each[0].publishers[endpoint("A/OUT")].inflight_messages_current = 32
-    (gap,) = blame(before, after, "A/OUT").gaps
-    assert "published nothing and has no free buffer" in gap
+    waiting = after[0].publishers[endpoint("A/OUT")]
+    waiting.inflight_messages_current = 32
+    waiting.channels[0].inflight_messages_current = 32
+    found = blame(before, after, "A/OUT")
+    assert (told(found), found.unattributed_ns) == ([("B/IN", 1.0, [])], 0)
+
+
+def test_what_of_a_wait_was_before_the_window_is_nobodys() -> None:
+    processes = [
+        Process("source").publishes("A/OUT", {"one": 9 * SECOND, "two": 3 * SECOND}, more_ns=-4 * SECOND),
+        Process("one").hears("B/IN", ["A/OUT"]),
+        Process("two").hears("C/IN", ["A/OUT"]),
+    ]
+    found = blame(began(*processes), ended(*processes), "A/OUT")
+    assert [culprit.waited_ns for culprit in found.culprits] == [6 * SECOND, 2 * SECOND]
+    assert (found.share, found.unattributed_ns) == (0.8, 0)
 
 
 def test_nobody_publishes() -> None:
@@ -164,6 +180,11 @@ def graphs(draw: st.DrawFn) -> list[Process]:
         process.hears(f"{unit}/IN", heard, draw(COUNTS), tasks, draw(st.integers(0, 5)))
         waited = draw(st.dictionaries(st.sampled_from([*names, "nowhere"]), COUNTS, max_size=3))
         process.publishes(f"{unit}/OUT", waited, draw(st.integers(0, 5)), draw(COUNTS))
+        for publisher in process.publishers.values():
+            publisher.inflight_messages_current = draw(st.sampled_from([0, 32]))
+            publisher.backpressure_wait_ns_total = draw(st.just(publisher.backpressure_wait_ns_total) | COUNTS)
+            for channel in publisher.channels:
+                channel.inflight_messages_current = draw(st.integers(0, 2))
     return processes
 
 

@@ -1,4 +1,4 @@
-"""Blame and traces of a graph whose processes do not do as they are asked: what is missing is said, nothing stays on."""
+"""Blame and traces of processes that do not do as they are asked: what is missing is said, nothing stays on."""
 
 import asyncio
 import math
@@ -131,4 +131,3 @@ async def test_a_window_in_which_nothing_can_be_measured(graph: Graph, seconds: 
         with pytest.raises(InvalidWindow, match="EZ-4301"):
             await measuring
     assert source.controls == []
-

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
+from ezmsg.control.apportioning import apportion
 from ezmsg.control.errors import NobodyPublishes
 from ezmsg.control.growth import USER_SPAN, Growth, PublisherGrowth, SubscriberGrowth, growth
 from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot, ProcessProfilingTraceBatch
@@ -86,10 +87,10 @@ def blame(
         raise NobodyPublishes(topic=topic, topics=sorted(known))
     grown = growth(before, after)
     publishers = [publisher for publisher in grown.publishers if publisher.topic == topic]
-    waited_ns = sum(map(_whole_wait, publishers))
+    waited_ns = sum(publisher.waited_ns for publisher in publishers)
     ledger = _Ledger(grown, waited_ns)
     for publisher in publishers:
-        ledger.spread(publisher, _whole_wait(publisher), ())
+        ledger.spread(publisher, publisher.waited_ns, ())
     watched_ns = sum(publisher.place.window_ns for publisher in publishers)
     return Blame(
         topic=topic,
@@ -119,8 +120,8 @@ class _Ledger:
     def spread(self, publisher: PublisherGrowth, amount_ns: int, through: tuple[str, ...]) -> None:
         """Give a publisher's wait, or as much of it as it is blamed for, to those that it waited for."""
         loops = sorted(publisher.held_up_ns.items(), key=lambda each: str(each[0]))
-        rest_ns = _whole_wait(publisher) - sum(publisher.held_up_ns.values())
-        *parts, unknown_ns = _apportion(amount_ns, [*(held_up_ns for _, held_up_ns in loops), rest_ns])
+        rest_ns = publisher.waited_ns - sum(publisher.held_up_ns.values())
+        *parts, unknown_ns = apportion(amount_ns, [*(held_up_ns for _, held_up_ns in loops), rest_ns])
         self.unattributed_ns += unknown_ns
         for (exchange_id, _), part_ns in zip(loops, parts, strict=True):
             self._give_loop(publisher, exchange_id, part_ns, through)
@@ -161,7 +162,7 @@ class _Ledger:
             names = ", ".join(subscriber.topic for subscriber in there)
             self.gaps.add(f"Nothing was traced that would tell which of {names} was waited for.")
             return
-        parts = _apportion(amount_ns, busy)
+        parts = apportion(amount_ns, busy)
         for subscriber, part_ns in zip(there, parts, strict=True):
             self._give(subscriber, part_ns, through)
 
@@ -173,7 +174,7 @@ class _Ledger:
         ends_here = subscriber.topic in through or amount_ns * _LEAST_PART < self.waited_ns
         outputs = [] if ends_here else self._waiting_outputs(subscriber)
         busy_ns = sum(each.busy_ns for each in self.grown.subscribers if _same_unit(each, subscriber))
-        waits = [_whole_wait(output) for output in outputs]
+        waits = [output.waited_ns for output in outputs]
         # A unit that also publishes on its own may have waited for longer than it was busy with messages.
         passed_ns = amount_ns * min(sum(waits), busy_ns) // busy_ns if busy_ns else 0
         kept_ns = amount_ns - passed_ns
@@ -181,11 +182,11 @@ class _Ledger:
             key = subscriber.endpoint_id, through
             self._given[key] = self._given.get(key, 0) + kept_ns
             self._subscribers[subscriber.endpoint_id] = subscriber
-        for output, part_ns in zip(outputs, _apportion(passed_ns, waits), strict=True):
+        for output, part_ns in zip(outputs, apportion(passed_ns, waits), strict=True):
             self.spread(output, part_ns, (*through, subscriber.topic))
 
     def _waiting_outputs(self, subscriber: SubscriberGrowth) -> list[PublisherGrowth]:
-        return [each for each in self.grown.publishers if _same_unit(each, subscriber) and _whole_wait(each) > 0]
+        return [each for each in self.grown.publishers if _same_unit(each, subscriber) and each.waited_ns > 0]
 
 
 class _Percentiles:
@@ -208,7 +209,7 @@ class _Percentiles:
 
 
 def _tasks(subscriber: SubscriberGrowth, given_ns: int, percentiles: _Percentiles) -> list[TaskBlame]:
-    parts = _apportion(given_ns, [task.spent_ns for task in subscriber.tasks.values()]) if subscriber.tasks else []
+    parts = apportion(given_ns, [task.spent_ns for task in subscriber.tasks.values()]) if subscriber.tasks else []
     tasks = [
         TaskBlame(
             name=name,
@@ -223,30 +224,9 @@ def _tasks(subscriber: SubscriberGrowth, given_ns: int, percentiles: _Percentile
     return sorted(tasks, key=lambda task: (-task.waited_ns, task.name))
 
 
-def _whole_wait(publisher: PublisherGrowth) -> int:
-    """Return how long a publisher waited; its counters are not read all at once, so it may be a little more."""
-    return max(publisher.waited_ns, sum(publisher.held_up_ns.values()))
-
-
 def _same_unit(endpoint: PublisherGrowth | SubscriberGrowth, subscriber: SubscriberGrowth) -> bool:
     """Whether an endpoint belongs to the unit of a subscriber: its topic is of the same component there."""
     unit = subscriber.topic.rpartition("/")[0]
     if endpoint.place != subscriber.place or not unit:
         return endpoint is subscriber
     return endpoint.topic.rpartition("/")[0] == unit
-
-
-def _apportion(amount: int, weights: Sequence[int]) -> list[int]:
-    """Share an amount out by weights, in whole numbers that add up to it; evenly if all weights are 0."""
-    total = sum(weights)
-    if total == 0:
-        weights, total = [1] * len(weights), len(weights)
-    if not weights:
-        return []
-    parts, shared, seen = [], 0, 0
-    for weight in weights:
-        seen += weight
-        upto = amount * seen // total
-        parts.append(upto - shared)
-        shared = upto
-    return parts

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 
+from ezmsg.control.apportioning import apportion
 from ezmsg.protocol.model.profiling import (
     MetricTotals,
     ProcessProfilingSnapshot,
@@ -32,7 +33,7 @@ class Place:
 
 @frozen
 class PublisherGrowth:
-    """What a publisher did; ``held_up_ns`` is how long it waited for each event loop that hears it."""
+    """What a publisher did; ``held_up_ns`` is how much of its wait each event loop that hears it has caused."""
 
     place: Place
     id: UUID | None
@@ -104,15 +105,12 @@ def _add_process(grown: Growth, old: ProcessProfilingSnapshot, new: ProcessProfi
             grown.gaps.append(_reset(endpoint_id, new))
             continue
         grown.publishers.append(published)
-        if published.messages == 0 and _is_full(old.publishers.get(endpoint_id)) and _is_full(publisher):
-            grown.gaps.append(
-                f"{endpoint_id} in {_name(new)} published nothing and has no free buffer. For whom it waits is "
-                "known when the wait ends: measure for longer."
-            )
-        if min(published.held_up_ns.values(), default=0) < 0:
+        reopened = [each for each, held_up_ns in published.held_up_ns.items() if held_up_ns < 0]
+        if reopened:
             grown.gaps.append(f"A channel of {endpoint_id} in {_name(new)} was opened anew.")
-            for exchange_id in [each for each, held_up_ns in published.held_up_ns.items() if held_up_ns < 0]:
-                del published.held_up_ns[exchange_id]
+        for exchange_id in reopened:
+            del published.held_up_ns[exchange_id]
+        _fit_window(published, publisher)
     for endpoint_id, subscriber in sorted(new.subscribers.items()):
         received = _subscriber(place, old.subscribers.get(endpoint_id), subscriber)
         if received is None:
@@ -144,8 +142,26 @@ def _publisher(
     )
 
 
-def _is_full(publisher: PublisherProfileSnapshot | None) -> bool:
-    return publisher is not None and publisher.inflight_messages_current >= publisher.num_buffers
+def _fit_window(published: PublisherGrowth, now: PublisherProfileSnapshot) -> None:
+    """Make what channels have caused fit the wait within the window.
+
+    A channel is given a whole wait when it ends, also what of it was before the window; then all is scaled down. A
+    wait that has not ended at the end of the window is for those who hold the buffers then.
+    """
+    held_up_ns = published.held_up_ns
+    rest_ns = published.waited_ns - sum(held_up_ns.values())
+    if rest_ns < 0:
+        loops = sorted(held_up_ns, key=str)
+        parts = apportion(published.waited_ns, [held_up_ns[exchange_id] for exchange_id in loops])
+        held_up_ns.update(zip(loops, parts, strict=True))
+    elif rest_ns > 0 and now.inflight_messages_current >= now.num_buffers:
+        holders = sorted(
+            (channel for channel in now.channels if channel.inflight_messages_current > 0),
+            key=lambda channel: str(channel.exchange_id),
+        )
+        parts = apportion(rest_ns, [channel.inflight_messages_current for channel in holders])
+        for channel, part_ns in zip(holders, parts, strict=True):
+            held_up_ns[channel.exchange_id] = held_up_ns.get(channel.exchange_id, 0) + part_ns
 
 
 def _held_up(publisher: PublisherProfileSnapshot | None) -> dict[UUID | None, int]:
