@@ -126,7 +126,7 @@ def trace(
         print(f"{output}: {samples} samples of {processes} processes, {lost} lost", file=sys.stderr)
     for process_id, reason in recording.failures.items():
         print(f"! process {process_id}: {reason}", file=sys.stderr)
-    return 0
+    return 1 if recording.failures and not recording.batches else 0
 
 
 def _exporter(name: Format) -> "Callable[[Iterable[ProcessProfilingTraceBatch]], bytes]":
