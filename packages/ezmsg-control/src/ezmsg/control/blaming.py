@@ -146,6 +146,8 @@ class _Ledger:
     def _give_loop(
         self, publisher: PublisherGrowth, exchange_id: UUID | None, amount_ns: int, through: tuple[str, ...]
     ) -> None:
+        if amount_ns == 0:
+            return
         there = [
             subscriber
             for subscriber in self.grown.subscribers

@@ -96,7 +96,7 @@ def growth(before: Iterable[ProcessProfilingSnapshot], after: Iterable[ProcessPr
 
 
 def _add_process(grown: Growth, old: ProcessProfilingSnapshot, new: ProcessProfilingSnapshot) -> None:
-    place = Place(new.process_id, new.pid, new.host, round(new.timestamp - old.timestamp))
+    place = Place(new.process_id, new.pid, new.host, max(1, round(new.timestamp - old.timestamp)))
     gone = sorted({*old.publishers, *old.subscribers} - {*new.publishers, *new.subscribers})
     grown.gaps.extend(f"{endpoint_id} in {_name(new)} was gone at the end." for endpoint_id in gone)
     for endpoint_id, publisher in sorted(new.publishers.items()):
