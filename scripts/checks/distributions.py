@@ -39,6 +39,19 @@ async def main(address, path):
 asyncio.run(main(*sys.argv[1:]))
 """
 
+_WRITE_TRACE = """
+import sys
+from ezmsg.control.errors import MissingExtra
+from ezmsg.control.exporting.chrome import to_chrome_json
+from ezmsg.control.exporting.perfetto import to_perfetto
+
+assert to_chrome_json([])
+try:
+    print("a trace" if to_perfetto([]) else "nothing")
+except MissingExtra as error:
+    print(error)
+"""
+
 _ABSENT = """
 import importlib.util, sys
 found = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
@@ -70,6 +83,7 @@ def prove(folder: Path) -> int:
         ("the source distributions become the same wheels", partial(check_rebuilt, folder, wheels, sdists)),
         ("ezmsg-graphserver alone serves, ezmsg-control alone reads a snapshot", from_wheels.serve_and_read),
         ("ezmsg-protocol alone turns the bytes of a snapshot into a report", from_wheels.report),
+        ("ezmsg-control[trace] writes a trace for Perfetto, and without it says so", from_wheels.write_trace),
         ("ezmsg-core alone runs the demo's graph", from_wheels.run_demo),
         ("with ezmsg-control[cli] it is `ezmsg demo`", from_wheels.run_command),
         ("ezmsg-tui alone has its command", from_wheels.run_tui),
@@ -119,7 +133,8 @@ class Proofs:
 
     def serve_and_read(self) -> None:
         server = self._environment("ezmsg-graphserver", brings={"ezmsg-protocol"}, never={"numpy"})
-        control = self._environment("ezmsg-control", brings={"ezmsg-protocol"}, never={"numpy", "cyclopts", "rich"})
+        extras = {"numpy", "cyclopts", "perfetto", "rich"}
+        control = self._environment("ezmsg-control", brings={"ezmsg-protocol"}, never=extras)
         server.python("-c", _ABSENT, "numpy", "ezmsg.core", "ezmsg.control")
         control.python("-c", _ABSENT, "numpy", "ezmsg.core", "ezmsg.graphserver")
         server.run("ezmsg-graphserver", "--help")
@@ -134,6 +149,14 @@ class Proofs:
             took = time.monotonic() - began
             require(status == 0, f"the server ended with {status}:\n{process.stderr.read()}")
             require(took < END_S, f"the server took {took:.1f} s to end")
+
+    def write_trace(self) -> None:
+        control = Environment(self._folder / "ezmsg-control")
+        said = control.python("-c", _WRITE_TRACE)
+        require("pip install 'ezmsg-control[trace]'" in said, f"without the extra it says {said!r}")
+        control.install([self._ours("ezmsg-control[trace]")], self._constraints)
+        said = control.python("-c", _WRITE_TRACE)
+        require(said == "a trace\n", f"with the extra it says {said!r}")
 
     def report(self) -> None:
         environment = self._environment("ezmsg-protocol", brings=set(), never={"numpy"})

@@ -15,6 +15,7 @@ DISTRIBUTIONS = sorted(folder.name for folder in PACKAGES.iterdir() if (folder /
 
 EXTRAS = {
     ("ezmsg-control", "cli"): "src/ezmsg/control/cli/**/*.py",
+    ("ezmsg-control", "trace"): "src/ezmsg/control/exporting/perfetto.py",
     ("ezmsg-protocol", "testing"): "src/ezmsg/protocol/testing.py",
 }
 """The sources that only work with an extra; what they alone import is what the extra must declare."""

@@ -21,7 +21,7 @@ EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 DEADLINE_S = 30.0
 """For a process that hangs; none needs a fraction of it."""
 
-ENDLESS = {"first.py": r"#*"}
+ENDLESS = {"first.py": r"#*", "slow_unit.py": "found|nothing"}
 """Examples that run until they are interrupted, and what their lines look like."""
 
 LINES_BEFORE_INTERRUPT = 20

@@ -14,11 +14,15 @@
         ├── UnknownTarget                also a LookupError
         ├── SeveralServers
         ├── InvalidAssignment            also a ValueError
-        └── SettingsCoercionError  41xx  changing settings; all are ValueErrors
-            ├── InvalidSettingsValue
-            ├── UnknownSettingsField
-            ├── SettingsRefused
-            └── SettingsFixed
+        ├── SettingsCoercionError  41xx  changing settings; all are ValueErrors
+        │   ├── InvalidSettingsValue
+        │   ├── UnknownSettingsField
+        │   ├── SettingsRefused
+        │   └── SettingsFixed
+        └── MeasuringError         43xx  finding out where time goes
+            ├── InvalidWindow            also a ValueError
+            ├── NobodyPublishes          also a LookupError
+            └── MissingExtra             also an ImportError
 """
 
 from typing import ClassVar
@@ -219,3 +223,47 @@ class SettingsFixed(SettingsCoercionError):
             f"{self.component} takes no settings while it runs: it has no InputStream named INPUT_SETTINGS that "
             "one of its functions subscribes to. Nothing was changed."
         )
+
+
+class MeasuringError(ControlError):
+    """Where time goes cannot be found out, or not be written, as asked."""
+
+
+@define(kw_only=True, slots=False, eq=False)
+class InvalidWindow(MeasuringError, ValueError):
+    """Something was to be measured for a time in which nothing can be measured."""
+
+    code: ClassVar[str] = "EZ-4301"
+    what: str
+    seconds: float
+
+    def sentence(self) -> str:
+        return (
+            f"{self.what} cannot be measured for {self.seconds:g} s. Give it a finite time above 0, long enough "
+            "for some messages."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class NobodyPublishes(MeasuringError, LookupError):
+    """A topic has no publisher whose waiting could be measured; ``topics`` are those that have one."""
+
+    code: ClassVar[str] = "EZ-4302"
+    topic: str
+    topics: list[str]
+
+    def sentence(self) -> str:
+        known = f"Those that have one: {', '.join(self.topics)}." if self.topics else "Nor has any other topic."
+        return f"No process that answers has a publisher on {self.topic!r}. {known}"
+
+
+@define(kw_only=True, slots=False, eq=False)
+class MissingExtra(MeasuringError, ImportError):
+    """What was asked for needs packages that are not installed."""
+
+    code: ClassVar[str] = "EZ-4303"
+    what: str
+    requirement: str
+
+    def sentence(self) -> str:
+        return f"{self.what} needs an extra that is not installed. Install it: pip install '{self.requirement}'"

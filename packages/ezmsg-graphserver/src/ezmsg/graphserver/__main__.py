@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _set_up_logging(options.log_level, options.log_file)
         token = None if options.token_file is None else read_token(options.token_file)
         address = options.address or Address.from_string(os.environ.get(ADDRESS_VARIABLE) or _default_address())
-        asyncio.run(_serve(address, token, options.insecure))
+        asyncio.run(_serve(address, token, options.insecure, options.metrics))
     except EzmsgError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -38,11 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _serve(address: Address, token: str | None, insecure: bool) -> None:
+async def _serve(address: Address, token: str | None, insecure: bool, metrics: Address | None) -> None:
     # Before there is anything to clean up, so that no signal finds a server without its handlers.
     early = asyncio.Event()
     _on_signals(early.set)
-    server = await start_server(address, token, insecure)
+    server = await start_server(address, token, insecure, metrics=metrics)
     _on_signals(server.stop)
     if early.is_set():
         server.stop()
@@ -71,6 +71,13 @@ def _parser() -> argparse.ArgumentParser:
         help=f"where to listen; default {ADDRESS_VARIABLE}, else {_default_address()}; port 0 takes a free one",
     )
     parser.add_argument("--insecure", action="store_true", help="let everybody in if no token is given")
+    parser.add_argument(
+        "--metrics",
+        metavar="HOST:PORT",
+        type=_address,
+        help="where to serve what is counted, as OpenMetrics at http://HOST:PORT/metrics, to everybody who can "
+        "connect; :PORT is loopback only; off by default",
+    )
     parser.add_argument("--token-file", metavar="FILE", help="a file that holds the token clients must have")
     parser.add_argument("--log-file", metavar="FILE", help="append the log to a file instead of standard error")
     parser.add_argument("--log-level", metavar="LEVEL", type=_level, help="DEBUG, INFO (default), WARNING or ERROR")

@@ -1,11 +1,14 @@
 """What the state asks the shell to do: plain values, performed by :mod:`ezmsg.graphserver.performer`."""
 
 from typing import Any, NamedTuple, NewType
+from uuid import UUID
 
 from attrs import frozen
 
 from ezmsg.graphserver.state.event_log import Cursor
 from ezmsg.protocol.errors import EzmsgError
+from ezmsg.protocol.model.process_control import ProcessControlResponse
+from ezmsg.protocol.model.snapshot import SnapshotProcess
 
 PeerId = NewType("PeerId", int)
 """The server's number for one connection; never used twice in one run."""
@@ -88,8 +91,17 @@ class Warn:
 
 
 @frozen
+class Surveyed:
+    """A survey of the server's own is over: each process there was at its beginning has one response."""
+
+    survey_id: int
+    processes: dict[UUID, SnapshotProcess]
+    responses: dict[UUID, ProcessControlResponse]
+
+
+@frozen
 class StopServer:
     """End the server when everything before this was sent."""
 
 
-Effect = Reply | Fail | Call | Uncall | Follow | Unfollow | Feed | Warn | StopServer
+Effect = Reply | Fail | Call | Uncall | Follow | Unfollow | Feed | Warn | Surveyed | StopServer

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from ezmsg.graphserver.configuration import Configuration
 from ezmsg.graphserver.conversations import HANDLERS, Request
+from ezmsg.graphserver.conversations.surveys import survey_profiles
 from ezmsg.graphserver.effects import Effect, Fail, Moment, PeerId, Unfollow
 from ezmsg.graphserver.graph_state import GraphState
 from ezmsg.graphserver.peers import Peer
@@ -57,6 +58,10 @@ class Graph:
     def peer_left(self, peer: PeerId, now: Moment) -> list[Effect]:
         """A connection is over."""
         return self.state.drop_peer(peer, now)
+
+    def survey_begun(self, survey_id: int, timeout_s: float, now: Moment) -> list[Effect]:
+        """The server wants to know what every process has counted; see :class:`~effects.Surveyed`."""
+        return survey_profiles(self.state, survey_id, timeout_s, now)
 
     def tick(self, now: Moment) -> list[Effect]:
         """Time has passed, see :meth:`next_deadline`."""

@@ -5,6 +5,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import count
 
 from ezmsg.graphserver import effects
 from ezmsg.graphserver.effects import Effect, Moment, PeerId
@@ -35,6 +36,8 @@ class Performer:
         self._performing = False
         self._hearing = False
         self._timer: asyncio.TimerHandle | None = None
+        self._survey_ids = count(1)
+        self._surveys: dict[int, asyncio.Future[effects.Surveyed]] = {}
         self._closed = False
 
     def join(self, link: Link, hello: Hello) -> None:
@@ -75,6 +78,17 @@ class Performer:
         self._followers.discard(link)
         if self._links.pop(link.peer, None) is not None and not self._closed:
             self._perform(self._graph.peer_left(link.peer, _now()))
+
+    async def survey(self, timeout_s: float) -> effects.Surveyed:
+        """Ask every process what it has counted, and return what all of them said."""
+        survey_id = next(self._survey_ids)
+        done: asyncio.Future[effects.Surveyed] = asyncio.get_running_loop().create_future()
+        self._surveys[survey_id] = done
+        try:
+            self._perform(self._graph.survey_begun(survey_id, timeout_s, _now()))
+            return await done
+        finally:
+            del self._surveys[survey_id]
 
     def close(self) -> None:
         """Stop the timer."""
@@ -120,6 +134,9 @@ class Performer:
                 self._warn(reason, text)
             case effects.StopServer():
                 self._stop()
+            case effects.Surveyed(survey_id=survey_id):
+                if (done := self._surveys.get(survey_id)) is not None and not done.done():
+                    done.set_result(effect)
             case _:
                 if (link := self._links.get(effect.peer)) is not None:
                     self._tell(link, effect)

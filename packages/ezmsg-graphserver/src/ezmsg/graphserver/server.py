@@ -17,7 +17,9 @@ from ezmsg.graphserver.effects import PeerId
 from ezmsg.graphserver.graph import Graph
 from ezmsg.graphserver.link import Link
 from ezmsg.graphserver.log_limiter import LogLimiter, one_line
+from ezmsg.graphserver.metrics_page import MetricsPage
 from ezmsg.graphserver.performer import Performer
+from ezmsg.graphserver.scraping import Scraping
 from ezmsg.protocol import connection as protocol
 from ezmsg.protocol.announcement import Announcement
 from ezmsg.protocol.auth import NONCE_SIZE
@@ -46,14 +48,24 @@ class Server:
     """A graph server on a socket that is bound already.
 
     :param token: what clients must prove to hold; the empty one lets everybody in.
+    :param metrics: a second bound socket, on which everybody may read what is counted, or ``None``.
     """
 
-    def __init__(self, sock: socket.socket, token: str, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        token: str,
+        configuration: Configuration,
+        metrics: socket.socket | None = None,
+    ) -> None:
         self.address = bound_address(sock)
         self._sock = sock
         self._token = token
         self._epoch = uuid4()
-        self._performer = Performer(Graph(self._epoch, configuration), self.stop, self._warn)
+        graph = Graph(self._epoch, configuration)
+        self._performer = Performer(graph, self.stop, self._warn)
+        scraping = Scraping(graph.state, self._performer.survey)
+        self._page = None if metrics is None else MetricsPage(metrics, scraping)
         self._sockets: set[Link] = set()
         self._unauthenticated: set[Link] = set()
         self._peer_ids = count(1)
@@ -83,6 +95,8 @@ class Server:
                 raise
             logger.warning("The server is not announced: %s", error)
         self._listener = await loop.create_server(self._new_link, sock=self._sock, backlog=512)
+        if self._page is not None:
+            await self._page.start()
 
     async def run(self) -> None:
         """Serve until :meth:`stop` is called or a client asks for the end, then close everything."""
@@ -99,6 +113,8 @@ class Server:
         """Stop listening, say goodbye to everybody, take the announcement away. Bounded and idempotent."""
         self._stopped.set()
         self._announcement.remove()
+        if self._page is not None:
+            await self._page.close()
         await self._stop_listening()
         self._performer.close()
         for link in list(self._sockets):

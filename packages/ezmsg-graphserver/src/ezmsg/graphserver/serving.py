@@ -10,7 +10,13 @@ from ezmsg.graphserver.tokens import choose_token, given_token
 from ezmsg.protocol.addresses import Address
 
 
-async def start_server(address: Address | None, token: str | None = None, insecure: bool = False) -> Server:
+async def start_server(
+    address: Address | None,
+    token: str | None = None,
+    insecure: bool = False,
+    *,
+    metrics: Address | None = None,
+) -> Server:
     """Return a server that listens and is announced; await its ``run()``.
 
     :param address: where to listen, or ``None`` for the first free loopback port from
@@ -18,6 +24,7 @@ async def start_server(address: Address | None, token: str | None = None, insecu
     :param token: what clients must hold; else ``EZMSG_TOKEN``, the content of ``EZMSG_TOKEN_FILE``, or a random
         one that only the announcement tells.
     :param insecure: let everybody in if no token was given.
+    :param metrics: where everybody who can connect may read what is counted, as OpenMetrics over HTTP.
     :raises AddressInUse: if it cannot listen there.
     :raises InsecureBind: if others can reach the address, there is no token and nobody said that this is meant.
     :raises UnreadableToken: if the token's file holds none.
@@ -31,11 +38,16 @@ async def start_server(address: Address | None, token: str | None = None, insecu
     else:
         sock = bind_first_free(first_port(os.environ))
         chosen = choose_token(given, bound_address(sock), insecure)
-    return await _started(sock, chosen, must_announce=given is None and not insecure)
+    try:
+        page = None if metrics is None else bind(resolve(metrics))
+    except BaseException:
+        sock.close()
+        raise
+    return await _started(sock, chosen, page, must_announce=given is None and not insecure)
 
 
-async def _started(sock: socket.socket, token: str, must_announce: bool) -> Server:
-    server = Server(sock, token, Configuration.from_environment(os.environ))
+async def _started(sock: socket.socket, token: str, page: socket.socket | None, must_announce: bool) -> Server:
+    server = Server(sock, token, Configuration.from_environment(os.environ), page)
     try:
         await server.start(must_announce)
     except BaseException:

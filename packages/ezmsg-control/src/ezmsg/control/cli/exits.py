@@ -3,6 +3,7 @@
 from ezmsg.control.errors import (
     InvalidAssignment,
     InvalidTimeout,
+    InvalidWindow,
     ProcessRequestFailed,
     SeveralServers,
     UnknownTarget,
@@ -25,7 +26,7 @@ def exit_code(error: EzmsgError) -> int:
     match error:
         case InvalidAddress() | InvalidTopic() | UnknownTarget() | SeveralServers():
             return _USAGE
-        case InvalidAssignment() | InvalidTimeout():
+        case InvalidAssignment() | InvalidTimeout() | InvalidWindow():
             return _USAGE
         case ServerUnreachable() | ConnectionLost():
             return _NO_CONNECTION

@@ -15,6 +15,7 @@ GROUP = "ezmsg.commands"
 _OURS = {
     "graph": "ezmsg.control.cli.graph:graph",
     "process": "ezmsg.control.cli.process:process",
+    "profile": "ezmsg.control.cli.profile:profile",
     "settings": "ezmsg.control.cli.settings:settings",
     "shutdown": "ezmsg.control.cli.shutdown:shutdown",
     "snapshot": "ezmsg.control.cli.snapshot:snapshot",

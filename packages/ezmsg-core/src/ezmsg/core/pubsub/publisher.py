@@ -243,10 +243,10 @@ class Publisher:
         else:
             self.window.hold(token, len(senders))
             size = obj.nbytes if type(obj) is np.ndarray else object_size(obj)
-        tracer = self.tracer  # looked at once, as another thread may set it
-        if tracer is not None:
-            note = tracer.published  # in two steps, as a callable attribute is slow to be found as a method
-            note(perf_counter_ns())
+            tracer = self.tracer  # looked at once, as another thread may set it
+            if tracer is not None:
+                note = tracer.published  # in two steps, as a callable attribute is slow to be found as a method
+                note(perf_counter_ns())
         self.next_message = number + 1
         self.bytes_published += size
         for local in self._local:
@@ -282,6 +282,10 @@ class Publisher:
         segment = self._slots.write(token, payload) if self._shared else None
         body = joined(payload) if self._tcp else None
         self.window.hold(token, len(self._senders))
+        tracer = self.tracer
+        if tracer is not None:  # before it is sent, or it may be received before it was published
+            note = tracer.published
+            note(perf_counter_ns())
         if segment is not None:
             for shared in self._shared:
                 shared.send(number, token, segment, payload.size)

@@ -25,17 +25,16 @@ def route_request(state: GraphState, request: Request, body: RouteRequest) -> li
     process = state.processes.owner_of(body.unit_address)
     if process is None:
         error = f"No process owns the unit {body.unit_address!r}. See in a snapshot which units there are."
-        return [request.reply(_failed(inner, ProcessControlErrorCode.UNROUTABLE_UNIT, error))]
+        return [request.reply(Responded(_failed(inner, ProcessControlErrorCode.UNROUTABLE_UNIT, error)))]
 
     def finish(outcomes: list[Outcome], _: Moment) -> list[Effect]:
         (outcome,) = outcomes
-        return [request.reply(_responded(inner, body.timeout_s, process_id, outcome.answer))]
+        return [request.reply(Responded(response_of(handle, outcome.answer)))]
 
-    process_id = process.id
     if body.operation == ProcessControlOperation.SET_PROFILING_TRACE.value:
         # Before it is answered: if who asks is gone by then, the process must still hear of it.
-        state.profiles.traced(_origin(state, request, client_id, body.session_id), process_id)
-    handle = HandleRequest(process_id, inner, body.timeout_s, client_id, body.session_id)
+        state.profiles.traced(_origin(state, request, client_id, body.session_id), process.id)
+    handle = HandleRequest(process.id, inner, body.timeout_s, client_id, body.session_id)
     question = Question(process.peer, handle, refusable=True)
     return state.operations.route(request.peer, request.id, question, finish, deadline)
 
@@ -48,16 +47,16 @@ def _origin(state: GraphState, request: Request, client_id: UUID, session_id: UU
     return client_id if session_id is None else state.sessions.require(session_id, request.peer).id
 
 
-def _responded(inner: ProcessControlRequest, timeout_s: float, process_id: UUID, answer: Answer) -> Responded:
-    if isinstance(answer, Responded) and answer.response.request_id == inner.request_id:
-        if answer.response.process_id == process_id:
-            return answer
-        return Responded(replace(answer.response, process_id=process_id))
+def response_of(handle: HandleRequest, answer: Answer) -> ProcessControlResponse:
+    """Return the one response that a request of a process ends with, whatever came of it."""
+    inner, process_id = handle.request, handle.process_id
     unit, process = repr(inner.unit_address), f"process {process_id}"
     match answer:
+        case Responded(response=response) if response.request_id == inner.request_id:
+            return response if response.process_id == process_id else replace(response, process_id=process_id)
         case Silence.TOO_LATE:
             code = ProcessControlErrorCode.TIMEOUT
-            error = f"The {process}, which owns the unit {unit}, did not answer within {timeout_s:g} s."
+            error = f"The {process}, which owns the unit {unit}, did not answer within {handle.timeout_s:g} s."
         case Silence.PEER_LEFT:
             code = ProcessControlErrorCode.PROCESS_DISCONNECTED
             error = f"The {process}, which owned the unit {unit}, left before it answered."
@@ -73,8 +72,5 @@ def _responded(inner: ProcessControlRequest, timeout_s: float, process_id: UUID,
 
 def _failed(
     inner: ProcessControlRequest, code: ProcessControlErrorCode, error: str, process_id: UUID | None = None
-) -> Responded:
-    response = ProcessControlResponse(
-        inner.request_id, ok=False, error=error, error_code=code, process_id=process_id
-    )
-    return Responded(response)
+) -> ProcessControlResponse:
+    return ProcessControlResponse(inner.request_id, ok=False, error=error, error_code=code, process_id=process_id)

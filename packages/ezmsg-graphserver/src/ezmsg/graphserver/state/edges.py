@@ -100,6 +100,9 @@ class Edges:
             self._packed = pack_edges(self._dag.graph, self._dag.edge_owners, _name)
         return self._packed
 
+    def __len__(self) -> int:
+        return len(self._dag.edge_owners)
+
     def validate(self) -> None:
         """Assert every invariant. For tests: it visits the whole graph."""
         self._dag.validate()

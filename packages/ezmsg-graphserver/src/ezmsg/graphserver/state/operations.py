@@ -124,6 +124,14 @@ class Operations:
         """Ask one peer, whether or not anybody still waits for it; it ends with the peer's answer or its going."""
         return [self._call(Operation(finish), question)]
 
+    def survey(self, questions: list[Question], finish: Finish, now: Moment, deadline: float) -> list[Effect]:
+        """Ask peers because the server itself wants to know; it ends at its deadline, at once if there are none."""
+        operation = Operation(finish)
+        if not questions:
+            return finish([], now)
+        heapq.heappush(self._deadlines, (deadline, next(self._call_ids), operation))
+        return [self._call(operation, question) for question in questions]
+
     def hold(self, requester: PeerId, request_id: int, finish: Finish, deadline: float) -> Operation:
         """Let a request wait until :meth:`close`, or until its deadline."""
         operation = Operation(finish, requester, request_id)

@@ -1,6 +1,6 @@
 """Operating-system processes and the units they own: a unit runs in one process."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from uuid import UUID
 
 from attrs import define, field, frozen
@@ -109,6 +109,13 @@ class Processes:
             process_id: SnapshotProcess(process_id, process.pid, process.host, sorted(process.units))
             for process_id, process in sorted(self._processes.items())
         }
+
+    def __len__(self) -> int:
+        return len(self._processes)
+
+    def __iter__(self) -> Iterator[Process]:
+        """Go through the processes in the order of their ids."""
+        return iter([process for _, process in sorted(self._processes.items())])
 
     @property
     def unit_owners(self) -> Mapping[str, UUID]:

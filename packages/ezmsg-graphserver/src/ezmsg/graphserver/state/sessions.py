@@ -98,6 +98,9 @@ class Sessions:
         """Go through the sessions in the order of their names."""
         return iter(sorted(self._sessions.values(), key=lambda session: str(session.id)))
 
+    def __len__(self) -> int:
+        return len(self._sessions)
+
     def register(self, session: Session, metadata: GraphMetadata) -> set[str] | None:
         """Let a session describe its components, in place of what it said before.
 

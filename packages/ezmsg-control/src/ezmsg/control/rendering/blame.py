@@ -1,0 +1,58 @@
+"""For whom a publisher waited, as text for people."""
+
+import math
+from collections.abc import Iterator
+
+from ezmsg.control.blaming import Blame, Culprit
+from ezmsg.control.rendering.quantities import duration, percent
+
+_SATURATED = 0.9
+"""Who is busy for a larger part of the time is behind for good; more buffers would only fill up, too."""
+
+
+def blame_lines(blame: Blame) -> Iterator[str]:
+    """Yield how long it waited, those it waited for, and what can be done next."""
+    if not blame.window_ns:
+        yield f"{blame.topic} could not be watched"
+        return
+    window = duration(blame.window_ns)
+    if not blame.waited_ns:
+        yield f"{blame.topic} did not wait in the last {window}; it published {blame.messages} messages"
+        return
+    yield (
+        f"{blame.topic} waited {duration(blame.waited_ns)} of the last {window} ({percent(blame.share)}), "
+        f"with {blame.num_buffers} buffers"
+    )
+    width = max((len(culprit.topic) for culprit in blame.culprits), default=0)
+    several_hosts = len({culprit.host for culprit in blame.culprits}) > 1
+    for culprit in blame.culprits:
+        yield _line(culprit, width, several_hosts).rstrip()
+    if blame.unattributed_ns:
+        yield f"{percent(blame.unattributed_ns / blame.waited_ns):>8}  nobody can be named"
+    yield from _next(blame)
+
+
+def _line(culprit: Culprit, width: int, with_host: bool) -> str:
+    where = f"pid {culprit.pid} on {culprit.host}" if with_host else f"pid {culprit.pid}"
+    busy = percent(min(culprit.busy_share, 1.0))  # a lease that ends within the window may be longer than that
+    parts = [f"{percent(culprit.share):>8}  {culprit.topic:<{width}}", where, f"busy {busy}"]
+    if culprit.tasks:
+        task = culprit.tasks[0]
+        if task.p50_ns is not None and task.p99_ns is not None:
+            parts.append(f"user code p50 {duration(task.p50_ns)}  p99 {duration(task.p99_ns)}")
+        parts.append(task.name)
+    if culprit.through:
+        parts.append(f"through {', '.join(culprit.through)}")
+    return "   ".join(parts)
+
+
+def _next(blame: Blame) -> Iterator[str]:
+    if not blame.culprits:
+        return
+    worst = blame.culprits[0]
+    yield "Next: ezmsg profile trace -o trace.pftrace   shows every message on its way"
+    slowest = max((task.p99_ns or 0 for task in worst.tasks), default=0)
+    if slowest and blame.window_ns and worst.busy_share < _SATURATED:
+        more = math.ceil(slowest * blame.messages / blame.window_ns)
+        buffers = f"num_buffers {blame.num_buffers} -> {blame.num_buffers + more}"
+        yield f"      more buffers hide bursts up to {duration(slowest)}: {buffers}"

@@ -1,0 +1,48 @@
+"""What processes have counted, as text for people: publishers with ``->``, subscribers with ``<-``."""
+
+from collections.abc import Iterable, Iterator
+
+from ezmsg.control.rendering.quantities import duration, size
+from ezmsg.protocol.model.profiling import (
+    ProcessProfilingSnapshot,
+    PublisherProfileSnapshot,
+    SubscriberProfileSnapshot,
+)
+
+
+def profile_lines(processes: Iterable[ProcessProfilingSnapshot]) -> Iterator[str]:
+    """Yield each process with its endpoints, by topic."""
+    ordered = sorted(processes, key=lambda process: (process.host, process.pid))
+    topics = [each.topic for process in ordered for each in process.publishers.values()]
+    topics += [each.topic for process in ordered for each in process.subscribers.values()]
+    width = max(map(len, topics), default=0)
+    for process in ordered:
+        tracers = f", traced by {len(process.tracers)}" if process.tracers else ""
+        yield f"pid {process.pid} on {process.host}{tracers}"
+        for publisher in sorted(process.publishers.values(), key=lambda each: each.topic):
+            yield f"   -> {publisher.topic:<{width}}   {_published(publisher)}"
+        for subscriber in sorted(process.subscribers.values(), key=lambda each: each.topic):
+            yield f"   <- {subscriber.topic:<{width}}   {_received(subscriber)}"
+
+
+def _published(publisher: PublisherProfileSnapshot) -> str:
+    parts = [
+        f"{publisher.messages_published_total} messages",
+        size(publisher.bytes_published_total),
+        f"{publisher.inflight_messages_current} of {publisher.num_buffers} buffers in use",
+    ]
+    if publisher.backpressure_wait_ns_total:
+        parts.append(f"waited {duration(publisher.backpressure_wait_ns_total)}")
+    return "   ".join(parts)
+
+
+def _received(subscriber: SubscriberProfileSnapshot) -> str:
+    parts = [
+        f"{subscriber.messages_received_total} messages",
+        size(subscriber.bytes_received_total),
+        f"{subscriber.queued_messages_current} wait",
+        subscriber.channel_kind_last.value.lower(),
+    ]
+    if subscriber.messages_dropped_total:
+        parts.append(f"{subscriber.messages_dropped_total} dropped")
+    return "   ".join(parts)

@@ -1,0 +1,83 @@
+"""One scrape: all processes are asked at once, and what they say becomes the page. Nobody is asked in between."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from uuid import UUID
+
+from ezmsg.graphserver.effects import Surveyed
+from ezmsg.graphserver.graph_state import GraphState
+from ezmsg.graphserver.log_limiter import one_line
+from ezmsg.graphserver.metrics import ProcessFigures, ServerFigures, metrics_text
+from ezmsg.protocol.codec import decode
+from ezmsg.protocol.errors import WireError
+from ezmsg.protocol.model.process_control import ProcessControlResponse
+from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot
+from ezmsg.protocol.revisions import CURRENT
+
+logger = logging.getLogger(__name__)
+
+ANSWER_TIMEOUT_S = 2.0
+"""How long processes have to say what they counted."""
+
+
+class Scraping:
+    """Makes the page; those who want it at the same time get the same.
+
+    :param survey: asks every process, given the seconds that each has.
+    """
+
+    def __init__(self, state: GraphState, survey: Callable[[float], Awaitable[Surveyed]]) -> None:
+        self._state = state
+        self._survey = survey
+        self._under_way: asyncio.Task[str] | None = None
+
+    async def page(self) -> str:
+        """Return the page as of now."""
+        if self._under_way is None or self._under_way.done():
+            self._under_way = asyncio.create_task(self._make())
+        # Who goes away does not take the page from the others.
+        return await asyncio.shield(self._under_way)
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        if self._under_way is not None:
+            self._under_way.cancel()
+            await asyncio.wait([self._under_way])
+
+    async def _make(self) -> str:
+        surveyed = await self._survey(ANSWER_TIMEOUT_S)
+        processes = []
+        for process_id, process in surveyed.processes.items():
+            counted = _counted(process_id, surveyed.responses[process_id])
+            processes.append(ProcessFigures(str(process_id), process.pid or 0, process.host or "", counted))
+            await asyncio.sleep(0)  # a process of many endpoints shall not delay clients for as long as all do
+        return metrics_text(_figures(self._state), processes)
+
+
+def _counted(process_id: UUID, response: ProcessControlResponse) -> ProcessProfilingSnapshot | None:
+    reason = response.error or "it did not say why"
+    if response.ok and response.payload is not None:
+        try:
+            return decode(response.payload, ProcessProfilingSnapshot)
+        except WireError as error:
+            reason = error.sentence()
+    logger.info("Process %s did not say what it counted: %s", process_id, one_line(reason))
+    return None
+
+
+def _figures(state: GraphState) -> ServerFigures:
+    return ServerFigures(
+        epoch=str(state.epoch),
+        version=version("ezmsg-graphserver"),
+        revision=str(CURRENT),
+        clients=len(state.peers),
+        sessions=len(state.sessions),
+        processes=len(state.processes),
+        edges=len(state.edges),
+        publishers=len(state.endpoints.publishers),
+        subscribers=len(state.endpoints.subscribers),
+        topology_events=state.topology.last_seq,
+        settings_events=state.settings.log.last_seq,
+    )

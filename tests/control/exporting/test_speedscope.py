@@ -1,0 +1,85 @@
+"""Time by unit and task, by the rules of speedscope's file format."""
+
+import json
+from typing import Any
+
+import jsonschema
+from hypothesis import given
+from tests.control.exporting.traces import LEASE, THREE_PROCESSES, USER, WAIT, batches, sums
+
+from ezmsg.control.exporting.speedscope import SCHEMA, to_speedscope_json
+from ezmsg.protocol.model.profiling import ProcessProfilingTraceBatch
+
+_WHOLE_NUMBERS = {"type": "array", "items": {"type": "integer", "minimum": 0}}
+FORMAT = {
+    "type": "object",
+    "required": ["$schema", "shared", "profiles"],
+    "properties": {
+        "$schema": {"const": SCHEMA},
+        "shared": {
+            "type": "object",
+            "required": ["frames"],
+            "properties": {
+                "frames": {
+                    "type": "array",
+                    "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+                }
+            },
+        },
+        "profiles": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["type", "name", "unit", "startValue", "endValue", "samples", "weights"],
+                "properties": {
+                    "type": {"const": "sampled"},
+                    "name": {"type": "string"},
+                    "unit": {"const": "nanoseconds"},
+                    "startValue": {"type": "integer"},
+                    "endValue": {"type": "integer"},
+                    "samples": {"type": "array", "items": _WHOLE_NUMBERS},
+                    "weights": _WHOLE_NUMBERS,
+                },
+            },
+        },
+    },
+}
+"""What a file with sampled profiles must have, after speedscope's `file-format-spec.ts`."""
+
+
+def stacks(file: dict[str, Any]) -> dict[tuple[str, ...], int]:
+    frames = [frame["name"] for frame in file["shared"]["frames"]]
+    found: dict[tuple[str, ...], int] = {}
+    for profile in file["profiles"]:
+        for sample, weight in zip(profile["samples"], profile["weights"], strict=True):
+            stack = tuple(frames[number] for number in sample)
+            found[stack] = found.get(stack, 0) + weight
+    return found
+
+
+def test_three_processes() -> None:
+    file = json.loads(to_speedscope_json(THREE_PROCESSES))
+    jsonschema.validate(file, FORMAT)
+    assert stacks(file) == {
+        ("SYSTEM/A", "OUTPUT", "wait for a buffer"): 500,
+        ("SYSTEM/B", "INPUT", "on_message"): 600,
+        ("SYSTEM/B", "INPUT", "lease, in no task"): 200 + 700,
+        ("SYSTEM/C", "INPUT", "lease, in no task"): 400,
+    }
+    assert [profile["name"] for profile in file["profiles"]] == [
+        "pid 4001 on lab",
+        "pid 4002 on lab, 7 samples lost",
+        "pid 4003 on lab",
+    ]
+
+
+@given(batches())
+def test_whatever_was_traced(traced: list[ProcessProfilingTraceBatch]) -> None:
+    file = json.loads(to_speedscope_json(traced))
+    jsonschema.validate(file, FORMAT)
+    for profile in file["profiles"]:
+        assert sum(profile["weights"]) == profile["endValue"] - profile["startValue"]
+    expected = sums(traced)
+    tasks = sum(time for (metric, _), time in expected.items() if metric == USER)
+    least = tasks + expected[WAIT, ""]
+    assert least <= sum(stacks(file).values()) <= least + expected[LEASE, ""]
