@@ -209,8 +209,8 @@ async def test_a_broadcast_cancelled_when_its_turn_comes_gives_the_buffer_on(
     await world.turns()
     give_back = publisher.window.give_back
 
-    def give_back_and_cancel(token: int) -> None:
-        give_back(token)
+    def give_back_and_cancel(token: int, holder: object = None) -> None:
+        give_back(token, holder)
         first.cancel()
 
     monkeypatch.setattr(publisher.window, "give_back", give_back_and_cancel)
