@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -15,18 +16,31 @@ from ezmsg.control import (
     Session,
     follow_settings,
     follow_topology,
+    settings_events,
     settings_snapshot,
     take_dag,
     take_snapshot,
     update_setting,
+    watching,
 )
 from ezmsg.graphserver import GraphServer
 from ezmsg.protocol import connection as events
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import ConnectionLost, CyclicException, DeadlineExceeded, EzmsgError
-from ezmsg.protocol.messages.events import Reset
+from ezmsg.protocol.messages.events import Gap, Reset
 from ezmsg.protocol.messages.requests import RouteRequest
-from ezmsg.protocol.messages.sessions import Connect, Done, EdgeChanged, OpenSession, TakeSnapshot
+from ezmsg.protocol.messages.sessions import (
+    ClearSession,
+    CloseSession,
+    Connect,
+    Disconnect,
+    Done,
+    EdgeChanged,
+    OpenSession,
+    RegisterMetadata,
+    TakeSnapshot,
+)
+from ezmsg.protocol.messages.settings import FollowSettings, SettingsTaken, TakeSettings
 from ezmsg.protocol.model.metadata import GraphMetadata
 from ezmsg.protocol.model.settings import SettingsSnapshotValue
 from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot
@@ -389,3 +403,223 @@ def cut(connection: ControlConnection) -> Callable[[], Awaitable[None]]:
         connection._line._transport._transport.abort()
 
     return act
+
+
+# --- what its caller gives up -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("act", ["connect", "disconnect", "clear", "register_metadata"])
+async def test_what_the_caller_gave_up_is_given_up_at_the_server_too(scripted: Any, act: str) -> None:
+    """The server has done it, and only the answer is missing."""
+    async with asyncio.timeout(HANG):
+        connection = await ControlConnection.open(scripted.address)
+        session = Session(connection)
+        await session.open()
+        scripted.script = lambda peer, event: peer.connection.reply(event.id, EdgeChanged(topology_changed=True))
+        await session.connect("A", "B")
+        await scripted.request(Connect)
+        scripted.script = lambda *_: None
+        request = REQUESTS[act]
+        match request:
+            case Connect(start, end) | Disconnect(start, end):
+                arguments: tuple[Any, ...] = (start, end)
+            case RegisterMetadata(metadata=metadata):
+                arguments = (metadata,)
+            case _:
+                arguments = ()
+        task = asyncio.create_task(getattr(session, act)(*arguments))
+        await scripted.request(type(request))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        scripted.script = answer_all
+        await lost_with(connection, cut(connection))
+        said = []
+        await connection.wait_connected()
+        task = asyncio.create_task(connection.request(TakeSnapshot(), timeout=None))
+        while not isinstance((await scripted.request())[1].body, OpenSession):
+            pass
+        while not isinstance(body := (await scripted.request())[1].body, TakeSnapshot):
+            said.append(body)
+        expected = {
+            "connect": [Connect("A", "B", session.id), Disconnect("X", "Y", session.id)],
+            "disconnect": [Disconnect("A", "B", session.id)],
+            "clear": [ClearSession(session.id)],
+            "register_metadata": [ClearSession(session.id), Connect("A", "B", session.id)],
+        }
+        assert said == expected[act]
+        await connection.close()
+        with pytest.raises(ConnectionLost):
+            await task
+
+
+REQUESTS: dict[str, Any] = {
+    "connect": Connect("X", "Y"),
+    "disconnect": Disconnect("A", "B"),
+    "clear": ClearSession(UUID(int=0)),
+    "register_metadata": RegisterMetadata(UUID(int=0), GraphMetadata(1, "R", {})),
+}
+
+
+def answer_all(peer: Any, event: Any) -> None:
+    match event:
+        case events.RequestReceived(request_id, Connect() | Disconnect()):
+            peer.connection.reply(request_id, EdgeChanged(topology_changed=True))
+        case events.RequestReceived(_, TakeSnapshot()):
+            pass
+        case events.RequestReceived(request_id):
+            peer.connection.reply(request_id, Done())
+
+
+async def test_a_session_whose_opening_was_given_up_is_closed(scripted: Any) -> None:
+    async with asyncio.timeout(HANG):
+        connection = await ControlConnection.open(scripted.address)
+        session = Session(connection)
+        scripted.script = lambda *_: None
+        task = asyncio.create_task(session.open())
+        await scripted.request(OpenSession)
+        scripted.script = answer_all
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await scripted.request(CloseSession))[1].body.session_id == session.id
+        await connection.close()
+
+
+async def test_a_report_whose_caller_gave_up_is_told_later(servers: Servers, connection: ControlConnection) -> None:
+    process = ProcessControlClient(servers.address)
+    await process.register(["A"])
+    await process.report_settings_update("A", value(x=1))
+    assert process._connection is not None
+    await lost_with(process._connection, lambda: asyncio.to_thread(servers.stop))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(process.report_settings_update("A", value(x=2)), 0.05)
+    await asyncio.to_thread(servers.start)
+    await back(process._connection)
+    await back(connection)
+    assert (await settings_snapshot(connection))["A"].structured_value == {"x": 2}
+    await process.close()
+
+
+# --- changes of settings under way ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["restart", "cut"])
+async def test_a_change_that_was_under_way_is_told_when_it_is_made(
+    servers: Servers, connection: ControlConnection, how: str
+) -> None:
+    """Who asked for it hears that nobody knows; the server learns what the unit has."""
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def change(address: str, path: str, new: Any) -> SettingsSnapshotValue:
+        asked.set()
+        await go.wait()
+        return value(**{path: new})
+
+    process = ProcessControlClient(servers.address)
+    process.set_settings_handler(change)
+    await process.register(["A"])
+    await process.report_settings_update("A", value(x=1))
+    own = process._connection
+    assert own is not None
+    async with asyncio.timeout(HANG):
+        asking = asyncio.create_task(update_setting(connection, "A", "x", 5, timeout=HANG))
+        await asked.wait()
+        if how == "restart":
+            await servers.restart(connection, own)
+        else:
+            await lost_with(own, cut(own))
+            await back(own)
+        with pytest.raises(EzmsgError):
+            await asking
+        async with aclosing(follow_settings(connection)) as items:
+            go.set()
+            while True:
+                item = await anext(items)
+                if not isinstance(item, Gap | Reset) and item.value.structured_value == {"x": 5}:
+                    break
+    assert (await settings_snapshot(connection))["A"].structured_value == {"x": 5}
+    await process.close()
+
+
+async def test_revisions_rise_over_cuts_and_restarts(servers: Servers, connection: ControlConnection) -> None:
+    async def change(address: str, path: str, new: Any) -> SettingsSnapshotValue:
+        return value(**{path: new})
+
+    process = ProcessControlClient(servers.address)
+    process.set_settings_handler(change)
+    await process.register(["A", "B"])
+    own = process._connection
+    assert own is not None
+    last = 0
+    await update_setting(connection, "B", "x", 0)
+    for number in range(6):
+        now = (await update_setting(connection, "A", "x", number)).revision
+        assert now > last or number == 0
+        last = now
+        before = await settings_snapshot(connection)
+        if number % 2:
+            await servers.restart(connection, own)
+        else:
+            await lost_with(own, cut(own))
+            await back(own)
+        after = await settings_snapshot(connection)
+        assert after["A"].revision >= before["A"].revision
+        assert after["B"].structured_value == {"x": 0}
+        if number % 2:
+            assert after == before
+        last = after["A"].revision
+    await process.close()
+
+
+async def test_reading_the_changes_ends_when_that_run_of_the_server_does(scripted: Any) -> None:
+    def script(peer: Any, event: Any) -> None:
+        match event:
+            case events.RequestReceived(request_id, TakeSettings()):
+                peer.connection.reply(request_id, SettingsTaken({}, 7, scripted.epoch))
+            case events.RequestReceived(request_id, FollowSettings(epoch=epoch)):
+                assert epoch == scripted.epoch
+                peer.connection.reply(request_id, Done())
+                peer.connection.item(request_id, Reset(UUID(int=1), 0))
+
+    scripted.script = script
+    async with asyncio.timeout(HANG):
+        connection = await ControlConnection.open(scripted.address)
+        assert await settings_events(connection) == []
+        await connection.close()
+
+
+async def test_a_stream_goes_on_after_a_server_that_stood_still(
+    scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "OPEN_TIMEOUT_S", 0.05)
+    opened = 0
+
+    def script(peer: Any, event: Any) -> None:
+        nonlocal opened
+        if isinstance(event, events.RequestReceived):
+            opened += 1
+            if opened != 2:  # the second one is never answered
+                peer.connection.reply(event.id, Done())
+                peer.connection.item(event.id, Gap(opened, opened))
+
+    scripted.script = script
+    async with asyncio.timeout(HANG):
+        connection = await ControlConnection.open(scripted.address)
+        async with aclosing(follow_settings(connection)) as items:
+            assert await anext(items) == Gap(1, 1)
+            scripted.peers[-1].transport.abort()
+            assert await anext(items) == Gap(3, 3)
+        await connection.close()
+
+
+async def test_a_fault_of_who_declares_keeps_nobody_from_the_server(
+    servers: Servers, connection: ControlConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> list[object]:
+        raise ZeroDivisionError("a fault")
+
+    connection.declare(fail)
+    await servers.restart(connection)
+    assert (await take_snapshot(connection)).epoch == connection.epoch
+    assert "ZeroDivisionError" in caplog.text

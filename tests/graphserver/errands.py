@@ -127,7 +127,9 @@ class Errands:
             assert (asked.timeout_s, asked.session_id) == (body.timeout_s, body.session_id)
             assert asked.client_id == self.model.peers[errand.key[0]]
         else:
-            wanted = ApplySetting(errand.process, body.component_address, body.field_path, body.value)
+            shown = self.model.shown_settings().get(body.component_address)
+            revision = 0 if shown is None else shown.revision + 1
+            wanted = ApplySetting(errand.process, body.component_address, body.field_path, body.value, revision)
             assert asked == wanted
 
     # --- inside -------------------------------------------------------------------------------------------

@@ -79,10 +79,10 @@ class Program:
         else:
             self.process.send_signal(number)
 
-    def ends(self) -> int:
+    def ends(self, limit_s: float = HANG) -> int:
         """Wait for the end, see that nothing is left, and return the exit status as a shell has it."""
         try:
-            status = self.process.wait(HANG)
+            status = self.process.wait(limit_s)
         except subprocess.TimeoutExpired:
             pytest.fail(f"it does not end\n{self.story()}")
         self.leaves_nothing()

@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 import ezmsg.core as ez
-from ezmsg.control import ControlConnection, ProcessControlClient, follow_topology, take_settings, take_snapshot
+from ezmsg.control import (
+    ControlConnection,
+    ProcessControlClient,
+    follow_settings,
+    follow_topology,
+    take_settings,
+    take_snapshot,
+)
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded, EzmsgError
 from ezmsg.protocol.messages.events import Reset
@@ -98,17 +105,28 @@ async def look(connection: ControlConnection) -> Any:
 
 
 async def look_until(connection: ControlConnection, wanted: Any) -> None:
-    """Wait until the server knows all this, event by event."""
+    """Wait until the server knows all this, looking again at every event."""
+    changed = asyncio.Event()
+
+    async def watch(events: Any) -> None:
+        async with aclosing(events):
+            async for _ in events:
+                changed.set()
+
+    watching = [asyncio.create_task(watch(follow(connection))) for follow in (follow_topology, follow_settings)]
     async with asyncio.timeout(HANG):
-        async with aclosing(follow_topology(connection)) as events:
-            while True:
-                try:
-                    if await look(connection) == wanted:
-                        return
-                except ConnectionLost:  # this loop had not noticed yet that the server was killed
-                    await connection.wait_connected()
-                else:
-                    await anext(events)
+        while True:
+            changed.clear()
+            try:
+                if await look(connection) == wanted:
+                    break
+            except ConnectionLost:  # this loop had not noticed yet that the server was killed
+                await connection.wait_connected()
+            else:
+                await changed.wait()
+    for task in watching:
+        task.cancel()
+    await asyncio.wait(watching)
 
 
 @pytest.mark.timeout(120)

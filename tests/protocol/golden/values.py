@@ -392,6 +392,7 @@ ERRORS: tuple[EzmsgError, ...] = (
 )
 LATER_FIELDS: dict[str, Any] = {
     "subscriber.declare+hears": endpoints.DeclareSubscriber(SUBSCRIBER, "B", [PUBLISHER]),
+    "settings.apply+revision": settings.ApplySetting(PROCESS, "SYSTEM/FILTER", "filters[2].cutoff", (1, 2.5), 8),
     "settings.report+restored": settings.ReportSettings(
         PROCESS, ProcessSettingsUpdate("SYSTEM/FILTER", SETTINGS, TIME), 7
     ),

@@ -8,8 +8,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -33,6 +34,9 @@ LostCallback = Callable[[EzmsgError], None]
 Declarations = Callable[[], Iterable[object]]
 """Returns the requests by which somebody says again what it has at the server."""
 
+Heard = Callable[[object, object], None]
+"""Takes one of these requests, and the answer to it."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -53,7 +57,7 @@ class ControlConnection:
         self._token = token
         self._loop = asyncio.get_running_loop()
         self._answers = Answers()
-        self._declared: list[Declarations] = []
+        self._declared: list[tuple[Declarations, Heard]] = []
         self._lost_callbacks: list[LostCallback] = []
         self._line: Line | None = None
         self._changed = asyncio.Event()  # set for a moment when the line is there, or this is closed
@@ -61,6 +65,8 @@ class ControlConnection:
         self._reviving: asyncio.Task[None] | None = None
         self._restoring: asyncio.Task[None] | None = None
         self._closed = False
+        self.lines = 0
+        """How many lines there have been."""
 
     @classmethod
     async def open(
@@ -146,10 +152,11 @@ class ControlConnection:
         """
         self._answers.register(message_class, handler, abandonable=abandonable)
 
-    def declare(self, declarations: Declarations) -> Callable[[], None]:
+    def declare(self, declarations: Declarations, heard: Heard = lambda *_: None) -> Callable[[], None]:
         """Say these requests first on every line to come; return what undoes this."""
-        self._declared.append(declarations)
-        return lambda: self._declared.remove(declarations) if declarations in self._declared else None
+        declared = declarations, heard
+        self._declared.append(declared)
+        return lambda: self._declared.remove(declared) if declared in self._declared else None
 
     def on_lost(self, callback: LostCallback) -> Callable[[], None]:
         """Call back whenever the line is lost; return what undoes this."""
@@ -183,10 +190,13 @@ class ControlConnection:
     def _adopt(self, line: Line) -> None:
         """Use a line, from what was declared on."""
         self._line, self.epoch, self.local_host = line, line.epoch, line.local_host
-        answers = self._say_again(line)
+        self.lines += 1
+        try:
+            answers = self._say_again(line)
+        finally:
+            self._changed.set()
         if answers:
             self._restoring = self._loop.create_task(_see_restored(answers))
-        self._changed.set()
 
     def _lose(self, line: Line, error: EzmsgError) -> None:
         if line is not self._line or self._closed:
@@ -202,24 +212,30 @@ class ControlConnection:
     async def _revive(self) -> None:
         """Open another line, however often that takes."""
         delay_s = RETRY_FIRST_S
-        while True:
+        while self._line is None:
             await asyncio.sleep(delay_s * random.random())  # noqa: S311  many clients may have lost the same server
             try:
-                line = await self._open_line(DEFAULT_TIMEOUT)
+                self._adopt(await self._open_line(DEFAULT_TIMEOUT))
             except EzmsgError as error:
+                if not isinstance(error, ServerUnreachable) and _is_news(type(error).__name__, self.address, 60.0):
+                    logger.warning("The graph server at %s does not let us in again yet. %s", self.address, error)
                 self._why = _reason(error)
-            else:
-                self._adopt(line)
-                return
+            except Exception as error:  # protects who waits from a fault of ours, or of who declares
+                logger.exception("The connection to the graph server at %s could not be restored", self.address)
+                self._why = f"{type(error).__name__}: {error}"
             delay_s = min(2 * delay_s, RETRY_LONGEST_S)
 
-    def _say_again(self, line: Line) -> list[Coroutine[Any, Any, Any]]:
+    def _say_again(self, line: Line) -> list[asyncio.Task[Any]]:
         answers = []
-        for body in [body for declarations in tuple(self._declared) for body in declarations()]:
-            try:
-                answers.append(line.request(body, DEFAULT_TIMEOUT))
-            except EzmsgError as error:
-                _tell_unrestored(error)
+        for declarations, heard in tuple(self._declared):
+            for body in declarations():
+                try:
+                    answer = self._loop.create_task(line.request(body, DEFAULT_TIMEOUT))
+                except EzmsgError as error:
+                    _tell_unrestored(error)
+                else:
+                    answer.add_done_callback(partial(_hear, body, heard))
+                    answers.append(answer)
         if answers and _is_news("back", self.address):
             logger.info("The graph server at %s is back, and is told again what is here.", self.address)
         return answers
@@ -246,7 +262,12 @@ class ControlConnection:
         return ConnectionLost(address=str(self.address), reason=self._why)
 
 
-async def _see_restored(answers: list[Coroutine[Any, Any, Any]]) -> None:
+def _hear(body: object, heard: Heard, answer: asyncio.Task[Any]) -> None:
+    if not answer.cancelled() and answer.exception() is None:
+        heard(body, answer.result())
+
+
+async def _see_restored(answers: list[asyncio.Task[Any]]) -> None:
     for outcome in await asyncio.gather(*answers, return_exceptions=True):
         match outcome:
             case ConnectionLost():
@@ -260,10 +281,10 @@ async def _see_restored(answers: list[Coroutine[Any, Any, Any]]) -> None:
 _told_s: dict[tuple[str, Address], float] = {}
 
 
-def _is_news(what: str, address: Address) -> bool:
+def _is_news(what: str, address: Address, again_s: float = TELL_AGAIN_S) -> bool:
     """Whether this was not told a moment ago: a process has several connections, which lose the server together."""
     now_s, before_s = time.monotonic(), _told_s.get((what, address))
-    if before_s is not None and now_s - before_s < TELL_AGAIN_S:
+    if before_s is not None and now_s - before_s < again_s:
         return False
     _told_s[what, address] = now_s
     return True

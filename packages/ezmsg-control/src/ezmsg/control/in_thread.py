@@ -13,10 +13,15 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def in_thread(function: Callable[[], T], name: str = "ezmsg-call") -> T:
+async def in_thread(
+    function: Callable[[], T], name: str = "ezmsg-call", not_started: Callable[[], object] = lambda: None
+) -> T:
     """Call a function in a thread and return what it returns, or raise what it raises.
 
     Who gives up waiting does not stop the function; what it then returns is dropped.
+
+    :param not_started: called if there can be no more threads, in place of the function.
+    :raises RuntimeError: then.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[Callable[[], T]] = loop.create_future()
@@ -29,7 +34,11 @@ async def in_thread(function: Callable[[], T], name: str = "ezmsg-call") -> T:
         with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
             loop.call_soon_threadsafe(_settle, outcome, result)
 
-    threading.Thread(target=work, name=name, daemon=True).start()
+    try:
+        threading.Thread(target=work, name=name, daemon=True).start()
+    except RuntimeError:
+        not_started()
+        raise
     return (await outcome)()
 
 

@@ -92,7 +92,7 @@ class ProcessControlClient:
             self._tell_answers()
             connection.answer(HandleRequest, self._handle, abandonable=True)
             connection.answer(ApplySetting, self._apply)
-            connection.declare(self._say_again)
+            connection.declare(self._say_again, self._hear_again)
             connection.answer(EndTraces, self._end_traces)
             connection.on_lost(self._connection_lost)
             self._connection = connection
@@ -182,13 +182,15 @@ class ProcessControlClient:
             )
 
     async def _apply(self, message: ApplySetting) -> SettingApplied:
+        connection, address = self._open("_apply"), message.component_address
+        line = connection.lines
         value = await self._applied(message)
-        # The server records it. What it did not hear any more, or a later run of it, is told when it is back.
-        address = message.component_address
-        before = self._reported.get(address)
-        revision = 1 if before is None or before.restored is None else before.restored + 1
-        update = ProcessSettingsUpdate(address, value, time.time())
-        self._remember(ReportSettings(self._process_id, update, revision))
+        if connection.connected and connection.lines != line:
+            # Who asked is not reached any more, and on the new line it was said already what was before.
+            await self._report(address, value, None)
+        else:  # the server records it; if it does not hear it any more, it is told when it is back
+            update = ProcessSettingsUpdate(address, value, time.time())
+            self._remember(ReportSettings(self._process_id, update, message.revision or 0))
         return SettingApplied(value)
 
     async def _applied(self, message: ApplySetting) -> SettingsSnapshotValue:
@@ -230,10 +232,14 @@ class ProcessControlClient:
         update = ProcessSettingsUpdate(component_address, value, time.time() if timestamp is None else timestamp)
         connection = self._open("report_settings_update")
         report = ReportSettings(self._process_id, update)
-        self._reported.pop(component_address, None)  # the newer one is on its way, or waits for the server itself
+        before = self._reported.pop(component_address, None)  # the new one is on its way, or waits for the server
         try:
             recorded: SettingsRecorded = await connection.request(report)
-        except (ConnectionLost, DeadlineExceeded):
+        except EzmsgError as error:
+            is_refused = not isinstance(error, ConnectionLost | DeadlineExceeded)
+            self._remember(before if is_refused and before is not None else report)
+            raise
+        except BaseException:  # its caller gives up; it is true nevertheless
             self._remember(report)
             raise
         self._remember(evolve(report, restored=recorded.revision))
@@ -255,6 +261,13 @@ class ProcessControlClient:
         if self._registered:
             yield self._registration(sorted(self._units))
             yield from self._reported.values()
+
+    def _hear_again(self, said: object, answer: object) -> None:
+        """Learn which revision the server gives to settings that were said again."""
+        if isinstance(said, ReportSettings) and isinstance(answer, SettingsRecorded):
+            address = said.update.component_address
+            if self._reported.get(address) is said:
+                self._reported[address] = evolve(said, restored=answer.revision)
 
     def _open(self, operation: str) -> ControlConnection:
         if self._connection is None:

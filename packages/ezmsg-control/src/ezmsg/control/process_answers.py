@@ -113,7 +113,8 @@ class ProcessAnswers:
             async with self._slots:
                 return await _awaited(handler(request))
         await self._slots.acquire()
-        result = await in_thread(partial(self._in_slot, asyncio.get_running_loop(), handler, request))
+        loop = asyncio.get_running_loop()
+        result = await in_thread(partial(self._in_slot, loop, handler, request), not_started=self._slots.release)
         if not inspect.isawaitable(result):
             return result
         async with self._slots:

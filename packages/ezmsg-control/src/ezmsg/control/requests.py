@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.errors import InvalidTimeout
 from ezmsg.control.payloads import decode_response
-from ezmsg.protocol.errors import DeadlineExceeded
+from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded
 from ezmsg.protocol.messages.requests import Responded, RouteRequest
 from ezmsg.protocol.model.process_control import (
     ProcessControlErrorCode,
@@ -34,7 +34,6 @@ async def route_request(
 ) -> ProcessControlResponse:
     """Ask the process that owns a unit. What goes wrong on the way is a response, too, with its code.
 
-    :raises ConnectionLost: if the connection to the server is over.
     :raises InvalidTimeout: if ``timeout`` is not a finite time from 0 on.
     """
     name = operation.value if isinstance(operation, ProcessControlOperation) else operation
@@ -42,10 +41,16 @@ async def route_request(
     request = RouteRequest(unit_address, name, timeout, payload, session_id)
     try:
         responded: Responded = await connection.request(request, timeout=timeout + GRACE_S)
-    except DeadlineExceeded as error:  # the server itself hangs
-        code = ProcessControlErrorCode.TIMEOUT
-        return ProcessControlResponse(uuid4().hex, False, error=error.sentence(), error_code=code)
+    except DeadlineExceeded as error:  # the server itself hangs, or does not come back
+        return _failed(ProcessControlErrorCode.TIMEOUT, error.sentence())
+    except ConnectionLost as error:
+        unknown = "Whether the process has done what was asked is not known."
+        return _failed(ProcessControlErrorCode.ROUTE_WRITE_FAILED, f"{error.sentence()} {unknown}")
     return responded.response
+
+
+def _failed(code: ProcessControlErrorCode, error: str) -> ProcessControlResponse:
+    return ProcessControlResponse(uuid4().hex, False, error=error, error_code=code)
 
 
 async def ping(connection: ControlConnection, unit_address: str, timeout: float = DEFAULT_TIMEOUT_S) -> ProcessPing:

@@ -43,6 +43,7 @@ class Session:
         self._edges: dict[tuple[str, str], None] = {}  # those that it holds, in the order of its wish
         self._doubtful: dict[tuple[str, str], None] = {}  # those of which nobody knows whether the server has them
         self._metadata: GraphMetadata | None = None
+        self._all_doubtful = False  # the server may hold metadata, or edges, that were given up
 
     @property
     def is_open(self) -> bool:
@@ -56,7 +57,12 @@ class Session:
         """
         if self._open:
             return
-        await self._connection.request(OpenSession(self.id, self.incarnation))
+        try:
+            await self._connection.request(OpenSession(self.id, self.incarnation))
+        except BaseException as error:
+            if not _is_refusal(error):
+                await self._say_goodbye()  # it may have been opened, and only the answer is missing
+            raise
         self._open = True
         self._undeclare = self._connection.declare(self._say_again)
 
@@ -69,6 +75,9 @@ class Session:
             return
         self._open = False
         self._undeclare()
+        await self._say_goodbye()
+
+    async def _say_goodbye(self) -> None:
         try:
             await self._connection.request(CloseSession(self.id), timeout=FAREWELL_TIMEOUT_S, wait=False)
         except ConnectionLost:
@@ -95,8 +104,8 @@ class Session:
         edge = request.from_topic, request.to_topic
         try:
             changed = await change_edge(self._connection, request)
-        except (ConnectionLost, DeadlineExceeded):
-            if edge not in self._edges:
+        except BaseException as error:
+            if not _is_refusal(error) and edge not in self._edges:
                 self._doubtful[edge] = None
             raise
         self._doubtful.pop(edge, None)
@@ -107,18 +116,29 @@ class Session:
         """Give up an edge; return whether it is gone, because nobody else owns it."""
         self._require_open("Disconnecting topics")
         request = disconnect_request(from_topic, to_topic, self.id)
-        changed = await change_edge(self._connection, request)
-        self._edges.pop((request.from_topic, request.to_topic), None)
-        self._doubtful.pop((request.from_topic, request.to_topic), None)
+        edge = request.from_topic, request.to_topic
+        try:
+            changed = await change_edge(self._connection, request)
+        except BaseException as error:
+            if not _is_refusal(error):
+                self._edges.pop(edge, None)
+                self._doubtful[edge] = None
+            raise
+        self._edges.pop(edge, None)
+        self._doubtful.pop(edge, None)
         return changed
 
     async def clear(self) -> None:
         """Give up every edge and the metadata; the session stays open."""
         self._require_open("Clearing a session")
-        await self._connection.request(ClearSession(self.id))
-        self._edges.clear()
-        self._doubtful.clear()
-        self._metadata = None
+        try:
+            await self._connection.request(ClearSession(self.id))
+        except BaseException as error:
+            if not _is_refusal(error):
+                self._forget_all()
+                self._all_doubtful = True
+            raise
+        self._forget_all()
 
     async def register_metadata(self, metadata: GraphMetadata) -> None:
         """Describe this program's components, in place of what was said before.
@@ -129,7 +149,12 @@ class Session:
         self._require_open("Registering metadata")
         if not isinstance(metadata, GraphMetadata):
             raise TypeError(f"Metadata is a GraphMetadata, and this is a {type(metadata).__name__}.")
-        await self._connection.request(RegisterMetadata(self.id, metadata))
+        try:
+            await self._connection.request(RegisterMetadata(self.id, metadata))
+        except BaseException as error:
+            # What it said before is said again; if that was nothing, the server has to be told so.
+            self._all_doubtful = self._all_doubtful or (self._metadata is None and not _is_refusal(error))
+            raise
         self._metadata = metadata
 
     async def snapshot(self) -> GraphSnapshot:
@@ -141,6 +166,8 @@ class Session:
         """Yield the requests that make a server know this session as it is, whatever it knew before."""
         self.incarnation += 1  # so that it takes the place of a connection that the server may think alive
         yield OpenSession(self.id, self.incarnation)
+        if self._all_doubtful:
+            yield ClearSession(self.id)
         if self._metadata is not None:
             yield RegisterMetadata(self.id, self._metadata)
         for from_topic, to_topic in self._edges:
@@ -148,6 +175,21 @@ class Session:
         for from_topic, to_topic in self._doubtful:
             yield Disconnect(from_topic, to_topic, self.id)
 
+    def _forget_all(self) -> None:
+        self._edges.clear()
+        self._doubtful.clear()
+        self._metadata = None
+        self._all_doubtful = False
+
     def _require_open(self, operation: str) -> None:
         if not self._open:
             raise SessionRequired(operation=operation)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether the server has said no, and all is as it was.
+
+    After any other error, and where the caller has given up, nobody knows whether the server has done it. Then the
+    caller is right, who thinks that it was not done, or that it was given up; a server that comes back is told so.
+    """
+    return isinstance(error, EzmsgError) and not isinstance(error, ConnectionLost | DeadlineExceeded)

@@ -1,5 +1,6 @@
 """Settings of running components, as the graph server knows them, each a function of the connection."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
@@ -9,6 +10,7 @@ from ezmsg.control.errors import InvalidSettingsValue, NoSettingsInput
 from ezmsg.control.requests import DEFAULT_TIMEOUT_S, GRACE_S, checked_timeout
 from ezmsg.control.settings_schema.wording import shown
 from ezmsg.control.watching import follow_settings
+from ezmsg.protocol.errors import DeadlineExceeded
 from ezmsg.protocol.messages.events import Gap, Reset
 from ezmsg.protocol.messages.settings import SettingApplied, SettingsTaken, TakeSettings, UpdateSetting
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsSnapshotValue
@@ -30,20 +32,31 @@ async def settings_snapshot(connection: ControlConnection) -> dict[str, Settings
 
 
 async def settings_events(connection: ControlConnection, after_seq: int = 0) -> list[SettingsChangedEvent]:
-    """Return the changes after a sequence number until now, as far as the server still has them."""
-    now = (await take_settings(connection)).seq
+    """Return the changes after a sequence number until now, as far as the server still has them.
+
+    :raises DeadlineExceeded: if the server does not answer in time.
+    """
+    taken = await take_settings(connection)
     events: list[SettingsChangedEvent] = []
-    if after_seq >= now:
+    if after_seq >= taken.seq:
         return events
-    async with aclosing(follow_settings(connection, after_seq)) as items:
-        async for item in items:
-            match item:
-                case Gap(last=seq) | Reset(after_seq=seq):
-                    pass
-                case SettingsChangedEvent(seq=seq):
-                    events.append(item)
-            if seq >= now:
-                break
+    try:
+        async with (
+            asyncio.timeout(DEFAULT_TIMEOUT),
+            aclosing(follow_settings(connection, after_seq, taken.epoch)) as items,
+        ):
+            async for item in items:
+                match item:
+                    case Reset():  # that run of the server is over, and its events with it
+                        break
+                    case Gap(last=seq):
+                        pass
+                    case SettingsChangedEvent(seq=seq):
+                        events.append(item)
+                if seq >= taken.seq:
+                    break
+    except TimeoutError:
+        raise DeadlineExceeded(operation="Reading the changes of settings", seconds=DEFAULT_TIMEOUT) from None
     return events
 
 

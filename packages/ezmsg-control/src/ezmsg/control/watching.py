@@ -12,11 +12,14 @@ from uuid import UUID
 
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.errors import StreamOverrun
-from ezmsg.protocol.errors import ConnectionLost
+from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded
 from ezmsg.protocol.messages.events import FollowTopology, Gap, Reset, TopologyEvent
 from ezmsg.protocol.messages.settings import FollowSettings, SettingsEvent
 from ezmsg.protocol.model.settings import SettingsChangedEvent
 from ezmsg.protocol.model.topology import TopologyChangedEvent
+
+OPEN_TIMEOUT_S = 5.0
+"""Seconds in which the server has to open a stream."""
 
 Follow = Callable[[int, UUID | None], object]
 """Makes the request for the stream after a sequence number of a run of the server."""
@@ -42,12 +45,14 @@ def follow_topology(
 async def _follow(
     connection: ControlConnection, request: Follow, after_seq: int, epoch: UUID | None
 ) -> AsyncGenerator[Any, None]:
+    opened = False
     while True:
         current = await connection.wait_connected()
         try:
-            async with aclosing(connection.stream(request(after_seq, epoch))) as items:
+            async with aclosing(connection.stream(request(after_seq, epoch), timeout=OPEN_TIMEOUT_S)) as items:
                 epoch = epoch or current
                 async for item in items:
+                    opened = True
                     match item:
                         case Gap(last=after_seq):
                             yield item
@@ -61,4 +66,7 @@ async def _follow(
             continue
         except ConnectionLost:
             if connection.closed:
+                raise
+        except DeadlineExceeded:  # the server stands still; who has read before goes on when it does
+            if not opened:
                 raise

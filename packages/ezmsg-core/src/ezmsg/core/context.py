@@ -23,7 +23,14 @@ from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.service import GraphService
 from ezmsg.graphserver.embedded import GraphServer
 from ezmsg.protocol.addresses import Address, AddressType
-from ezmsg.protocol.errors import DeadlineExceeded, EzmsgError, GraphError, SessionRequired, SettingsUnavailable
+from ezmsg.protocol.errors import (
+    ConnectionLost,
+    DeadlineExceeded,
+    EzmsgError,
+    GraphError,
+    SessionRequired,
+    SettingsUnavailable,
+)
 from ezmsg.protocol.model.metadata import GraphMetadata
 from ezmsg.protocol.model.process_control import (
     ProcessControlErrorCode,
@@ -68,6 +75,7 @@ class GraphContext:
         self._connection: ControlConnection | None = None
         self._session: Session | None = None
         self._ensuring = asyncio.Lock()
+        self._entering = asyncio.Lock()
         self._windows = ProfileWindows()
 
     @property
@@ -85,8 +93,12 @@ class GraphContext:
 
         :raises ServerUnreachable: if no server answers and none may be started.
         """
-        if self._session is not None:
-            return self
+        async with self._entering:  # so that two who come at once do not open a session each
+            if self._session is None:
+                await self._open_session()
+        return self
+
+    async def _open_session(self) -> None:
         try:
             await self._ensure_server()
             self._connection = await sharing.acquire(self.graph_address)
@@ -96,7 +108,6 @@ class GraphContext:
             await self.revert()
             raise
         self._session = session
-        return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -308,23 +319,29 @@ class GraphContext:
         """
         return await settings.settings_events(self._joined("settings_events"), after_seq)
 
-    def subscribe_settings_events(self, *, after_seq: int = 0) -> AsyncIterator[SettingsChangedEvent]:
+    def subscribe_settings_events(
+        self, *, after_seq: int = 0, epoch: UUID | None = None
+    ) -> AsyncIterator[SettingsChangedEvent]:
         """Return every change of settings after a sequence number, as it happens.
 
         Where the server no longer has them, events say how the settings of now differ from what was told.
 
+        :param epoch: the run of the server that the number is of, as snapshots name it; this run, if not given.
         :raises SessionRequired: outside ``async with``.
         """
-        return settings_changes(self._joined("subscribe_settings_events"), after_seq)
+        return settings_changes(self._joined("subscribe_settings_events"), after_seq, epoch)
 
-    def subscribe_topology_events(self, *, after_seq: int = 0) -> AsyncIterator[TopologyChangedEvent]:
+    def subscribe_topology_events(
+        self, *, after_seq: int = 0, epoch: UUID | None = None
+    ) -> AsyncIterator[TopologyChangedEvent]:
         """Return every change of the graph after a sequence number, as it happens.
 
         Where the server no longer has them, events name every topic that there is now.
 
+        :param epoch: the run of the server that the number is of, as snapshots name it; this run, if not given.
         :raises SessionRequired: outside ``async with``.
         """
-        return topology_changes(self._joined("subscribe_topology_events"), after_seq)
+        return topology_changes(self._joined("subscribe_topology_events"), after_seq, epoch)
 
     async def settings_input_topic(self, component_address: str) -> str:
         """Return the topic on which a component takes settings while it runs.
@@ -372,7 +389,7 @@ class GraphContext:
             return await settings.update_setting(
                 connection, component_address, field_path, value, timeout=timeout, expect=expect
             )
-        except (SettingsCoercionError, GraphError, DeadlineExceeded) as error:
+        except (SettingsCoercionError, GraphError, DeadlineExceeded, ConnectionLost) as error:
             raise ProcessRequestFailed(error_code=_code_of(error).value, reason=error.sentence()) from error
 
     # --- private names that tools for ezmsg 3 use ---------------------------------------------------------
@@ -455,6 +472,8 @@ def _code_of(error: EzmsgError) -> ProcessControlErrorCode:
             return ProcessControlErrorCode.UNROUTABLE_UNIT
         case DeadlineExceeded():
             return ProcessControlErrorCode.TIMEOUT
+        case ConnectionLost():
+            return ProcessControlErrorCode.ROUTE_WRITE_FAILED
     return ProcessControlErrorCode.HANDLER_ERROR
 
 

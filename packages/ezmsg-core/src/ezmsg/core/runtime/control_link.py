@@ -6,6 +6,7 @@ So it answers while user code blocks the units' loop, and never delays the units
 import asyncio
 import contextlib
 import logging
+import math
 import sys
 import threading
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from ezmsg.core.runtime.loops import new_event_loop
 from ezmsg.core.runtime.tasks import Observer
 from ezmsg.core.runtime.unit_settings import UnitSettings
 from ezmsg.protocol.addresses import Address
-from ezmsg.protocol.errors import ConnectionLost, EzmsgError
+from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded, EzmsgError
 from ezmsg.protocol.model.settings import SettingsSnapshotValue
 
 logger = logging.getLogger("ezmsg")
@@ -34,6 +35,32 @@ SWITCH_S = 0.0005
 
 This is the interpreter's switch interval. It costs nothing while one thread of the process alone has work.
 """
+
+
+class _Links:
+    """How many links live in this process: the first one shortens the switch interval, the last one restores it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._before_s = 0.0
+
+    def begin(self) -> None:
+        with self._lock:
+            self._count += 1
+            if self._count == 1:
+                self._before_s = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._before_s, SWITCH_S))
+
+    def end(self) -> None:
+        with self._lock:
+            self._count -= 1
+            # Another value than ours was set by somebody since, and stays.
+            if self._count == 0 and math.isclose(sys.getswitchinterval(), SWITCH_S):
+                sys.setswitchinterval(self._before_s)
+
+
+_links = _Links()
 
 
 class ControlLink(threading.Thread):
@@ -90,8 +117,7 @@ class ControlLink(threading.Thread):
 
     def run(self) -> None:
         """Live; this is the thread's own."""
-        interval_s = sys.getswitchinterval()
-        sys.setswitchinterval(min(interval_s, SWITCH_S))
+        _links.begin()
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._live())
@@ -99,7 +125,7 @@ class ControlLink(threading.Thread):
             if not self._tell_units(self._fail_opening, error):
                 logger.exception("The control link failed")
         finally:
-            sys.setswitchinterval(interval_s)
+            _links.end()
             self._tell_units(self._closed.set)
 
     # --- on its own loop ------------------------------------------------------------------------------------
@@ -122,8 +148,8 @@ class ControlLink(threading.Thread):
     async def _report(self, component_address: str, value: SettingsSnapshotValue, timestamp: float) -> None:
         try:
             await self._client.report_settings_update(component_address, value, timestamp)
-        except (ConnectionLost, ProcessNotConnected):  # the log has it already, or the run ends
-            pass
+        except (ConnectionLost, ProcessNotConnected, DeadlineExceeded):
+            pass  # the log has it already, and it is told when the server is back; or the run ends
         except EzmsgError as error:
             logger.warning(
                 "The new settings of %s are not known to others. %s", component_address, error.sentence()

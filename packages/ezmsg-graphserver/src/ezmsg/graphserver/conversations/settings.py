@@ -92,7 +92,8 @@ def _apply(state: GraphState, change: Change) -> list[Effect]:
 
     process_id = process.id
     state.changes.start(change)
-    apply = ApplySetting(process_id, body.component_address, body.field_path, body.value)
+    next_revision = 0 if revision is None else revision + 1
+    apply = ApplySetting(process_id, body.component_address, body.field_path, body.value, next_revision)
     # Whoever asked for it may stop waiting: what its process does with it has to be recorded nevertheless.
     return state.operations.errand(Question(process.peer, apply, refusable=True), finish)
 

@@ -102,7 +102,7 @@ class UpdateSetting:
 
 @frozen
 class ApplySetting:
-    """The server asks the owning process to validate and apply a change."""
+    """The server asks the owning process to validate and apply a change; ``revision`` is what it will be then."""
 
     TAG: ClassVar[str] = "settings.apply"
     REPLY: ClassVar[type] = SettingApplied
@@ -110,6 +110,7 @@ class ApplySetting:
     component_address: str
     field_path: str
     value: Any
+    revision: int | None = None
 
 
 MESSAGES = (
