@@ -52,6 +52,13 @@ except MissingExtra as error:
     print(error)
 """
 
+_PROFILE = """
+import os, sys
+os.environ["EZMSG_LOGLEVEL"], os.environ["EZMSG_PROFILER"] = "DEBUG", sys.argv[1]
+from ezmsg.util.profiler import profile_method
+profile_method()(abs)(-1)
+"""
+
 _ABSENT = """
 import importlib.util, sys
 found = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
@@ -87,6 +94,7 @@ def prove(folder: Path) -> int:
         ("ezmsg-core alone runs the demo's graph", from_wheels.run_demo),
         ("with ezmsg-control[cli] it is `ezmsg demo`", from_wheels.run_command),
         ("ezmsg-tui alone has its command", from_wheels.run_tui),
+        ("ezmsg-util alone writes the profiler's file", from_wheels.profile),
         ("all from source distributions work", from_sdists.run_all),
     ]
     for title, step in steps:
@@ -181,9 +189,17 @@ class Proofs:
         siblings = {"ezmsg-protocol", "ezmsg-control"}
         self._check_tui(self._environment("ezmsg-tui", brings=siblings, never={"numpy"}))
 
+    def profile(self) -> None:
+        siblings = {"ezmsg-protocol", "ezmsg-graphserver", "ezmsg-control", "ezmsg-core"}
+        util = self._environment("ezmsg-util", brings=siblings, never={"cyclopts", "rich", "textual"})
+        log = self._folder / "profile.csv"
+        util.python("-c", _PROFILE, str(log))
+        header, *lines = log.read_text(encoding="utf-8").splitlines()
+        require(header.startswith("Time,Source,") and len(lines) == 1, f"the profiler wrote {[header, *lines]}")
+
     def run_all(self) -> None:
         environment = self._environment(
-            "ezmsg-tui", "ezmsg-core", "ezmsg-control[cli]", brings=set(self._archives), never=set()
+            "ezmsg-tui", "ezmsg-util", "ezmsg-core", "ezmsg-control[cli]", brings=set(self._archives), never=set()
         )
         environment.run("ezmsg-graphserver", "--help")
         check_demo(environment.run("ezmsg", *DEMO))

@@ -190,6 +190,8 @@ def isolated(code, environment, **more):
         ("ezmsg.graphserver", ["numpy", "ezmsg.core", "ezmsg.control"]),
         ("ezmsg.control", ["numpy", "ezmsg.core", "ezmsg.graphserver"]),
         ("ezmsg.tui", ["numpy", "ezmsg.core", "ezmsg.graphserver"]),
+        ("ezmsg.core", ["ezmsg.util"]),
+        ("ezmsg.util.profiler", ["ezmsg.graphserver", "ezmsg.tui"]),
     ],
 )
 def test_an_import_brings_only_what_is_below_it(environment, imports, never):

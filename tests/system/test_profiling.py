@@ -25,6 +25,7 @@ HANG = 30.0
 
 PROGRAM = """
     from pathlib import Path
+    from ezmsg.util.profiler import profile_method, profile_subpub
 
     class Source(ez.Unit):
         OUTPUT = ez.OutputStream(int)
@@ -42,11 +43,17 @@ PROGRAM = """
         INPUT = ez.InputStream(int)
 
         @ez.subscriber(INPUT)
+        @profile_subpub()
         async def work(self, message: int) -> None:
             self.think()
+            await self.wonder()
 
         @ez.timeit
         def think(self) -> None:
+            pass
+
+        @profile_method()
+        async def wonder(self) -> None:
             pass
 
     if __name__ == "__main__":
@@ -168,8 +175,9 @@ async def test_a_message_is_followed_through_two_processes(run: Any, method: str
         assert {s.channel_kind for s in leased.values()} == {ProfileChannelType.SHM}
         spans = Counter(s.label for s in samples if s.metric == "user_span_ns")
         assert spans["work"] > 0
-        assert spans["think"] - spans["work"] in (0, 1), "the last one works on"
-        assert spans.keys() == {"think", "work"}
+        for called in ("think", "wonder"):
+            assert spans[called] - spans["work"] in (0, 1), "the last one works on"
+        assert spans.keys() == {"think", "wonder", "work"}
 
         profiles = await context.profiling_snapshot_all(timeout_per_process=HANG)
         pids = {unit: (await context.process_stats(unit, timeout=HANG)).pid for unit in ("SOURCE", "WORKER")}
