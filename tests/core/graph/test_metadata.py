@@ -1,21 +1,26 @@
 """What a graph says about itself."""
 
 import pickle
+from dataclasses import field
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ezmsg.control.settingsmeta import settings_schema_from_type
 from ezmsg.core.graph.collection import Collection
 from ezmsg.core.graph.crawl import resolve_graph
 from ezmsg.core.graph.decorators import main, publisher, subscriber, task, thread
+from ezmsg.core.graph.initial_settings import settings_value
 from ezmsg.core.graph.metadata import component_metadata, graph_metadata
 from ezmsg.core.graph.relays import InputRelay, OutputRelay, Relay
 from ezmsg.core.graph.settings import Settings
 from ezmsg.core.graph.stream_metadata import type_name
 from ezmsg.core.graph.streams import InputStream, InputTopic, OutputStream, OutputTopic, Topic
 from ezmsg.core.graph.unit import Unit
+from ezmsg.graphserver.state.settings import initial_value
 from ezmsg.protocol import model
+from ezmsg.protocol.codec import encode
 
 
 class Level(Settings):
@@ -101,6 +106,7 @@ def test_a_unit(described: model.GraphMetadata) -> None:
         ],
         main="show",
         threads=[],
+        initial_structured={"level": 5},
     )
 
 
@@ -144,6 +150,7 @@ def test_a_collection(described: model.GraphMetadata) -> None:
             ),
         },
         children=["R/B/ANOTHER", "R/B/WORKER"],
+        initial_structured={},
     )
 
 
@@ -205,3 +212,28 @@ def test_settings_that_are_still_missing_are_no_reason_to_fail() -> None:
 )
 def test_names_of_types(described: object, text: str) -> None:
     assert type_name(described) == text
+
+
+class Odd(Settings):
+    blob: bytes = b"\x00\xff"
+    weights: Any = field(default_factory=lambda: np.arange(3.0))
+    limit: float = float("nan")
+
+
+class Tunable(Unit):
+    SETTINGS = Odd
+    INPUT_SETTINGS = InputStream(Odd)
+
+
+def test_initial_settings_are_faithful() -> None:
+    """Bytes, arrays and what is no number are in the metadata what a report of the same settings says they are."""
+    unit = Tunable()
+    unit._set_name("UNIT")
+    unit._set_location([])
+    said = component_metadata(unit)
+    assert isinstance(said, model.UnitMetadata)
+    reported = settings_value(unit.SETTINGS, "UNIT").structured_value
+    assert encode(said.initial_structured) == encode(reported)
+    assert said.initial_structured is not None
+    assert said.initial_structured["blob"] == b"\x00\xff"
+    assert encode(initial_value(said).structured_value) == encode(reported)

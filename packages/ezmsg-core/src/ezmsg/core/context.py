@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from uuid import UUID
 
 from ezmsg.control import profiling, requests, settings, sharing
@@ -21,7 +21,6 @@ from ezmsg.core.publishing_settings import publish_settings
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.service import GraphService
-from ezmsg.graphserver.embedded import GraphServer
 from ezmsg.protocol.addresses import Address, AddressType
 from ezmsg.protocol.errors import (
     ConnectionLost,
@@ -50,6 +49,9 @@ from ezmsg.protocol.model.profiling import (
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsSnapshotValue
 from ezmsg.protocol.model.snapshot import GraphSnapshot
 from ezmsg.protocol.model.topology import TopologyChangedEvent
+
+if TYPE_CHECKING:
+    from ezmsg.graphserver.embedded import GraphServer
 
 logger = logging.getLogger("ezmsg")
 
@@ -483,7 +485,7 @@ def _has_left(client: Publisher | Subscriber) -> bool:
     return leaving is not None and leaving.done()
 
 
-async def _stop(server: GraphServer) -> None:
+async def _stop(server: "GraphServer") -> None:
     try:
         await asyncio.to_thread(server.stop)
     except RuntimeError:  # the interpreter is at its end, and starts no more threads

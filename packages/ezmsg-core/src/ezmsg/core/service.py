@@ -5,13 +5,16 @@ This is the one place, besides the re-exported names, where core knows the serve
 
 import logging
 import os
+from typing import TYPE_CHECKING
 
 from ezmsg.control import sharing
 from ezmsg.control.discovery import find_address
 from ezmsg.control.service import GraphService as ControlService
-from ezmsg.graphserver.embedded import GraphServer
 from ezmsg.protocol.addresses import ADDRESS_VARIABLE, AddressType
 from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, ServerUnreachable, VersionMismatch
+
+if TYPE_CHECKING:
+    from ezmsg.graphserver.embedded import GraphServer
 
 logger = logging.getLogger("ezmsg")
 
@@ -26,19 +29,22 @@ class GraphService(ControlService):
         super().__init__(address)
         self._explicit = address is not None or bool(os.environ.get(ADDRESS_VARIABLE))
 
-    def create_server(self) -> GraphServer:
+    def create_server(self) -> "GraphServer":
         """Start a server in a thread: at the address given as an argument, else on the first free port from 10000.
 
         What ``EZMSG_GRAPHSERVER_ADDR`` names is where others expect a server; it is not for us to put one there.
 
         :raises AddressInUse: if it cannot listen there.
         """
+        # Here and not above, because most processes of a graph start no server, and it takes a while to import.
+        from ezmsg.graphserver.embedded import GraphServer
+
         server = GraphServer()
         server.start(self._address)
         self._address = server.address
         return server
 
-    async def ensure(self, auto_start: bool | None = None) -> GraphServer | None:
+    async def ensure(self, auto_start: bool | None = None) -> "GraphServer | None":
         """Return ``None`` if a server answers, else start one and return it; its starter stops it.
 
         A server on the default port that refuses us is somebody else's, and as good as none.

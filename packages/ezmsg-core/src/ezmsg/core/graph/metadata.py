@@ -6,7 +6,11 @@ Only reads: the components are as `ezmsg.core.graph.crawl` left them. The classe
 
 from typing import Any
 
-from ezmsg.control.settingsmeta import settings_schema_from_type, settings_schema_from_value
+from ezmsg.control.settingsmeta import (
+    settings_schema_from_type,
+    settings_schema_from_value,
+    settings_structured_value,
+)
 from ezmsg.core.graph.bindings import publications_of, subscription_of
 from ezmsg.core.graph.collection import Collection
 from ezmsg.core.graph.component import Component
@@ -47,6 +51,7 @@ def component_metadata(component: Component) -> ComponentMetadata | CollectionMe
             tasks=_tasks(component),
             main=None if component.main is None else component.main.__name__,
             threads=sorted(component.threads),
+            initial_structured=settings_structured_value(component.SETTINGS),
         )
     if isinstance(component, Collection):
         streams = component.streams.items()
@@ -55,6 +60,7 @@ def component_metadata(component: Component) -> ComponentMetadata | CollectionMe
             topics={name: describe_topic(each) for name, each in streams if not isinstance(each, Relay)},
             relays={name: describe_relay(each) for name, each in streams if isinstance(each, Relay)},
             children=sorted(child.address for child in component.components.values()),
+            initial_structured=settings_structured_value(component.SETTINGS),
         )
     return ComponentMetadata(**common)
 

@@ -13,7 +13,7 @@ from attrs import define
 from ezmsg.graphserver.state.event_log import EventLog
 from ezmsg.protocol.codec import encode
 from ezmsg.protocol.messages.settings import SettingsEvent
-from ezmsg.protocol.model.metadata import ComponentMetadata, GraphMetadata
+from ezmsg.protocol.model.metadata import CollectionMetadata, ComponentMetadata, GraphMetadata, UnitMetadata
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
 
 
@@ -163,6 +163,8 @@ def initial_value(component: ComponentMetadata) -> SettingsSnapshotValue:
     """Return the settings that a component has at first, as its session describes them."""
     serialized, readable = component.initial_settings
     structured = readable if isinstance(readable, dict) else None
+    if isinstance(component, CollectionMetadata | UnitMetadata) and component.initial_structured is not None:
+        structured = component.initial_structured
     return SettingsSnapshotValue(serialized, readable, structured, component.settings_schema)
 
 

@@ -149,7 +149,8 @@ class ComponentMetadata:
     """What is common to units and collections.
 
     ``initial_settings`` is (opaque pickled bytes or ``None``, readable form): the first is stored and never
-    opened by the control plane, the second is a nested dict of plain values or a ``repr``.
+    opened by the control plane, the second is a nested dict of plain values or a ``repr``. Units and collections
+    have them in a faithful form, too, as ``initial_structured``, in which arrays and bytes are what they are.
     """
 
     address: str
@@ -168,6 +169,7 @@ class CollectionMetadata(ComponentMetadata):
     topics: dict[str, TopicMetadata | InputTopicMetadata | OutputTopicMetadata]
     relays: dict[str, RelayMetadata | InputRelayMetadata | OutputRelayMetadata]
     children: list[str]
+    initial_structured: dict[str, Any] | None = None
 
 
 @dataclass
@@ -178,6 +180,7 @@ class UnitMetadata(ComponentMetadata):
     tasks: list[TaskMetadata]
     main: str | None
     threads: list[str]
+    initial_structured: dict[str, Any] | None = None
 
 
 @dataclass
