@@ -513,13 +513,13 @@ class GraphMachine(ClientRules):
 
     @rule(after_seq=st.integers(-1, 60), epoch=st.sampled_from([None, EPOCH, UUID(int=98)]))
     def come_back(self, after_seq: int, epoch: UUID | None) -> None:
-        """Follow from a number; one that is yet to come, or of another run of the server, means from now on."""
+        """Follow from a number; with one that is yet to come, or of another run of the server, from now on."""
         for body, seen in (
             (FollowTopology(after_seq, epoch), self.topology_events()),
             (FollowSettings(after_seq, epoch), self.settings_events()),
         ):
             cursor, first = self.follow(body), min(max(after_seq, 0), len(seen))
-            if epoch not in (None, EPOCH):
+            if epoch not in (None, EPOCH) or after_seq > len(seen):
                 first = len(seen)
                 assert cursor.take() == Reset(EPOCH, first)
             check_late(cursor, seen, first)

@@ -120,9 +120,12 @@ class GraphState:
         return self._log(TopologyEventType.PROCESS_CHANGED, [], None, process_id, now)
 
     def cursor(self, log: EventLog[E], after_seq: int, epoch: UUID | None) -> Cursor[E]:
-        """Return a cursor over a log for who has read up to a number, in a run of this or another server."""
-        reset = None if epoch in (None, self.epoch) else Reset(self.epoch, log.last_seq)
-        return Cursor(log, after_seq, reset)
+        """Return a cursor over a log for who has read up to a number, in a run of this or another server.
+
+        Who does not say of which run has one of another, if the number is yet to come in this one.
+        """
+        is_of_this_run = epoch in (None, self.epoch) and after_seq <= log.last_seq
+        return Cursor(log, after_seq, None if is_of_this_run else Reset(self.epoch, log.last_seq))
 
     def _log(
         self,
