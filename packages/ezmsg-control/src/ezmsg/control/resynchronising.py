@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeVar
+from uuid import UUID
 
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.operations import take_snapshot
@@ -76,9 +77,9 @@ def everything_changed(snapshot: GraphSnapshot, seq: int, now: float) -> list[To
 
 
 async def settings_changes(
-    connection: ControlConnection, after_seq: int = 0
+    connection: ControlConnection, after_seq: int = 0, epoch: UUID | None = None
 ) -> AsyncGenerator[SettingsChangedEvent, None]:
-    """Return every change of settings after a sequence number.
+    """Return every change of settings after a sequence number, of the run ``epoch`` of the server if that is given.
 
     Who begins so late that the server has forgotten changes after that number already is not told which components
     are gone since; a snapshot says it.
@@ -86,7 +87,7 @@ async def settings_changes(
     told = ToldSettings()
     if after_seq > 0:
         told.suppose((await _persistently(connection, take_settings)).values)
-    async with aclosing(follow_settings(connection, after_seq)) as items:
+    async with aclosing(follow_settings(connection, after_seq, epoch)) as items:
         covered = -1  # by a snapshot
         async for item in items:
             if not isinstance(item, SettingsChangedEvent):
@@ -100,10 +101,10 @@ async def settings_changes(
 
 
 async def topology_changes(
-    connection: ControlConnection, after_seq: int = 0
+    connection: ControlConnection, after_seq: int = 0, epoch: UUID | None = None
 ) -> AsyncGenerator[TopologyChangedEvent, None]:
-    """Return every change of the graph after a sequence number."""
-    async with aclosing(follow_topology(connection, after_seq)) as items:
+    """Return every change of the graph after a sequence number, see :func:`settings_changes`."""
+    async with aclosing(follow_topology(connection, after_seq, epoch)) as items:
         covered = -1  # by a snapshot
         async for item in items:
             if not isinstance(item, TopologyChangedEvent):
