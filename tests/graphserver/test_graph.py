@@ -1,9 +1,11 @@
 """The graph, one behaviour at a time: what goes in, and the effects that come out."""
 
+import math
 from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.graphserver.descriptions import program
 
 from ezmsg.graphserver import effects
 from ezmsg.graphserver.configuration import Configuration
@@ -20,8 +22,9 @@ from ezmsg.protocol.messages.endpoints import (
     PausePublishing,
     ResumePublishing,
     RouteChange,
+    Withdraw,
 )
-from ezmsg.protocol.messages.events import FollowTopology, Gap, TopologyEvent
+from ezmsg.protocol.messages.events import FollowTopology, Gap, Reset, TopologyEvent
 from ezmsg.protocol.messages.handshake import Hello
 from ezmsg.protocol.messages.processes import RegisterProcess
 from ezmsg.protocol.messages.service import (
@@ -62,6 +65,7 @@ SESSION, OTHER_SESSION = UUID(int=1), UUID(int=2)
 PUBLISHER, SUBSCRIBER = UUID(int=11), UUID(int=21)
 CONTACT = Contact(UUID(int=7), None, "127.0.0.1", 1)
 NOW = Moment(100.0, 5000.0)
+AFTER_RETURN = Moment(NOW.monotonic + Configuration().return_timeout_s, 5003.0)
 ONE, TWO, THREE = PeerId(1), PeerId(2), PeerId(3)
 
 
@@ -196,7 +200,9 @@ def test_a_client_that_reconnected_takes_its_own_along(graph: Graph) -> None:
     assert graph.peer_left(ONE, NOW) == [], "no route is torn down"
     graph.state.validate()
     assert isinstance(answer(graph, ONE, CloseSession(SESSION)), errors.UnknownSession)
-    assert any(isinstance(effect, Call) for effect in graph.peer_left(again, NOW))
+    left = graph.peer_left(again, NOW)
+    assert not any(isinstance(effect, Call) for effect in left), "it may come back"
+    assert any(isinstance(effect, Call) for effect in graph.tick(AFTER_RETURN))
 
 
 def test_whoever_leaves_takes_everything_along(graph: Graph) -> None:
@@ -209,13 +215,60 @@ def test_whoever_leaves_takes_everything_along(graph: Graph) -> None:
     ask(graph, TWO, DeclareSubscriber(SUBSCRIBER, "B"))
     ask(graph, THREE, Connect("B", "C"))
     left = graph.peer_left(ONE, NOW)
-    (call,) = [effect for effect in left if isinstance(effect, Call)]
-    assert call.body.changes == [RouteChange(SUBSCRIBER, removed=[PUBLISHER])]
+    assert all(isinstance(effect, Feed) for effect in left), "the route stays for a while"
     snapshot = graph.state.snapshot()
     assert snapshot.edge_owners == {Edge("B", "C"): ["persistent"], Edge("P", "Q"): ["persistent"]}
     assert snapshot.sessions == {}
     assert snapshot.processes == {}
     assert graph.peer_left(ONE, NOW) == []
+    (call,) = [effect for effect in graph.tick(AFTER_RETURN) if isinstance(effect, Call)]
+    assert call.body.changes == [RouteChange(SUBSCRIBER, removed=[PUBLISHER])]
+
+
+@pytest.mark.parametrize("secret", [b"s", b"another"])
+def test_a_publisher_that_returns_is_heard_all_the_time(graph: Graph, secret: bytes) -> None:
+    """Its line to the server broke off and is back: who hears it lets go of it only if it is not what it was."""
+    ask(graph, TWO, DeclareSubscriber(SUBSCRIBER, "A"))
+    ask(graph, ONE, DeclarePublisher(PUBLISHER, "A", CONTACT, b"s"))
+    assert graph.peer_left(ONE, NOW) == []
+    again = PeerId(4)
+    join(graph, again, client=1)
+    (call,) = ask(graph, again, DeclarePublisher(PUBLISHER, "A", CONTACT, secret))
+    assert isinstance(call, Call)
+    (change,) = call.body.changes
+    assert [source.publisher_id for source in change.added] == [PUBLISHER]
+    assert change.removed == ([] if secret == b"s" else [PUBLISHER])
+    graph.reply_received(TWO, call.call_id, Done(), NOW)
+    assert graph.tick(AFTER_RETURN) == []
+    (call, _) = ask(graph, again, Withdraw(PUBLISHER))
+    assert isinstance(call, Call)
+    assert call.body.changes == [RouteChange(SUBSCRIBER, removed=[PUBLISHER])]
+
+
+def test_the_same_metadata_is_no_change_with_a_nan_in_it(graph: Graph) -> None:
+    ask(graph, ONE, OpenSession(SESSION))
+    for told in (math.nan, float("nan"), 1.0, math.nan):
+        ask(graph, ONE, RegisterMetadata(SESSION, program({"U": told})))
+    assert len(events(graph)) == 3
+    assert graph.state.settings.log.last_seq == 3
+
+
+def test_a_description_with_a_nan_in_it_is_no_change_of_its_neighbours(graph: Graph) -> None:
+    ask(graph, ONE, OpenSession(SESSION))
+    for told in (1.0, 2.0):
+        ask(graph, ONE, RegisterMetadata(SESSION, program({"U": told, "V": float("nan")})))
+    assert graph.state.settings.log.last_seq == 3, "one for V"
+
+
+@pytest.mark.parametrize("epoch", [None, UUID(int=99)])
+def test_a_number_that_is_yet_to_come_is_one_of_another_run(graph: Graph, epoch: UUID | None) -> None:
+    ask(graph, ONE, Connect("A", "B"))
+    follow = ask(graph, ONE, FollowTopology(2, epoch))[-1]
+    assert isinstance(follow, Follow)
+    assert follow.cursor.take() == Reset(UUID(int=99), 1)
+    assert follow.cursor.take() is None
+    ask(graph, ONE, Connect("B", "C"))
+    assert isinstance(follow.cursor.take(), TopologyEvent)
 
 
 # --- refusals ---

@@ -127,6 +127,9 @@ class Waiting:
                 return Done()
 
 
+Changes = Counter[tuple[str, UUID, UUID]]
+"""Routes that come (+) or go (-): the subscriber, and the publisher that it hears."""
+
 WAITS_FOR_ROUTES = (Connect, Disconnect, ClearSession, DeclarePublisher, DeclareSubscriber)
 
 
@@ -141,7 +144,9 @@ class GraphMachine(ClientRules):
         self.calls: dict[int, effects.Call] = {}
         self.waiting: dict[tuple[int, int], Waiting] = {}
         self.claims: dict[UUID, tuple[set[UUID], float]] = {}
+        self.away: dict[UUID, tuple[DeclarePublisher, set[UUID], float]] = {}
         self.errands = Errands(self.model)
+        self.dropped: set[UUID] = set()
         self.routes_version = 0
         self.seen: list[TopologyChangedEvent] = []
         self.seen_settings: list[SettingsChangedEvent] = []
@@ -231,7 +236,7 @@ class GraphMachine(ClientRules):
         calls = [
             effect for effect in done if isinstance(effect, effects.Call) and isinstance(effect.body, ApplyRoutes)
         ]
-        told = Counter[tuple[str, UUID, UUID]]()
+        told = Changes()
         for call in calls:
             assert call.peer in self.model.peers, "asked of nobody"
             self.calls[call.call_id] = call
@@ -246,10 +251,33 @@ class GraphMachine(ClientRules):
                     told["+", change.subscriber_id, source.publisher_id] += 1
         again = body.subscriber_id if isinstance(body, DeclareSubscriber) else None
         due = Counter(route_changes(before, self.model.heard(), again))
-        assert told == self.without_claimed(due) + self.unconfirmed_claims()
+        if isinstance(body, DeclarePublisher):
+            due |= self.declared_differently(body)
+        due = self.without_claimed(self.without_away(due, before)) + self.unconfirmed()
+        assert told == due
+        for sign, subscriber, publisher in told:
+            if sign == "-" and publisher in self.away:
+                self.away[publisher][1].discard(subscriber)
         return calls
 
-    def without_claimed(self, due: Counter[tuple[str, UUID, UUID]]) -> Counter[tuple[str, UUID, UUID]]:
+    def without_away(self, due: Changes, before: Heard) -> Changes:
+        """Leave out what is taken from subscribers because a publisher's client has dropped: it may come back."""
+        for change in list(due):
+            sign, subscriber, publisher = change
+            if sign == "-" and publisher in self.dropped:
+                declared, kept, _ = self.away.pop(publisher, (before[subscriber][publisher], set[UUID](), 0.0))
+                self.away[publisher] = declared, kept | {subscriber}, self.clock + RETURN_TIMEOUT_S
+                del due[change]
+        return due
+
+    def declared_differently(self, body: DeclarePublisher) -> Changes:
+        """Return what has to be taken from subscribers because a publisher is back and is not what it was."""
+        if body.publisher_id not in self.away or self.away[body.publisher_id][0] == body:
+            return Counter()
+        _, kept, _ = self.away.pop(body.publisher_id)
+        return Counter(("-", subscriber, body.publisher_id) for subscriber in kept & self.model.subscribers.keys())
+
+    def without_claimed(self, due: Changes) -> Changes:
         """Leave out what is taken from subscribers that come back, but for what is given anew."""
         kept = [
             change
@@ -261,14 +289,19 @@ class GraphMachine(ClientRules):
             del due[change]
         return due
 
-    def unconfirmed_claims(self) -> Counter[tuple[str, UUID, UUID]]:
-        """Return what has to be taken from subscribers whose time to come back is over."""
-        heard, due = self.model.heard(), Counter[tuple[str, UUID, UUID]]()
+    def unconfirmed(self) -> Changes:
+        """Return what has to be taken from subscribers as the time to come back is over, theirs or a publisher's."""
+        heard, due = self.model.heard(), Changes()
         for subscriber, (claimed, deadline) in list(self.claims.items()):
             if deadline <= self.clock:
                 del self.claims[subscriber]
                 stale = claimed - heard[subscriber].keys() if subscriber in heard else ()
-                due.update(("-", subscriber, publisher) for publisher in stale)
+                due |= Counter(("-", subscriber, publisher) for publisher in stale)
+        for publisher, (_, kept, deadline) in list(self.away.items()):
+            if deadline <= self.clock:
+                del self.away[publisher]
+                stale = {subscriber for subscriber in kept & heard.keys() if publisher not in heard[subscriber]}
+                due |= self.without_claimed(Counter(("-", subscriber, publisher) for subscriber in stale))
         return due
 
     def check_source(self, peer: PeerId, source: Any) -> None:
@@ -314,6 +347,7 @@ class GraphMachine(ClientRules):
         who = self.anybody(number)
         held = [self.held_by(session) for session, known in self.model.sessions.items() if known.who == who]
         heard, area = self.model.heard(), self.area(set().union(*held))
+        self.dropped = {publisher for publisher, (holder, _) in self.model.publishers.items() if holder == who}
         self.model.leave(who)
         self.waiting = {key: waiting for key, waiting in self.waiting.items() if key[0] != who}
         for call_id in [call_id for call_id, call in self.calls.items() if call.peer == who]:
@@ -325,6 +359,7 @@ class GraphMachine(ClientRules):
             done = self.graph.peer_left(PeerId(who), self.now())
         assert visited <= area
         self.check_routes(done, heard)
+        self.dropped = set()
         self.settle(done)
         assert self.graph.peer_left(PeerId(who), self.now()) == []
 
@@ -513,13 +548,13 @@ class GraphMachine(ClientRules):
 
     @rule(after_seq=st.integers(-1, 60), epoch=st.sampled_from([None, EPOCH, UUID(int=98)]))
     def come_back(self, after_seq: int, epoch: UUID | None) -> None:
-        """Follow from a number; one that is yet to come, or of another run of the server, means from now on."""
+        """Follow from a number; with one that is yet to come, or of another run of the server, from now on."""
         for body, seen in (
             (FollowTopology(after_seq, epoch), self.topology_events()),
             (FollowSettings(after_seq, epoch), self.settings_events()),
         ):
             cursor, first = self.follow(body), min(max(after_seq, 0), len(seen))
-            if epoch not in (None, EPOCH):
+            if epoch not in (None, EPOCH) or after_seq > len(seen):
                 first = len(seen)
                 assert cursor.take() == Reset(EPOCH, first)
             check_late(cursor, seen, first)

@@ -295,6 +295,14 @@ def band(provider: str) -> Any:
     )()
 
 
+@dataclass
+class Bands:
+    one: Any
+    many: list[Any]
+    named: dict[str, Any]
+    gain: float = 1.0
+
+
 @given(st.dictionaries(st.sampled_from(["x", "y", "next.x", "next.y", "z"]), json_values(), min_size=1))
 def test_together_is_one_after_the_other_or_nothing(changes: dict[str, Any]) -> None:
     settings = expected = Point(next=Point())
@@ -311,6 +319,47 @@ def test_together_is_one_after_the_other_or_nothing(changes: dict[str, Any]) -> 
 
 def test_changes_inside_one_field_add_up() -> None:
     assert patched({"a": {"x": 1, "y": 2}}, "", {"a.x": 3, "a.y": 4}) == {"a": {"x": 3, "y": 4}}
+
+
+@pytest.mark.parametrize("provider", ["dataclass", "attrs", "pydantic"])
+@pytest.mark.parametrize("lead", ["one.", "many[1].", "named.a."])
+def test_fields_of_a_record_inside_are_changed_together_too(provider: str, lead: str) -> None:
+    """Each by itself would break what the record's type says of its fields as a whole."""
+    settings = Bands(band(provider), [band(provider), band(provider)], {"a": band(provider)})
+    for names in (("low", "high"), ("high", "low")):
+        values = {"low": 50.0, "high": 60.0}
+        after = patched(settings, "", {f"{lead}{name}": values[name] for name in names} | {"gain": 2.0})
+        found = read(after, parse_path(lead.removesuffix(".")))
+        assert (found.low, found.high, after.gain) == (50.0, 60.0, 2.0)
+    with pytest.raises(SettingsRefused, match="low is not below high"):
+        patched(settings, "", {f"{lead}low": 60.0, f"{lead}high": 50.0})
+
+
+def test_a_validator_is_asked_once_of_what_was_changed_inside() -> None:
+    seen: list[Any] = []
+
+    @dataclass
+    class Edges:
+        edges: list[int] = field(default_factory=lambda: [1, 2], metadata={"validator": seen.append})
+
+    assert patched(Edges(), "", {"edges[0]": 7, "edges[1]": 8}).edges == [7, 8]
+    assert seen == [[7, 8]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"one.low": 9.0, "one": {"low": 1.0, "high": 2.0}},
+        {"one": {"low": 1.0, "high": 2.0}, "gain": 2.0, "one.low": 9.0},
+        {"many[0].low": 2.0, "many": []},
+        {"named": {}, "named.a.low": 2.0},
+    ],
+)
+def test_no_path_leads_into_what_another_one_replaces(changes: dict[str, Any]) -> None:
+    """Whichever came last would win, and the other would be lost without a word."""
+    settings = Bands(band("dataclass"), [band("dataclass")], {"a": band("dataclass")})
+    with pytest.raises(SettingsRefused, match="sets it in more than one way"):
+        patched(settings, "", changes)
 
 
 @pytest.mark.parametrize("changes", [None, {}, {1: 2}, [("low", 1)]])

@@ -28,7 +28,8 @@ PORT_START_VARIABLE = "EZMSG_SERVER_PORT_START"
 class Configuration:
     """The limits of the graph's state: how much is remembered, how long is waited.
 
-    ``return_timeout_s`` is for how long a subscriber that comes back keeps its routes, whoever else is back.
+    ``return_timeout_s`` is for how long a subscriber that comes back keeps its routes, whoever else is back, and
+    those who heard a publisher whose client dropped keep theirs to it.
     """
 
     topology_history: int = 10_000

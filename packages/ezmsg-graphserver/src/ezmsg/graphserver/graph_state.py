@@ -71,6 +71,7 @@ class GraphState:
             added, removed = routes.added[identity], routes.removed[identity]
             if self.returning.keep(identity, removed - added):
                 removed &= added
+            self.returning.let_go(identity, removed)
             if not added and not removed:
                 continue
             sources = [self._source(publisher, subscriber.client_id) for publisher in sorted(added)]
@@ -89,10 +90,10 @@ class GraphState:
         ]
 
     def end_claims(self, now: Moment) -> list[Effect]:
-        """Take down what returning subscribers came with and nobody has confirmed."""
+        """Take down the routes that were kept for who may come back, and that nobody has confirmed."""
         routes = Routes()
-        for identity, claimed in self.returning.expire(now.monotonic).items():
-            if identity in self.endpoints.subscribers and (stale := claimed - self.endpoints.hears(identity)):
+        for identity, kept in self.returning.expire(now.monotonic).items():
+            if identity in self.endpoints.subscribers and (stale := kept - self.endpoints.hears(identity)):
                 routes.removed[identity] |= stale
         return self.apply_routes(routes)
 
@@ -120,9 +121,12 @@ class GraphState:
         return self._log(TopologyEventType.PROCESS_CHANGED, [], None, process_id, now)
 
     def cursor(self, log: EventLog[E], after_seq: int, epoch: UUID | None) -> Cursor[E]:
-        """Return a cursor over a log for who has read up to a number, in a run of this or another server."""
-        reset = None if epoch in (None, self.epoch) else Reset(self.epoch, log.last_seq)
-        return Cursor(log, after_seq, reset)
+        """Return a cursor over a log for who has read up to a number, in a run of this or another server.
+
+        Who does not say of which run has one of another, if the number is yet to come in this one.
+        """
+        is_of_this_run = epoch in (None, self.epoch) and after_seq <= log.last_seq
+        return Cursor(log, after_seq, None if is_of_this_run else Reset(self.epoch, log.last_seq))
 
     def _log(
         self,
@@ -168,7 +172,7 @@ class GraphState:
             return []
         # Its own requests and endpoints first, so that nothing more is asked of it or told to it.
         effects = self.operations.drop_requests(peer)
-        effects += self.apply_routes(self.endpoints.drop_peer(peer))
+        self._drop_endpoints(peer, now)
         for session in self.sessions.of_peer(peer):
             effects += self.end_session(session, now)
         for process in self.processes.drop_peer(peer):
@@ -180,6 +184,17 @@ class GraphState:
             effects += self.end_traces(left.client_id)  # it has no other connection
         # What was asked of it last: who hears that it is gone must find that it owns nothing any more.
         return effects + self.operations.drop_calls(peer, now)
+
+    def _drop_endpoints(self, peer: PeerId, now: Moment) -> None:
+        """Forget a client's endpoints, but leave the routes to its publishers in place for a while."""
+        declared = self.endpoints.published_by(peer)
+        heard_by: dict[UUID, set[UUID]] = defaultdict(set)
+        for subscriber, publishers in self.endpoints.drop_peer(peer).removed.items():
+            for publisher in publishers:
+                heard_by[publisher].add(subscriber)
+        deadline = now.monotonic + self.configuration.return_timeout_s
+        for publisher, subscribers in heard_by.items():
+            self.returning.hold(declared[publisher], subscribers, deadline)
 
     # --- the whole ----------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ the client is cut off; streams of events are not even kept, their cursors rest u
 
 import asyncio
 import contextlib
+import logging
 import socket
 from typing import Any, Protocol, cast
 
@@ -13,10 +14,13 @@ from ezmsg.graphserver.effects import PeerId
 from ezmsg.graphserver.forks import keep_from_forks
 from ezmsg.graphserver.state.event_log import Cursor
 from ezmsg.protocol import connection as protocol
-from ezmsg.protocol.errors import DeadlineExceeded, EzmsgError, ServerOverloaded
+from ezmsg.protocol.errors import DeadlineExceeded, EzmsgError, FrameTooLarge, InternalError, ServerOverloaded
 from ezmsg.protocol.frames import FRAME_LIMIT
 from ezmsg.protocol.handshake import ServerHandshake
+from ezmsg.protocol.messages.events import Gap
 from ezmsg.protocol.messages.handshake import Hello
+
+logger = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S = 2.0
 """How long a client may take to prove itself."""
@@ -30,7 +34,10 @@ OUTBOX_LIMIT = FRAME_LIMIT + 1024 * 1024
 CALLS_LIMIT = 10_000
 """How many questions a client may leave unanswered, as nothing waits for some of the answers."""
 
-_ITEMS_PER_WRITE = 64
+_ITEMS_PER_BATCH = 64
+_BYTES_PER_BATCH = 64 * 1024
+"""What streams may send to one client in one turn of the loop: these many items, or the item that passes these
+bytes. The others are to have their turn, and a client that reads shall never have left much unread."""
 
 _SILENCE_OPTIONS = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 25_000))
 """A machine that fell silent is taken for gone after 25 s; how is the operating system's affair."""
@@ -74,6 +81,7 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._cursors: dict[int, Cursor[Any]] = {}
+        self._next_batch: asyncio.Handle | None = None
         self._paused = False
         self._over = False
         self._said_farewell = False
@@ -176,10 +184,9 @@ class Link(asyncio.Protocol):
         self._cursors.pop(request_id, None)
 
     def feed(self) -> None:
-        """Let the cursors go on for as long as the client reads."""
-        for request_id, cursor in list(self._cursors.items()):
-            while not self._paused and not self.connection.closed and self._send_items(request_id, cursor):
-                self.flush()
+        """Let the cursors go on for as long as the client reads, by one batch in each turn of the loop."""
+        if self._next_batch is None:
+            self._feed_batch()
 
     def flush(self) -> None:
         """Write what there is to send."""
@@ -209,14 +216,39 @@ class Link(asyncio.Protocol):
         unread = self._transport.get_write_buffer_size() if self._transport is not None else 0
         return max(FRAME_LIMIT - unread - self.connection.unsent_bytes, 0)
 
-    def _send_items(self, request_id: int, cursor: Cursor[Any]) -> bool:
-        """Send a few items of a cursor; return whether there were any."""
-        for sent in range(_ITEMS_PER_WRITE):
-            item = cursor.take()
-            if item is None:
-                return sent > 0
+    def _feed_batch(self) -> None:
+        self._next_batch = None
+        if self._paused or self.connection.closed:
+            return
+        try:
+            if self._send_batch():
+                self._next_batch = self._loop.call_soon(self._feed_batch)
+        except Exception as error:
+            # Protects whoever has caused an event, and its other followers, from a fault of ours in this stream.
+            logger.exception("A stream to %s failed", self.address)
+            self.close(InternalError(reason=f"{type(error).__name__}: {error}"))
+        else:
+            self.flush()
+
+    def _send_batch(self) -> bool:
+        """Send a few items; return whether there may be more of them."""
+        sent = 0
+        for request_id, cursor in list(self._cursors.items()):
+            while (item := cursor.take()) is not None:
+                self._send_item(request_id, item)
+                sent += 1
+                if sent == _ITEMS_PER_BATCH or self.connection.unsent_bytes > _BYTES_PER_BATCH:
+                    self._cursors[request_id] = self._cursors.pop(request_id)  # the other streams are next
+                    return True
+        return False
+
+    def _send_item(self, request_id: int, item: Any) -> None:
+        """Send one item; an event that no frame holds is one that its followers have to do without."""
+        try:
             self.connection.item(request_id, item)
-        return True
+        except FrameTooLarge:
+            seq = item.event.seq
+            self.connection.item(request_id, Gap(seq, seq))
 
     def _pump_events(self) -> None:
         try:

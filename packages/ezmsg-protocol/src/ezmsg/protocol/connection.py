@@ -79,6 +79,7 @@ class Connection:
         self._parser = frames.FrameParser(frames.HANDSHAKE_LIMIT)
         self._events: list[Event] = []
         self._outbox: list[bytes] = []
+        self._unsent_bytes = 0
         self._next_id = 0
         self._asked: dict[int, bool] = {}  # our requests without an answer; True for one that opens a stream
         self._streaming: set[int] = set()  # our requests whose stream is open
@@ -123,12 +124,13 @@ class Connection:
         """Take the bytes that are to be written."""
         data = b"".join(self._outbox)
         self._outbox.clear()
+        self._unsent_bytes = 0
         return data
 
     @property
     def unsent_bytes(self) -> int:
         """How many bytes :meth:`data_to_send` would return."""
-        return sum(map(len, self._outbox))
+        return self._unsent_bytes
 
     def close(self, error: EzmsgError | None = None) -> None:
         """End the connection and, if there is a reason, tell it to the peer."""
@@ -189,7 +191,9 @@ class Connection:
         if self.phase is Phase.CLOSED:
             raise ConnectionLost(address="the peer", reason="this side closed the connection")
         limit = frames.HANDSHAKE_LIMIT if self.phase is Phase.HANDSHAKE else self._frame_limit
-        self._outbox.append(frames.frame(encode(message), limit if at_most is None else min(limit, at_most)))
+        frame = frames.frame(encode(message), limit if at_most is None else min(limit, at_most))
+        self._outbox.append(frame)
+        self._unsent_bytes += len(frame)
 
     def _say_farewell(self, error: EzmsgError) -> None:
         farewell = Refusal if self.phase is Phase.HANDSHAKE else Goodbye

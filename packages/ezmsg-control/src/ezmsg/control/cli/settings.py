@@ -173,7 +173,7 @@ def watch(
         connection.on_lost(lambda _: print(f"{server} is gone; waiting for it.", file=sys.stderr, flush=True))
         head = {"$schema": "ezmsg.settings.event/1"}
         left = math.inf if count is None else count
-        async with aclosing(settings_changes(connection, taken.seq)) as events:
+        async with aclosing(settings_changes(connection, taken.seq, taken.epoch)) as events:
             while left > 0:
                 event = await anext(events)
                 if name is not None and event.component_address != name:

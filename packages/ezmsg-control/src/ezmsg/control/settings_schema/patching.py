@@ -4,7 +4,7 @@ Only what leads to the field is copied, by the means of whoever declared it; the
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from ezmsg.control.errors import (
     InvalidSettingsValue,
@@ -20,12 +20,16 @@ from ezmsg.control.settings_schema.shapes import ANYTHING, Array, Choice, Shape
 from ezmsg.control.settings_schema.wording import reason_of, shown
 from ezmsg.protocol.plain import PlainArray
 
+Change: TypeAlias = tuple[tuple[Step, ...], Any]
+"""The steps to what is to be changed, none if it is what one has arrived at, and what is to be there."""
+
 
 def patched(settings: Any, path: str, value: Any) -> Any:
     """Return a copy of the settings with the value at the path.
 
-    The path "" takes a mapping of paths to values, which are changed together: what a settings type says of its
-    fields as a whole is asked once, of the outcome.
+    The path "" takes a mapping of paths to values, which are changed together: what the settings' type, or that of a
+    record inside, says of its fields as a whole is asked once, of the outcome. No path may lead into what another
+    one replaces.
 
     Goes through dataclasses, classes of attrs, models of pydantic, classes of param, mappings, lists, tuples,
     objects with ``copy(update=...)`` and, by a deep copy, any other object with attributes.
@@ -37,7 +41,7 @@ def patched(settings: Any, path: str, value: Any) -> Any:
     steps = {text: parse_path(text) for text in _paths(value)} if path == "" else {path: parse_path(path)}
     values = value if path == "" else {path: value}
     try:
-        return _with_all(settings, [(steps[text], values[text]) for text in steps])
+        return _with(settings, ANYTHING, [(steps[text], values[text]) for text in steps], "")
     except SettingsCoercionError:
         raise
     except Exception as error:  # what the types' own validation raises, which may be anything
@@ -51,36 +55,46 @@ def _paths(changes: Any) -> list[str]:
     raise InvalidSettingsValue(path="the settings", value=shown(changes), allowed="a mapping of paths to values")
 
 
-def _with_all(settings: Any, changes: list[tuple[tuple[Step, ...], Any]]) -> Any:
-    """Return a copy with every change; the fields of a record are replaced at once."""
-    description = describe_value(settings)
-    if description is None or len(changes) == 1:
-        for steps, value in changes:
-            settings = _with(settings, ANYTHING, steps, "", value)
-        return settings
-    new: dict[str, Any] = {}
-    for (first, *rest), value in changes:
-        here = joined("", first)
-        place = place_of(settings, ANYTHING, first, here)
-        assert isinstance(first, str), "a record has no items"
-        if rest:
-            before = new[first] if first in new else place.current()
-            new[first] = _with(before, place.shape, tuple(rest), here, value)
-            _check_whole(place, new[first], here)
+def _with(holder: Any, declared: Shape, changes: list[Change], trail: str) -> Any:
+    """Return a copy of what is at ``trail``, of which a shape is declared, with every change.
+
+    The fields of a record are replaced at once, the parts of anything else one after the other.
+    """
+    description = describe_value(holder)
+    fields: dict[str, Any] = {}
+    for first, inside in _grouped(changes, trail).items():
+        here = joined(trail, first)
+        place = place_of(holder, declared, first, here)
+        new = _changed(place, inside, here)
+        if description is None:
+            holder = place.put(new)
         else:
-            new[first] = validated(_shape_for(value, place), place.validator, value, here)
-    return description.replace(settings, new)
+            assert isinstance(first, str), "a record has no items"
+            fields[first] = new
+    return holder if description is None else description.replace(holder, fields)
 
 
-def _with(holder: Any, declared: Shape, steps: tuple[Step, ...], trail: str, value: Any) -> Any:
-    """Return a copy of what is at ``trail``, of which a shape is declared, with the value where the steps lead."""
-    here = joined(trail, steps[0])
-    place = place_of(holder, declared, steps[0], here)
-    if len(steps) == 1:
-        return place.put(validated(_shape_for(value, place), place.validator, value, here))
-    new = _with(place.current(), place.shape, steps[1:], here, value)
-    _check_whole(place, new, here)
-    return place.put(new)
+def _grouped(changes: list[Change], trail: str) -> dict[Step, list[Change]]:
+    """Return the changes by the step that each takes first, without it."""
+    groups: dict[Step, list[Change]] = {}
+    for (first, *rest), value in changes:
+        groups.setdefault(first, []).append((tuple(rest), value))
+    for first, inside in groups.items():
+        whole = [value for rest, value in inside if not rest]
+        if whole and len(inside) > 1:
+            reason = "the same change sets it in more than one way"
+            raise SettingsRefused(path=joined(trail, first), value=shown(whole[0]), reason=reason)
+    return groups
+
+
+def _changed(place: Place, changes: list[Change], path: str) -> Any:
+    """Return what shall be at a place: a value, or what is there with changes inside."""
+    if not changes[0][0]:
+        value = changes[0][1]
+        return validated(_shape_for(value, place), place.validator, value, path)
+    new = _with(place.current(), place.shape, changes, path)
+    _check_whole(place, new, path)
+    return new
 
 
 def _shape_for(value: Any, place: Place) -> Shape:

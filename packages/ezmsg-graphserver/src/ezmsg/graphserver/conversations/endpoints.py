@@ -15,6 +15,9 @@ def declare_publisher(state: GraphState, request: Request, body: DeclarePublishe
     check_topic(body.topic)
     client_id = state.peers[request.peer].client_id
     routes = state.endpoints.declare_publisher(Publisher(request.peer, client_id, body))
+    for subscriber in state.returning.stale(body):
+        if subscriber in state.endpoints.subscribers:
+            routes.removed[subscriber].add(body.publisher_id)
     what = f"The publisher on {body.topic}"
     return state.await_routes(request.peer, request.id, request.now, what, routes, Joined)
 

@@ -135,6 +135,11 @@ class Endpoints:
                 routes.removed[subscriber] |= gone
         return routes
 
+    def published_by(self, peer: PeerId) -> dict[UUID, DeclarePublisher]:
+        """Return a client's publishers, as they are declared."""
+        mine = self._of_peer.get(peer, ())
+        return {identity: self.publishers[identity].declared for identity in mine if identity in self.publishers}
+
     def publishing_peers(self) -> list[PeerId]:
         """Return the clients that have publishers."""
         return sorted({publisher.peer for publisher in self.publishers.values()})

@@ -1,13 +1,18 @@
-"""Subscribers that came back after they had lost the server, and the routes that they came with.
+"""Endpoints whose clients have lost the server, or the server them, and the routes that they may find again.
 
-Those whom they hear may come back a moment later. So for a while their routes are only added to; what nobody has
-confirmed by then is taken down.
+Subscribers come back with the routes that they have, and those whom they hear may come back a moment later. So for a
+while their routes are only added to; what nobody has confirmed by then is taken down. A publisher whose client dropped
+may be alive all the same: for as long, those who heard it keep their routes to it, and no message is lost if it returns.
+If it is dead, their channels to it have ended by themselves.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from uuid import UUID
 
 from attrs import define
+
+from ezmsg.protocol.messages.endpoints import DeclarePublisher
 
 
 @define
@@ -18,11 +23,21 @@ class Claim:
     deadline: float
 
 
+@define
+class Away:
+    """How a publisher was declared, who may still have a route to it, and until when."""
+
+    declared: DeclarePublisher
+    subscribers: set[UUID]
+    deadline: float
+
+
 class Returning:
-    """The claims of subscribers, at most one of each. Deadlines are monotonic times in seconds."""
+    """The claims of subscribers, at most one of each, and publishers away. Deadlines are monotonic times in seconds."""
 
     def __init__(self) -> None:
         self._claims: dict[UUID, Claim] = {}
+        self._away: dict[UUID, Away] = {}
 
     def claim(self, subscriber: UUID, publishers: Iterable[UUID], deadline: float) -> None:
         """Let a subscriber keep these routes until a deadline, in addition to what it claimed before."""
@@ -37,21 +52,49 @@ class Returning:
             claim.publishers |= publishers
         return claim is not None
 
+    def hold(self, declared: DeclarePublisher, subscribers: Iterable[UUID], deadline: float) -> None:
+        """Let subscribers keep their routes to a publisher until a deadline, as it has dropped."""
+        away = self._away.pop(declared.publisher_id, None)
+        before = set() if away is None else away.subscribers
+        self._away[declared.publisher_id] = Away(declared, before | set(subscribers), deadline)
+
+    def stale(self, declared: DeclarePublisher) -> set[UUID]:
+        """Return those that must let go of a publisher, as it comes back and is declared differently.
+
+        If it is as it was, its routes are still good, also those through edges that are to be said again.
+        """
+        away = self._away.get(declared.publisher_id)
+        if away is None or away.declared == declared:
+            return set()
+        return self._away.pop(declared.publisher_id).subscribers
+
+    def let_go(self, subscriber: UUID, publishers: Iterable[UUID]) -> None:
+        """A subscriber is told to hear publishers no more, away or not."""
+        for publisher in publishers if self._away else ():
+            if publisher in self._away:
+                self._away[publisher].subscribers.discard(subscriber)
+
     def expire(self, now: float) -> dict[UUID, set[UUID]]:
-        """End the claims whose deadline has passed, and return them, publishers by subscriber."""
-        ended = {}
+        """End what is kept until now, and return it, publishers by subscriber."""
+        ended: dict[UUID, set[UUID]] = defaultdict(set)
         for subscriber, claim in list(self._claims.items()):
             if claim.deadline > now:
                 break
-            ended[subscriber] = self._claims.pop(subscriber).publishers
+            ended[subscriber] |= self._claims.pop(subscriber).publishers
+        for publisher, away in list(self._away.items()):
+            if away.deadline > now:
+                break
+            for subscriber in self._away.pop(publisher).subscribers:
+                ended[subscriber].add(publisher)
         return ended
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which :meth:`expire` is due next, or ``None``."""
-        first = next(iter(self._claims.values()), None)
-        return None if first is None else first.deadline
+        firsts = [next(iter(kept.values())).deadline for kept in (self._claims, self._away) if kept]
+        return min(firsts, default=None)
 
     def validate(self) -> None:
         """Assert every invariant. For tests."""
-        deadlines = [claim.deadline for claim in self._claims.values()]
-        assert deadlines == sorted(deadlines), "the first claim ends first"
+        for kept in (self._claims, self._away):
+            deadlines = [each.deadline for each in kept.values()]
+            assert deadlines == sorted(deadlines), "the first to begin ends first"

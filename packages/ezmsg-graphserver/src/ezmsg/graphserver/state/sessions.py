@@ -113,8 +113,12 @@ class Sessions:
         self._check_collisions(session, metadata)
         if metadata == session.metadata:
             return None
+        described = Described.by(metadata)
+        # Also as bytes, because a NaN is not equal to itself.
+        if session.described is not None and described.digest == session.described.digest:
+            return None
         concerned = self.drop_metadata(session) or set()
-        session.described = Described.by(metadata)
+        session.described = described
         for address in metadata.components:
             self._component_owner[address] = session.id
         return concerned | metadata_topics(metadata)

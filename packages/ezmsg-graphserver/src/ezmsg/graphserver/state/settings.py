@@ -131,7 +131,7 @@ class Settings:
             self._remove(address, component, timestamp)
             return
         component.initial = initial
-        if not is_hidden and initial != before:
+        if not is_hidden and not _is_same(before, initial):
             component.revision += 1
             self._log(SettingsEventType.INITIAL_SETTINGS, address, component, timestamp)
 
@@ -154,9 +154,11 @@ class Settings:
         self.log.append(SettingsEvent(event))
 
 
-def _is_same(one: Held | None, other: Held) -> bool:
-    # As bytes, because a NaN is not equal to itself.
-    return one is not None and one.by == other.by and encode(one.value) == encode(other.value)
+def _is_same(one: Held | None, other: Held | None) -> bool:
+    if one is None or other is None or one.by != other.by:
+        return one is other
+    # Also as bytes, because a NaN is not equal to itself.
+    return one.value == other.value or encode(one.value) == encode(other.value)
 
 
 def initial_value(component: ComponentMetadata) -> SettingsSnapshotValue:
