@@ -229,7 +229,9 @@ def test_whoever_leaves_takes_everything_along(graph: Graph) -> None:
 def test_a_publisher_that_returns_is_heard_all_the_time(graph: Graph, secret: bytes) -> None:
     """Its line to the server broke off and is back: who hears it lets go of it only if it is not what it was."""
     ask(graph, TWO, DeclareSubscriber(SUBSCRIBER, "A"))
-    ask(graph, ONE, DeclarePublisher(PUBLISHER, "A", CONTACT, b"s"))
+    (call,) = ask(graph, ONE, DeclarePublisher(PUBLISHER, "A", CONTACT, b"s"))
+    assert isinstance(call, Call)
+    graph.reply_received(TWO, call.call_id, Done(), NOW)
     assert graph.peer_left(ONE, NOW) == []
     again = PeerId(4)
     join(graph, again, client=1)

@@ -290,7 +290,7 @@ class GraphMachine(ClientRules):
         return due
 
     def unconfirmed(self) -> Changes:
-        """Return what has to be taken from subscribers as the time to come back is over, theirs or a publisher's."""
+        """Return what has to be taken from subscribers as the time to come back is over."""
         heard, due = self.model.heard(), Changes()
         for subscriber, (claimed, deadline) in list(self.claims.items()):
             if deadline <= self.clock:

@@ -27,8 +27,8 @@ Change: TypeAlias = tuple[tuple[Step, ...], Any]
 def patched(settings: Any, path: str, value: Any) -> Any:
     """Return a copy of the settings with the value at the path.
 
-    The path "" takes a mapping of paths to values, which are changed together: what the settings' type, or that of a
-    record inside, says of its fields as a whole is asked once, of the outcome. No path may lead into what another
+    The path "" takes a mapping of paths to values, which are changed together: what the settings' type, or that of
+    a record inside, says of its fields as a whole is asked once, of the outcome. No path may lead into what another
     one replaces.
 
     Goes through dataclasses, classes of attrs, models of pydantic, classes of param, mappings, lists, tuples,

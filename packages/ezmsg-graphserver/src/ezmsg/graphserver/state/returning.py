@@ -1,9 +1,9 @@
 """Endpoints whose clients have lost the server, or the server them, and the routes that they may find again.
 
-Subscribers come back with the routes that they have, and those whom they hear may come back a moment later. So for a
-while their routes are only added to; what nobody has confirmed by then is taken down. A publisher whose client dropped
-may be alive all the same: for as long, those who heard it keep their routes to it, and no message is lost if it returns.
-If it is dead, their channels to it have ended by themselves.
+Subscribers come back with the routes that they have, and those whom they hear may come back a moment later. So for
+a while their routes are only added to; what nobody has confirmed by then is taken down. A publisher whose client
+dropped may be alive all the same: for as long, those who heard it keep their routes to it, and no message is lost
+if it returns. If it is dead, their channels to it have ended by themselves.
 """
 
 from collections import defaultdict
@@ -33,7 +33,7 @@ class Away:
 
 
 class Returning:
-    """The claims of subscribers, at most one of each, and publishers away. Deadlines are monotonic times in seconds."""
+    """The claims of subscribers, at most one of each, and publishers away. Deadlines are monotonic, in seconds."""
 
     def __init__(self) -> None:
         self._claims: dict[UUID, Claim] = {}
@@ -90,11 +90,11 @@ class Returning:
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which :meth:`expire` is due next, or ``None``."""
-        firsts = [next(iter(kept.values())).deadline for kept in (self._claims, self._away) if kept]
-        return min(firsts, default=None)
+        firsts = next(iter(self._claims.values()), None), next(iter(self._away.values()), None)
+        return min((first.deadline for first in firsts if first is not None), default=None)
 
     def validate(self) -> None:
         """Assert every invariant. For tests."""
-        for kept in (self._claims, self._away):
-            deadlines = [each.deadline for each in kept.values()]
+        for kept in (self._claims.values(), self._away.values()):
+            deadlines = [each.deadline for each in kept]
             assert deadlines == sorted(deadlines), "the first to begin ends first"
