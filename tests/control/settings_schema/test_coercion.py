@@ -5,7 +5,11 @@ import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, TypedDict, Union
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -161,6 +165,9 @@ def test_what_fits_is_taken(annotation: Any, value: Any, expected: Any) -> None:
         (np.float32, "2", "a number"),
         (Point, 3, "the fields of Point as a mapping"),
         (type, 3, "a type, which cannot be sent"),
+        (range, "range(0, 3)", "a range, which cannot be sent"),
+        (timedelta, "1.5", "a number"),
+        (UUID, 7, "a text"),
         (np.ndarray, [1, 2], "an array of numbers"),
     ],
 )
@@ -185,6 +192,24 @@ def test_a_refusal_names_the_place_inside(annotation: Any, value: Any, path: str
     with pytest.raises(InvalidSettingsValue) as caught:
         coerced(shape_of(annotation), value, "a")
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "words"),
+    [
+        (Decimal, "a tenth", "no decimal number"),
+        (Decimal, "Decimal('0.1')", "no decimal number"),
+        (Fraction, "1/0", "Fraction"),
+        (UUID, "7", "hexadecimal"),
+        (date, "datetime.date(2020, 1, 1)", "isoformat"),
+        (timedelta, math.nan, "NaN"),
+        (timedelta, 1e300, "Nothing was changed"),
+        (complex, "one", "complex"),
+    ],
+)
+def test_a_plain_form_that_is_none_is_refused(annotation: Any, value: Any, words: str) -> None:
+    with pytest.raises(SettingsRefused, match=words):
+        coerced(shape_of(annotation), value, "a")
 
 
 def test_arrays_come_from_plain_arrays_and_are_the_owners_own() -> None:

@@ -119,7 +119,7 @@ def test_fields_of_pydantic() -> None:
         ("colour", False, "red", None, None, ["red", "blue"], "select"),
         ("inner", False, {"z": 1}, None, None, None, None),
         ("items", False, [], None, None, None, None),
-        ("day", False, "datetime.date(2020, 1, 1)", None, None, None, None),
+        ("day", False, "2020-01-01", None, None, None, None),
         ("twice", False, 2, None, None, None, "int_input"),
         ("bound", False, 4, None, (4.0, None), None, "int_input"),
     ]
@@ -137,7 +137,7 @@ def test_fields_of_param() -> None:
         ("span", False, [0, 1], None, (0.0, 10.0), None, None),
         ("some", False, ["a"], None, None, ["a", "b"], "select"),
         ("maybe", False, None, None, None, None, "int_input"),
-        ("day", False, "datetime.datetime(2020, 1, 1, 0, 0)", None, None, None, None),
+        ("day", False, "2020-01-01T00:00:00", None, None, None, None),
         ("fixed", False, 3, None, None, None, "float_input"),
     ]
 

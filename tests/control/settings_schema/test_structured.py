@@ -3,8 +3,12 @@
 import math
 import threading
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -71,8 +75,13 @@ def same(one: Any, other: Any) -> bool:
         ({1, "a"}, ["a", 1], ["a", 1]),
         (Pair(1), [1], [1]),
         ({1: Colour.RED, Colour.BLUE: 2}, {"1": "red", "blue": 2}, {"1": "red", "blue": 2}),
-        (date(2020, 1, 1), "datetime.date(2020, 1, 1)", "datetime.date(2020, 1, 1)"),
+        (PurePosixPath("/a/b"), "/a/b", "/a/b"),
+        ({PurePosixPath("a"): 1}, {"a": 1}, {"a": 1}),
+        (date(2020, 1, 1), "2020-01-01", "2020-01-01"),
+        (timedelta(minutes=1, milliseconds=500), 60.5, 60.5),
+        (timedelta.max, repr(timedelta.max), repr(timedelta.max)),
         (1j, "1j", "1j"),
+        (range(3), "range(0, 3)", "range(0, 3)"),
     ],
 )
 def test_the_two_forms(value: Any, form: Any, for_people: Any) -> None:
@@ -105,6 +114,34 @@ def test_plain_settings_are_their_own_structure_and_a_copy(value: Any) -> None:
     form = structured(value)
     assert same(form, value)
     assert form is not value or not isinstance(value, list | dict)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (Path, Path("never")),
+        (Path | None, Path("/a b/c")),
+        (PurePath, PurePath()),
+        (PureWindowsPath, PureWindowsPath("c:/x")),
+        (list[Path], [Path("a")]),
+        (dict[Path, Decimal], {Path("a"): Decimal("0.10")}),
+        (date, date(2020, 1, 1)),
+        (datetime, datetime(2020, 1, 1, 12, 30, 0, 5)),
+        (datetime, datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=-3, minutes=-30)))),
+        (time, time(12, 30, 15, 999999)),
+        (timedelta, timedelta(days=-1, microseconds=1)),
+        (Decimal, Decimal("1E+400")),
+        (Decimal, Decimal("-0.1000")),
+        (Fraction, Fraction(-1, 3)),
+        (UUID, UUID(int=7)),
+        (complex, complex(-0.0, math.inf)),
+    ],
+)
+def test_what_the_standard_library_has_is_what_it_was_when_it_is_set_again(annotation: Any, value: Any) -> None:
+    """The repr of a path is a path's name as well: were it the form, nobody would see that it is another path."""
+    again = coerced(shape_of(annotation), structured(value), "a")
+    assert again == value
+    assert repr(again) == repr(value)
 
 
 @given(settings_types(), st.data())

@@ -1,6 +1,5 @@
 """From an annotation to a shape, and from a class to its annotations. What is not understood allows anything."""
 
-import pathlib
 import sys
 import types
 import typing
@@ -12,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from ezmsg.control.settings_schema.kinds import is_record_type
 from ezmsg.control.settings_schema.limits import Limits, as_bound
+from ezmsg.control.settings_schema.plain_forms import made_of_plain
 from ezmsg.control.settings_schema.shapes import (
     Anything,
     Array,
@@ -45,8 +45,6 @@ _SIMPLE: dict[object, Shape] = {
     float: Real(),
     str: Text(),
     bytes: Binary(),
-    pathlib.Path: Made(pathlib.Path, Text()),
-    pathlib.PurePath: Made(pathlib.PurePath, Text()),
 }
 _MAKERS: dict[object, Callable[[list[Any]], Any]] = {
     **dict.fromkeys((list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection), list),
@@ -153,6 +151,8 @@ def _class(cls: type) -> Shape:
         return Record(cls)
     if typing.is_typeddict(cls):
         return Table(Text(), Anything())
+    if (made := made_of_plain(cls)) is not None:
+        return made
     ancestors = {f"{each.__module__}.{each.__name__}" for each in cls.__mro__}
     if "numpy.ndarray" in ancestors:
         return Array(cls)

@@ -272,7 +272,7 @@ def _made(shape: Made, value: Any, path: str) -> Any:
         return value
     new = coerced(shape.inner, value, path)
     try:
-        return shape.cls(new)
+        return (shape.read or shape.cls)(new)
     except Exception as error:  # a number too large for its type, and whatever a user's class raises
         raise SettingsRefused(path=path, value=shown(value), reason=reason_of(error)) from error
 

@@ -113,10 +113,14 @@ class Array:
 
 @frozen
 class Made:
-    """What ``cls`` makes of a value of another shape: a path of a text, a ``numpy.float32`` of a number."""
+    """What ``cls`` makes of a value of another shape: a path of a text, a ``numpy.float32`` of a number.
+
+    ``read`` is what makes it, where that is not the class itself.
+    """
 
     cls: type
     inner: "Shape"
+    read: Callable[[Any], object] | None = None
 
 
 @frozen
@@ -204,8 +208,14 @@ def among(shape: Shape, choices: tuple[Any, ...]) -> Shape:
 
 
 def open_instances(shape: Shape) -> Shape:
-    """Return the shape with classes that are not known here left to whoever validates after us."""
-    return Anything() if isinstance(shape, Instance | Array) else _inside(shape, open_instances)
+    """Return the shape with classes that are not known here, or have other plain forms elsewhere, left to whoever
+    validates after us."""
+    match shape:
+        case Instance() | Array():
+            return ANYTHING
+        case Made(read=read) if read is not None:
+            return ANYTHING
+    return _inside(shape, open_instances)
 
 
 def _inside(shape: Shape, change: Callable[[Shape], Shape]) -> Shape:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from ezmsg.control.settings_schema.descriptions import Field
+from ezmsg.control.settings_schema.plain_forms import plain_form
 from ezmsg.control.settings_schema.reading import describe_value
 from ezmsg.control.settings_schema.scalars import unboxed
 from ezmsg.protocol.plain import MAX_DEPTH, pack, safe_repr, unpack
@@ -19,7 +20,8 @@ def structured(value: object) -> Any:
     """Return a value as it arrives on the other side of the wire.
 
     Records are dicts by field, members of enumerations their values, tuples and sets lists; NaN and bytes stay,
-    an array is a `PlainArray`, and what has no plain form is its repr.
+    an array is a `PlainArray`, paths, dates and their like are texts as `plain_forms` has them, and what has no
+    plain form is its repr.
     """
     return _plain(value, _faithful)
 
@@ -71,7 +73,7 @@ def _form(value: Any, leaf: _Leaf, inside: tuple[int, ...]) -> Any:
 def _object(value: Any, leaf: _Leaf, inside: tuple[int, ...]) -> Any:
     description = describe_value(value)
     if description is None:
-        plain = unboxed(value)
+        plain = unboxed(value) if (form := plain_form(value)) is None else form
         return leaf(value) if plain is value else plain
     # A field may be missing: of the ones that are not for the constructor, nobody says that they are set.
     names = [each.name for each in description.fields]
@@ -86,7 +88,10 @@ def _atom(value: float | str) -> Any:
 
 def _key(key: object) -> str:
     key = key.value if isinstance(key, Enum) else key
-    return str.__str__(key) if isinstance(key, str) else safe_repr(key)
+    if isinstance(key, str):
+        return str.__str__(key)
+    form = plain_form(key)
+    return form if isinstance(form, str) else safe_repr(key)
 
 
 def _in_order(items: Any) -> list[Any]:
