@@ -15,6 +15,7 @@ from ezmsg.control import GraphService, acquire, release
 from ezmsg.control.cli import main
 
 HANG = 30.0
+FULL = Path("/dev/full")
 
 
 def ezmsg(*arguments: str, path: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -231,3 +232,26 @@ def test_a_reader_that_has_had_enough(server: Any) -> None:
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
         assert process.wait(HANG) == 1
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("arguments", [["graph"], ["graph", "--json"], ["snapshot"], ["graph", "--help"]])
+def test_output_that_cannot_be_written_is_one_sentence(address: str, arguments: list[str]) -> None:
+    code = "import sys; from ezmsg.control.cli import main; sys.exit(main())"
+    environment = {**os.environ, "EZMSG_GRAPHSERVER_ADDR": address}
+    with FULL.open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            stdout=full, stderr=subprocess.PIPE, env=environment, text=True, timeout=HANG, check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "ezmsg: The output ends here: No space left on device."
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_output_that_was_closed_before_is_no_fault(address: str) -> None:
+    code = "import sys; sys.stdout = None; from ezmsg.control.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "graph", "--address", address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"5 edges at {address}\n")

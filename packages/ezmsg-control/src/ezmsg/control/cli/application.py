@@ -8,7 +8,7 @@ import os
 import sys
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from ezmsg.control.cli.verbs import known_verbs, load
 
@@ -42,17 +42,19 @@ def run(arguments: list[str]) -> int:
 def _run(app: App, arguments: list[str]) -> int:
     try:
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
-        sys.stdout.flush()
     except CycloptsError as error:
-        print(f"ezmsg: {error} See: ezmsg --help", file=sys.stderr)
+        verb = " ".join(("ezmsg", *(error.command_chain or ())))
+        tokens = " ".join(error.unused_tokens) if isinstance(error, UnusedCliTokensError) else ""
+        what = f"{verb} takes no {tokens!r}." if tokens else str(error)
+        print(f"ezmsg: {what} See: {verb} --help", file=sys.stderr)
         return _USAGE
-    except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except Exception as error:  # noqa: BLE001  what is not of our tree is a fault, and goes on up from there
-        return _told(error)
+    except Exception as error:  # noqa: BLE001  what is not of our tree, nor the system's, goes on up from there
+        code = _told(error)
+    failure = _output_failure()
+    if failure is not None:
+        return _without_output(failure)
     return code if isinstance(code, int) else 0
 
 
@@ -61,7 +63,30 @@ def _told(error: Exception) -> int:
     from ezmsg.control.cli.exits import exit_code
     from ezmsg.protocol.errors import EzmsgError
 
-    if not isinstance(error, EzmsgError):
+    if isinstance(error, EzmsgError):
+        print(f"ezmsg: {error}", file=sys.stderr)
+        return exit_code(error)
+    if not isinstance(error, OSError):
         raise error
-    print(f"ezmsg: {error}", file=sys.stderr)
-    return exit_code(error)
+    # A full disk behind standard output, or something that the verb wanted of the system.
+    return _without_output(error)
+
+
+def _output_failure() -> OSError | None:
+    """Write what waits in the buffer; return what is wrong with standard output."""
+    try:
+        if sys.stdout is not None:  # as it is if it was closed before we were started
+            sys.stdout.flush()
+    except OSError as error:
+        return error
+    return None
+
+
+def _without_output(error: OSError) -> int:
+    """Say why the output ends here, except to a reader that has had enough, and let nobody stumble over the rest."""
+    if not isinstance(error, BrokenPipeError):
+        where = "" if error.filename is None else f" ({error.filename})"
+        print(f"ezmsg: The output ends here: {error.strerror or error}{where}.", file=sys.stderr)
+    if sys.stdout is not None and _output_failure() is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _FAILED
