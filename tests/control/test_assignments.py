@@ -77,9 +77,11 @@ def test_without_a_schema_anything_is_allowed() -> None:
 
 def test_assignments() -> None:
     assert split(["a=1", "b.c=x=y", "d[0]="]) == {"a": "1", "b.c": "x=y", "d[0]": ""}
-    for wrong in (["a"], ["=1"], ["a=1", "a=2"]):
-        with pytest.raises(InvalidAssignment, match="Write it like cutoff=60"):
+    for wrong in (["a"], ["=1"]):
+        with pytest.raises(InvalidAssignment, match=rf"'{wrong[0]}' is no FIELD=VALUE\. Write it like cutoff=60\."):
             split(wrong)
+    with pytest.raises(InvalidAssignment, match=r"'a=2' sets a field that is set already\. Name each field once."):
+        split(["a=1", "a=2"])
 
 
 def test_targets() -> None:
@@ -89,7 +91,13 @@ def test_targets() -> None:
     assert resolved("Q", known, "unit") == "Q/X"
     with pytest.raises(UnknownTarget, match=r"'P/FI' begins several: P/FILTER, P/FIRST\."):
         resolved("P/FI", known, "unit")
-    with pytest.raises(UnknownTarget, match=r"There is no unit 'P/FITLER'\. Is one of these meant: P/FILTER"):
+    with pytest.raises(UnknownTarget, match=r"No unit has an address that is 'P/FITLER' .*\. Is one .*: P/FILTER"):
         resolved("P/FITLER", known, "unit")
-    with pytest.raises(UnknownTarget, match="none whose address begins so"):
+    with pytest.raises(UnknownTarget, match=r"Is one of these meant: P/FILTER\?"):
+        resolved("filt", known, "unit")
+    with pytest.raises(UnknownTarget, match=r"'xyz' or begins so\. There are: P, P/FILTER, P/FIRST, Q/X\."):
         resolved("xyz", known, "unit")
+    with pytest.raises(UnknownTarget, match=r"There are: A0, .*, A7 and 2 more\."):
+        resolved("xyz", [f"A{n}" for n in range(10)], "unit")
+    with pytest.raises(UnknownTarget, match="There is none at all"):
+        resolved("xyz", [], "unit")

@@ -27,9 +27,11 @@
 
 from typing import ClassVar
 
-from attrs import define
+from attrs import define, field
 
 from ezmsg.protocol.errors import EzmsgError
+
+_SOME = 8  # names in a sentence
 
 
 class ControlError(EzmsgError):
@@ -57,10 +59,11 @@ class InvalidTimeout(ControlError, ValueError):
 
     code: ClassVar[str] = "EZ-4002"
     operation: str
-    seconds: float
+    seconds: float | None
 
     def sentence(self) -> str:
-        return f"{self.operation} cannot wait {self.seconds} s. Give it a finite time from 0 on, or None to wait."
+        given = "without end" if self.seconds is None else f"{self.seconds} s"
+        return f"{self.operation} cannot wait {given}. Give it a finite number of seconds from 0 on."
 
 
 @define(kw_only=True, slots=False, eq=False)
@@ -129,19 +132,28 @@ class NoSettingsInput(ControlError, RuntimeError):
 
 @define(kw_only=True, slots=False, eq=False)
 class UnknownTarget(ControlError, LookupError):
-    """What was named on a command line is nothing, or several things; ``near`` are those that may be meant."""
+    """What was named on a command line is nothing, or several things.
+
+    ``near`` are those that may be meant, ``known`` all there are.
+    """
 
     code: ClassVar[str] = "EZ-4008"
     kind: str
     target: str
     near: list[str]
+    known: list[str] = field(factory=list)
 
     def sentence(self) -> str:
-        if not self.near:
-            return f"There is no {self.kind} {self.target!r}, and none whose address begins so."
-        if all(each.startswith(self.target) for each in self.near):
-            return f"{self.target!r} begins several: {', '.join(self.near)}. Write more of the one that is meant."
-        return f"There is no {self.kind} {self.target!r}. Is one of these meant: {', '.join(self.near)}?"
+        if self.near and all(each.startswith(self.target) for each in self.near):
+            several = f"{self.target!r} begins several: {', '.join(self.near)}."
+            return f"{several} Write more of the one that is meant."
+        nothing = f"No {self.kind} has an address that is {self.target!r} or begins so."
+        if self.near:
+            return f"{nothing} Is one of these meant: {', '.join(self.near)}?"
+        if not self.known:
+            return f"{nothing} There is none at all."
+        more = f" and {len(self.known) - _SOME} more" if len(self.known) > _SOME else ""
+        return f"{nothing} There are: {', '.join(self.known[:_SOME])}{more}."
 
 
 @define(kw_only=True, slots=False, eq=False)
@@ -160,13 +172,21 @@ class SeveralServers(ControlError):
 
 @define(kw_only=True, slots=False, eq=False)
 class InvalidAssignment(ControlError, ValueError):
-    """What should say which field becomes what does not."""
+    """What should say which field becomes what does not; ``text`` is empty if nothing does.
+
+    ``twice``: it would, but for another one before that assigns the same field.
+    """
 
     code: ClassVar[str] = "EZ-4010"
     text: str
+    twice: bool = False
 
     def sentence(self) -> str:
-        return f"{self.text[:80]!r} is no FIELD=VALUE, or names its field twice. Write it like cutoff=60."
+        if not self.text:
+            return "Nothing says which field becomes what. Write FIELD=VALUE like cutoff=60, once or more."
+        if self.twice:
+            return f"{self.text[:80]!r} sets a field that is set already. Name each field once."
+        return f"{self.text[:80]!r} is no FIELD=VALUE. Write it like cutoff=60."
 
 
 class SettingsCoercionError(ControlError, ValueError):

@@ -74,11 +74,11 @@ async def process_stats(
     return decode_response(response, ProcessStats)
 
 
-def checked_timeout(operation: str, timeout: float) -> float:
-    """Return a time to wait.
+def checked_timeout(operation: str, timeout: float | None) -> float:
+    """Return a time to wait; ``None``, which elsewhere means without end, is none.
 
     :raises InvalidTimeout: if it cannot be waited for.
     """
-    if not (math.isfinite(timeout) and timeout >= 0):
+    if timeout is None or not (math.isfinite(timeout) and timeout >= 0):
         raise InvalidTimeout(operation=operation, seconds=timeout)
     return float(timeout)

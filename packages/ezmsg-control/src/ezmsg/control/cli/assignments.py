@@ -21,8 +21,10 @@ def split(texts: Iterable[str]) -> dict[str, str]:
     assigned: dict[str, str] = {}
     for text in texts:
         path, equals, value = text.partition("=")
-        if not path or not equals or path in assigned:
+        if not path or not equals:
             raise InvalidAssignment(text=text)
+        if path in assigned:
+            raise InvalidAssignment(text=text, twice=True)
         assigned[path] = value
     return assigned
 

@@ -19,4 +19,9 @@ def resolved(target: str, known: Iterable[str], kind: str) -> str:
     begun = [each for each in addresses if each.startswith(target)]
     if len(begun) == 1:
         return begun[0]
-    raise UnknownTarget(kind=kind, target=target, near=begun[:_MOST] or get_close_matches(target, addresses))
+    near = begun or get_close_matches(target, addresses) or [each for each in addresses if _has(each, target)]
+    raise UnknownTarget(kind=kind, target=target, near=near[:_MOST], known=addresses)
+
+
+def _has(address: str, target: str) -> bool:
+    return target.casefold() in address.casefold()
