@@ -93,6 +93,15 @@ def test_nobody_there() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_who_has_no_server_is_told_how_to_get_one_if_one_is_wanted() -> None:
+    asked, ended = (ezmsg(verb, "--address", "127.0.0.1:1") for verb in ("graph", "shutdown"))
+    assert "Start your program, which brings a server of its own, or try one with `ezmsg demo`" in asked.stderr
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert ended.stderr == (
+        "ezmsg: EZ-3001  No graph server answers at 127.0.0.1:1: Connection refused. There is nothing to end.\n"
+    )
+
+
 def test_the_wrong_token(address: str) -> None:
     done = ezmsg("snapshot", "--address", address, EZMSG_TOKEN="wrong")
     assert (done.returncode, done.stdout) == (4, "")
@@ -113,6 +122,12 @@ def test_no_answer_in_time() -> None:
         (["graph", "--address", "nowhere"], "EZ-3006"),
         (["graph", "--nonsense"], "--nonsense"),
         (["graph", "--timeout", "soon"], "soon"),
+        (["graph", "--timeout", "0"], "for --timeout. Give it a finite number of seconds above 0."),
+        (["snapshot", "--timeout", "-1"], "for --timeout. Give it"),
+        (["shutdown", "--timeout", "nan"], "for --timeout. Give it"),
+        (["settings", "get", "A", "--timeout", "inf"], "for --timeout. Give it"),
+        (["settings", "A/B"], "ezmsg settings takes no 'A/B'. See: ezmsg settings --help"),
+        (["settings", "get", "A", "b"], "ezmsg settings get takes no 'b'. See: ezmsg settings get --help"),
         (["grahp"], 'Did you mean "graph"'),
     ],
 )
@@ -242,7 +257,12 @@ def test_output_that_cannot_be_written_is_one_sentence(address: str, arguments: 
     with FULL.open("w", encoding="utf-8") as full:
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments],
-            stdout=full, stderr=subprocess.PIPE, env=environment, text=True, timeout=HANG, check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment,
+            text=True,
+            timeout=HANG,
+            check=False,
         )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "ezmsg: The output ends here: No space left on device."

@@ -44,7 +44,7 @@ def _run(app: App, arguments: list[str]) -> int:
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
     except CycloptsError as error:
         verb = " ".join(("ezmsg", *(error.command_chain or ())))
-        tokens = " ".join(error.unused_tokens) if isinstance(error, UnusedCliTokensError) else ""
+        tokens = " ".join(error.unused_tokens or ()) if isinstance(error, UnusedCliTokensError) else ""
         what = f"{verb} takes no {tokens!r}." if tokens else str(error)
         print(f"ezmsg: {what} See: {verb} --help", file=sys.stderr)
         return _USAGE
@@ -60,11 +60,11 @@ def _run(app: App, arguments: list[str]) -> int:
 
 def _told(error: Exception) -> int:
     """Say what went wrong and return the exit code for it."""
-    from ezmsg.control.cli.exits import exit_code
+    from ezmsg.control.cli.exits import exit_code, told
     from ezmsg.protocol.errors import EzmsgError
 
     if isinstance(error, EzmsgError):
-        print(f"ezmsg: {error}", file=sys.stderr)
+        print(f"ezmsg: {told(error)}", file=sys.stderr)
         return exit_code(error)
     if not isinstance(error, OSError):
         raise error
@@ -83,7 +83,7 @@ def _output_failure() -> OSError | None:
 
 
 def _without_output(error: OSError) -> int:
-    """Say why the output ends here, except to a reader that has had enough, and let nobody stumble over the rest."""
+    """Say why the output ends, except to a reader that has had enough, and let nobody stumble over the rest."""
     if not isinstance(error, BrokenPipeError):
         where = "" if error.filename is None else f" ({error.filename})"
         print(f"ezmsg: The output ends here: {error.strerror or error}{where}.", file=sys.stderr)

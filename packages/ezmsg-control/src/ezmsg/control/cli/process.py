@@ -30,9 +30,7 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
     from ezmsg.control.exporting.json_form import to_json_form
     from ezmsg.control.faring import take_fares
     from ezmsg.control.rendering.processes import process_lines
-    from ezmsg.control.requests import checked_timeout
 
-    checked_timeout("The look at processes", timeout)
     server = find_running(address)
     fares = ask(take_fares, server, timeout)
     if json:
@@ -48,6 +46,9 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
             print(f"pid {fare.pid}: {fare.failure}", file=sys.stderr)
     print(f"{len(fares)} processes at {server}", file=sys.stderr)
     return 0
+
+
+process.command(list_all, name="list")
 
 
 @process.command(name="ping")
@@ -67,9 +68,7 @@ def ping_one(
     from ezmsg.control.cli.targets import resolved
     from ezmsg.control.discovery import find_running
     from ezmsg.control.operations import take_snapshot
-    from ezmsg.control.requests import checked_timeout, ping
-
-    checked_timeout(f"The ping of {unit}", timeout)
+    from ezmsg.control.requests import ping
 
     async def ask_it(connection: "ControlConnection", timeout: float) -> "tuple[str, ProcessPing, float]":
         owned = (await take_snapshot(connection, timeout)).processes.values()

@@ -40,6 +40,9 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
     return 0
 
 
+settings.command(list_all, name="list")
+
+
 @settings.command
 def get(
     component: Component,
@@ -104,13 +107,11 @@ def change(
     from ezmsg.control.discovery import find_running
     from ezmsg.control.errors import InvalidAssignment, SettingsCoercionError
     from ezmsg.control.rendering.settings import change_line, field_schema, refusal_lines
-    from ezmsg.control.requests import checked_timeout
     from ezmsg.control.settings import take_settings, update_fields, update_setting
 
     texts = split(changes)
     if not texts:
         raise InvalidAssignment(text="")
-    checked_timeout(f"The change of {component}", timeout)
 
     async def change_it(connection: "ControlConnection", timeout: float) -> int:
         known = (await take_settings(connection, timeout)).values
