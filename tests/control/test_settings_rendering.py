@@ -1,7 +1,8 @@
 """Settings and processes as text: pure functions."""
 
 import dataclasses
-from typing import Any
+import enum
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
@@ -130,6 +131,35 @@ def test_a_schema_without_json_schema_says_as_much() -> None:
         "  x      1.0    from 0",
         "  mode   a      a | b",
         "  flag   true   true | false",
+    ]
+
+
+class Speed(enum.Enum):
+    LOW = "low"
+    HIGH = "high"
+
+
+@dataclasses.dataclass
+class Choosing:
+    shape: Literal["box", "a.b"] = "box"
+    speed: Speed = Speed.LOW
+    maybe: Literal["x"] | None = None
+
+
+def test_choices_are_shown_once() -> None:
+    value = SettingsSnapshotValue(
+        None, {}, settings_structured_value(Choosing()), settings_schema_from_value(Choosing())
+    )
+    assert list(value_lines("U", value)) == [
+        "U   Choosing   revision 0",
+        "  shape   box    box | a.b",
+        "  speed   low    low | high",
+        "  maybe   null   x | none",
+    ]
+    assert list(description_lines("U", value))[1:] == [
+        "  shape   box | a.b   default box",
+        "  speed   Speed   low | high   default low",
+        "  maybe   x | none   default null",
     ]
 
 

@@ -94,7 +94,13 @@ def test_a_field_says_what_its_declaration_says() -> None:
             "widget": "knob",
             "default": 1.0,
         },
-        "colour": {"anyOf": [{"enum": ["red", "blue"]}, {"enum": ["RED", "BLUE"]}], "default": "red"},
+        "colour": {
+            "anyOf": [
+                {"enum": ["red", "blue"]},
+                {"enum": ["RED", "BLUE"], "$comment": "the same members by their names"},
+            ],
+            "default": "red",
+        },
         "point": {"$ref": "#/$defs/Point", "default": {"x": 0, "y": 0.5, "next": None}},
         "points": {"type": "array", "items": {"$ref": "#/$defs/Point"}, "default": []},
         "missing": {"type": "number"},

@@ -8,6 +8,7 @@ from typing import Any
 from ezmsg.control.exporting.json_form import to_json_form
 from ezmsg.control.rendering.columns import aligned
 from ezmsg.control.settings_schema.json_paths import subschema
+from ezmsg.control.settings_schema.json_values import ALSO_BY_NAME
 from ezmsg.protocol.model.metadata import SettingsFieldMetadata
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
 
@@ -124,7 +125,8 @@ def allowed(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return " | ".join(text_of(each) for each in schema["enum"])
     if "anyOf" in schema:
-        return " | ".join(filter(None, map(allowed, schema["anyOf"])))
+        shown = [each for each in schema["anyOf"] if each.get("$comment") != ALSO_BY_NAME]
+        return " | ".join(filter(None, map(allowed, shown)))
     low, above = _bound(schema, "minimum"), _bound(schema, "exclusiveMinimum")
     high, below = _bound(schema, "maximum"), _bound(schema, "exclusiveMaximum")
     if low is None and above is None and high is None and below is None:
@@ -183,7 +185,10 @@ def _unit(schema: Mapping[str, Any]) -> str:
 
 def _kind(schema: Mapping[str, Any], field: SettingsFieldMetadata) -> str:
     kind = schema.get("type")
-    return kind if isinstance(kind, str) else field.field_type.rpartition(".")[2]
+    if isinstance(kind, str):
+        return kind
+    # A Literal's own text would say its choices once more.
+    return "" if "Literal[" in field.field_type and allowed(schema) else field.field_type.rpartition(".")[2]
 
 
 def _from_metadata(field: SettingsFieldMetadata) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ezmsg.control.errors import SettingsCoercionError
 from ezmsg.control.exporting.json_form import to_json_form
 from ezmsg.control.settings_schema.coercion import coerced
 from ezmsg.control.settings_schema.descriptions import Description, Field
-from ezmsg.control.settings_schema.json_values import ARRAY_DTYPE, BASE64, WHOLE_KEY
+from ezmsg.control.settings_schema.json_values import ALSO_BY_NAME, ARRAY_DTYPE, BASE64, WHOLE_KEY
 from ezmsg.control.settings_schema.limits import Limits
 from ezmsg.control.settings_schema.reading import describe
 from ezmsg.control.settings_schema.shapes import (
@@ -179,8 +179,9 @@ def _default(described: Field) -> dict[str, Any]:
 def _members(shape: Member) -> dict[str, Any]:
     values = _forms(shape, [each.value for each in shape.members])
     names = [each for each in _forms(shape, [each.name for each in shape.members]) if each not in values]
-    both = [_enum({}, each) for each in (values, names) if each]
-    return {"anyOf": both} if len(both) > 1 else (both or [dict(_NOTHING)])[0]
+    if values and names:
+        return {"anyOf": [_enum({}, values), _enum({"$comment": ALSO_BY_NAME}, names)]}
+    return _enum({}, values or names)
 
 
 def _forms(shape: Shape, values: list[Any]) -> list[Any]:

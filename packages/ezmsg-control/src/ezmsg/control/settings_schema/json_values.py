@@ -16,6 +16,9 @@ would be taken for addresses of this process's memory."""
 WHOLE_KEY = "^(?:0|-?[1-9][0-9]{0,17})$"
 """The pattern of a whole number as a mapping's key, which in JSON is always a text."""
 
+ALSO_BY_NAME = "the same members by their names"
+"""The comment on the second half of an enumeration's schema, which is accepted and no choice of its own."""
+
 
 def bytes_from(value: Any) -> bytes | None:
     """Return bytes, or those that ``{"$bytes": base64}`` stands for; ``None`` if it is neither."""
