@@ -194,12 +194,12 @@ def test_a_patch_goes_the_way_of_the_library(settings: Any, path: str, value: An
 @pytest.mark.parametrize(
     ("settings", "path", "value", "error", "words"),
     [
-        (OfAttrs(3), "order", 9, InvalidSettingsValue, "a whole number from 2 and below 9"),
+        (OfAttrs(3), "order", 9, InvalidSettingsValue, "a whole number from 2 to below 9"),
         (OfAttrs(3), "gain", 3, InvalidSettingsValue, "one of 1.0, 2.0 or None"),
         (OfAttrs(3), "odd", 4, SettingsRefused, "it must be odd"),
         (OfAttrs(3), "own", 4, UnknownSettingsField, "OfAttrs does not let own be set"),
         (OfAttrs(3), "_hidden", 4, UnknownSettingsField, "no field '_hidden'"),
-        (OfPydantic(order=1), "gain", 5, InvalidSettingsValue, "a number from 0 and below 5"),
+        (OfPydantic(order=1), "gain", 5, InvalidSettingsValue, "a number from 0 to below 5"),
         (OfPydantic(order=1), "order", "3", InvalidSettingsValue, "a whole number"),
         (OfPydantic(order=1), "order", 13, SettingsRefused, "order cannot be 13: Value error, 13 brings bad luck"),
         (OfPydantic(order=1), "inner.z", -1, InvalidSettingsValue, "inner.z cannot be -1"),

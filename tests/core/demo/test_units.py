@@ -115,8 +115,8 @@ def test_the_cutoffs_say_what_they_allow():
 @pytest.mark.parametrize(
     ("path", "value", "error", "words"),
     [
-        ("high_hz", 180.0, InvalidSettingsValue, r"high_hz cannot be 180.0: .* from 0.5 and below 180.0"),
-        ("low_hz", 0, InvalidSettingsValue, r"low_hz cannot be 0: .* from 0.5 and below 180.0"),
+        ("high_hz", 180.0, InvalidSettingsValue, r"high_hz cannot be 180.0: .* from 0.5 to below 180"),
+        ("low_hz", 0, InvalidSettingsValue, r"low_hz cannot be 0: .* from 0.5 to below 180"),
         ("low_hz", 15, SettingsRefused, r"low_hz cannot be 15: low_hz must be below high_hz"),
         ("", {"low_hz": 20, "high_hz": 10}, SettingsRefused, r"low_hz, high_hz cannot be .*: low_hz must be below"),
     ],

@@ -48,13 +48,16 @@ class Limits:
         return lower, upper
 
     def __str__(self) -> str:
-        low = f"above {self.lower}" if self.above else f"from {self.lower}"
-        high = f"below {self.upper}" if self.below else f"up to {self.upper}"
+        lower, upper = _written(self.lower), _written(self.upper)
+        low = f"above {lower}" if self.above else f"from {lower}"
+        high = f"below {upper}" if self.below else f"up to {upper}"
         if self.lower is None:
             return "" if self.upper is None else high
         if self.upper is None:
             return low if self.above else f"{low} on"
-        return f"{low} and {high}" if self.above or self.below else f"{low} to {self.upper}"
+        if self.above:
+            return f"{low} and {high}"
+        return f"{low} to below {upper}" if self.below else f"{low} to {upper}"
 
 
 UNLIMITED = Limits()
@@ -68,3 +71,9 @@ def as_bound(value: Any) -> float | None:
 
 def _as_float(number: float | None) -> float | None:
     return None if number is None else float(number)
+
+
+def _written(number: float | None) -> str:
+    """Return a number without a fraction that is none; 1e300 is not written out."""
+    whole = isinstance(number, float) and number.is_integer() and abs(number) < 1e15
+    return str(int(number) if whole and number is not None else number)
