@@ -233,9 +233,11 @@ async def test_a_process_that_leaves_ends_its_requests(
     assert (await asked).error_code is Code.PROCESS_DISCONNECTED
 
 
-@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
-async def test_a_time_that_cannot_be_waited_for(client: ControlConnection, seconds: float) -> None:
-    with pytest.raises(InvalidTimeout):
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf"), None])
+async def test_a_time_that_cannot_be_waited_for(client: ControlConnection, seconds: Any) -> None:
+    with pytest.raises(InvalidTimeout, match="Give it a finite number of seconds from 0 on"):
+        await update_setting(client, "A", "field", 1, timeout=seconds)
+    with pytest.raises(InvalidTimeout, match="Give it a finite number of seconds from 0 on"):
         await route_request(client, "A", "ANY", timeout=seconds)
 
 
@@ -261,6 +263,10 @@ def test_what_has_no_payload_cannot_be_decoded() -> None:
         decode_response(ProcessControlResponse("1", True), object)
     with pytest.raises(UnexpectedPayload):
         decode_payload(b"\xc1", object)
+    with pytest.raises(UnexpectedPayload, match=r"it cannot be read: more bytes follow after its end\. Ask"):
+        decode_payload(encode_payload(1) + b"\x01", object)
+    with pytest.raises(UnexpectedPayload, match=r"and what came is of the type int\. Ask"):
+        decode_payload(encode_payload(1), str)
 
 
 # --- settings -----------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ def runs(monkeypatch):
 def test_seconds_that_play_nothing_are_refused_with_a_sentence(runs, capsys, seconds):
     assert command.demo(seconds=seconds) == 2
     told = capsys.readouterr()
+    assert told.err.startswith("ezmsg: --seconds ")
     assert "Give a positive number of seconds." in told.err
     assert told.out == ""
     assert runs == []

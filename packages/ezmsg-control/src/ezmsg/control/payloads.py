@@ -27,8 +27,8 @@ def decode_payload(data: bytes, expected_type: type[T]) -> T:
             return _checked(decode(data, object), expected_type)
         return decode(data, expected_type)
     except WireError as error:
-        reason = getattr(error, "reason", error.sentence())
-        raise UnexpectedPayload(expected=expected_type.__name__, reason=f"it cannot be read: {reason}") from error
+        reason = f"it cannot be read: {getattr(error, 'reason', error.sentence())}".rstrip(".")
+        raise UnexpectedPayload(expected=expected_type.__name__, reason=reason) from error
 
 
 def decode_response(response: ProcessControlResponse, expected_type: type[T]) -> T:
@@ -48,5 +48,6 @@ def decode_response(response: ProcessControlResponse, expected_type: type[T]) ->
 def _checked(value: Any, expected_type: type[T]) -> T:
     # The type itself and no subclass, because a bool is no int here.
     if type(value) is not expected_type:
-        raise UnexpectedPayload(expected=expected_type.__name__, reason=f"a {type(value).__name__} came")
+        reason = f"what came is of the type {type(value).__name__}"
+        raise UnexpectedPayload(expected=expected_type.__name__, reason=reason)
     return value

@@ -176,6 +176,8 @@ def _unpack(data: bytes, max_items: int, depth: int) -> Any:
             strict_map_key=False,
             unicode_errors="surrogatepass",
         )
+    except msgpack.ExtraData as error:
+        raise ValueError("more bytes follow after its end") from error
     except (TypeError, MemoryError) as error:  # an unhashable map key; a length far beyond what is there
         raise ValueError(str(error) or "it needs more memory than there is") from error
 

@@ -22,7 +22,7 @@ def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json:
         Write one JSON object a line: every beat, then a summary.
     """
     if not seconds > 0:
-        print(f"--seconds {seconds:g} plays nothing. Give a positive number of seconds.", file=sys.stderr)
+        print(f"ezmsg: --seconds {seconds:g} plays nothing. Give a positive number of seconds.", file=sys.stderr)
         return 2
     _quieten(full_speed=speed == "max")
     import ezmsg.core as ez
@@ -36,7 +36,7 @@ def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json:
     try:
         ez.run(ECG=Ecg(SourceSettings(seconds=seconds, real_time=speed == "real"), display))
     except EzmsgError as error:
-        print(error, file=sys.stderr)
+        print(f"ezmsg: {error}", file=sys.stderr)
         return 1
     finally:
         with contextlib.suppress(OSError):
@@ -54,7 +54,7 @@ def _can_write(symbols: str) -> bool:
 
 def _tell_output_error(error: OSError) -> int:
     if not isinstance(error, BrokenPipeError):  # that one only means that the reader has had enough
-        print(f"The demo's output could not be written: {error.strerror}.", file=sys.stderr)
+        print(f"ezmsg: The demo's output could not be written: {error.strerror}.", file=sys.stderr)
     # What is left in the buffer goes nowhere, so that the interpreter does not stumble over it at its end.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
