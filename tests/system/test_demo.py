@@ -149,7 +149,7 @@ def test_a_full_disk_is_a_sentence(environment):
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr == "The demo's output could not be written: No space left on device.\n"
+    assert done.stderr == "ezmsg: The demo's output could not be written: No space left on device.\n"
 
 
 def test_two_demos_at_a_time(start):
