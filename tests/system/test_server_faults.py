@@ -149,6 +149,18 @@ async def test_a_server_that_is_killed_and_comes_back_is_missed_by_no_message(gr
     graph.end()
 
 
+def test_a_line_that_breaks_off_is_missed_by_no_message(graph: Graph) -> None:
+    """R6: the server lives on, and thinks at first that the node is gone with its publisher."""
+    graph.join("A", "B")
+    graph.join("B", "A", tcp=True)
+    graph.ready()
+    for node in graph.nodes.values():
+        tell(node, "cut")
+        node.says("back")
+        graph.balance()
+    graph.end()
+
+
 @pytest.mark.timeout(120)
 async def test_a_storm_of_restarts_leaves_what_its_clients_declare(graph: Graph) -> None:
     """R7: the server is killed again while its clients come back."""

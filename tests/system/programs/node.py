@@ -3,7 +3,7 @@
     node.py ADDRESS NAME [--hears NAME ...] [--tcp]
 
 It publishes ``NAME/OUT`` a thousand times a second, and hears ``OTHER/OUT`` of each node that it is told of, which
-may be itself. A line on standard input lets it pause and say what it has heard.
+may be itself. A line on standard input lets it pause and say what it has heard, or cuts its line to the server.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 import threading
 
 import ezmsg.core as ez
-from ezmsg.control import ProcessControlClient
+from ezmsg.control import ControlConnection, ProcessControlClient
 from ezmsg.protocol.model.metadata import GraphMetadata
 from ezmsg.protocol.model.settings import SettingsSnapshotValue
 
@@ -61,7 +61,7 @@ class Node:
             tasks = [asyncio.create_task(self.hear(other, one)) for other, one in subscribers.items()]
             tasks.append(asyncio.create_task(self.publish(publisher)))
             say("ready", name)
-            await self.obey()
+            await self.obey(context._connection)
             for task in tasks:
                 task.cancel()
             await process.close()
@@ -77,7 +77,7 @@ class Node:
         while True:
             self.heard[name].take(await subscriber.recv())
 
-    async def obey(self) -> None:
+    async def obey(self, connection: ControlConnection) -> None:
         loop, lines = asyncio.get_running_loop(), asyncio.Queue[str]()
 
         def read() -> None:
@@ -90,6 +90,13 @@ class Node:
                 self.going.clear()
                 await asyncio.sleep(0)
                 say("paused", self.sent)
+            elif line == "cut":
+                lost = asyncio.Event()
+                connection.on_lost(lambda _, lost=lost: lost.set())
+                connection._line._transport._transport.abort()
+                await lost.wait()
+                await connection.wait_connected()
+                say("back")
             elif line.startswith("await"):  # the number that each publisher has sent, by its name
                 wanted = dict(word.split("=") for word in line.split()[1:])
                 while any(self.heard[name].next < int(sent) for name, sent in wanted.items()):  # noqa: ASYNC110
