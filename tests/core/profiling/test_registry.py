@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import strategies as st
@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from ezmsg.control.traces import samples_of
 from ezmsg.core.errors import InvalidOption, InvalidTraceControl
 from ezmsg.core.profiling import controls
+from ezmsg.core.profiling.offer import ProfileOffer
 from ezmsg.core.profiling.registry import Registry
 from ezmsg.core.profiling.tracers import METRICS, PublisherTracer, SubscriberTracer
 from ezmsg.protocol.codec import decode, encode
@@ -37,7 +38,7 @@ class Publisher:
     topic: str
     next_message: int = 0
     bytes_published: int = 0
-    waits: tuple[int, int] = (0, 0)
+    waits: tuple[int, int, int] = (0, 0, 0)
     tracer: PublisherTracer | None = None
     window: Window = field(default_factory=Window)
     senders: tuple[Any, ...] = ()
@@ -148,7 +149,8 @@ class Traces(RuleBasedStateMachine):
         publisher = self.publishers[which]
         start_ns, self.now_ns = self.now_ns, self.now_ns + length
         if publisher.tracer is not None:
-            publisher.tracer.waited((start_ns, self.now_ns, publisher.next_message))
+            noted = publisher.tracer.waited
+            noted += (start_ns, self.now_ns, publisher.next_message)
         self.measured(publisher, "backpressure_wait_ns", start_ns, self.now_ns, publisher.next_message)
 
     @rule(which=st.integers(0, 1), number=st.integers(0, 40), length=st.integers(0, 9))
@@ -156,7 +158,8 @@ class Traces(RuleBasedStateMachine):
         subscriber = self.subscribers[which]
         start_ns, self.now_ns = self.now_ns, self.now_ns + length
         if subscriber.tracer is not None:
-            subscriber.tracer.leased((start_ns, self.now_ns, number, 0))
+            noted = subscriber.tracer.leases
+            noted += (start_ns, self.now_ns, number, 0)
         self.measured(subscriber, "lease_time_ns", start_ns, self.now_ns, number)
 
     @rule(
@@ -314,6 +317,15 @@ def test_a_trace_ends_with_its_time_and_what_it_has_is_still_read(publisher: Pub
     assert samples_of(registry.take_trace("me", 10)[0]) == []
 
 
+def test_a_batch_says_whether_anything_is_traced(registry: Registry, publisher: Publisher) -> None:
+    offer, origin = ProfileOffer(registry), uuid4()
+    assert not offer.take_trace(uuid4(), origin, 10).traced
+    offer.set_trace(origin, Wish(True))
+    assert offer.take_trace(uuid4(), origin, 10).traced
+    offer.end_trace(origin)
+    assert not offer.take_trace(uuid4(), origin, 10).traced
+
+
 def test_an_endpoint_that_comes_later_is_traced_and_one_that_has_left_is_read(registry: Registry) -> None:
     registry.set_trace("me", Wish(True))
     publisher = Publisher(UUID(int=9), "LATE")
@@ -367,7 +379,8 @@ def test_labels_are_told_apart_up_to_a_limit(registry: Registry, subscriber: Sub
     (told,) = registry.subscribers()
     other = "(other labels)"
     counts = {label: totals.count for label, totals in told.tasks.items()}
-    assert counts == {"": 1, "a": 2, "b": 1, "c": 1, other: 2}
+    assert told.totals["user_span_ns"].count == 7
+    assert counts == {"a": 2, "b": 1, "c": 1, other: 2}
     samples = samples_of(registry.take_trace("me", 10)[0])
     assert [s.label for s in samples] == ["b", "c", other, other, "a"]
     assert {s.sample_seq for s in samples} == {None}

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import uuid4
@@ -116,6 +117,55 @@ async def test_a_wait_is_counted_while_it_lasts_and_belongs_to_who_ended_it(worl
     await ear.recv()
 
 
+async def test_what_several_messages_wait_for_is_counted_once(world: World) -> None:
+    publisher = await world.publisher(num_buffers=1)
+    ear = await world.subscriber()
+    await publisher.broadcast(0)
+    began_ns = time.perf_counter_ns()
+    blocked = [asyncio.ensure_future(publisher.broadcast(number)) for number in (1, 2, 3)]
+    await world.turns()
+    waiting, _ = counted(publisher, ear.subscriber)
+    assert (waiting.waiting_now, waiting.waiting_ns_now) == (3, waiting.backpressure_wait_ns_total)
+    await ear.recv()
+    await blocked[0]
+    one_less, _ = counted(publisher, ear.subscriber)
+    given_ns = one_less.channels[0].waited_ns_total
+    assert one_less.waiting_now == 2
+    assert one_less.waiting_ns_now == one_less.backpressure_wait_ns_total - given_ns > 0
+    for each in blocked[1:]:
+        await ear.recv()
+        await each
+    sent, _ = counted(publisher, ear.subscriber)
+    assert (sent.waiting_now, sent.waiting_ns_now) == (0, 0)
+    assert sent.channels[0].waited_ns_total == sent.backpressure_wait_ns_total >= given_ns
+    assert sent.backpressure_wait_ns_total <= time.perf_counter_ns() - began_ns
+    await ear.recv()
+
+
+async def test_a_message_in_hand_counts_up_to_now(world: World, traced: Traced) -> None:
+    publisher = await world.publisher()
+    ear = await world.subscriber()
+    for number in range(2):
+        await publisher.broadcast(number)
+    early = await ear.hold()
+    traced.want(metrics=["lease_time_ns"])
+    began_ns = time.perf_counter_ns()
+    held = await ear.hold()
+    before, during = (counted(publisher, ear.subscriber)[1] for _ in range(2))
+    assert (before.held_now, before.totals) == (1, {}), "nobody looked when the first one was taken"
+    assert during.lease_ns_total - before.lease_ns_total == during.timestamp - before.timestamp
+    await held.release()
+    await world.until(lambda: counted(publisher, ear.subscriber)[1].held_now == 0)
+    _, after = counted(publisher, ear.subscriber)
+    assert after.lease_ns_total == after.totals["lease_time_ns"].sum_ns >= during.lease_ns_total
+    await early.release()
+    await world.until(lambda: counted(publisher, ear.subscriber)[1].lease_ns_total > after.lease_ns_total)
+    _, both = counted(publisher, ear.subscriber)
+    assert both.totals == after.totals
+    assert both.lease_ns_total - after.lease_ns_total >= after.timestamp - began_ns
+    assert len(traced.samples()) == 1
+
+
 async def test_a_message_is_found_again_at_both_ends(world: World, traced: Traced) -> None:
     publisher, other = await world.publisher(), await world.publisher()
     ear = await world.subscriber()
@@ -209,7 +259,7 @@ async def test_spans_of_a_program_without_units(world: World, traced: Traced) ->
     assert [(s.label, s.sample_seq) for s in samples] == [(label, n) for n in range(3) for label in labels]
     assert {s.publisher_id for s in samples} == {publisher.id}
     _, received = counted(publisher, subscriber)
-    assert {label: totals.count for label, totals in received.tasks.items()} == {"detect": 3, "": 3}
+    assert {label: totals.count for label, totals in received.tasks.items()} == {"detect": 3}
     assert received.totals["user_span_ns"].count == 6
 
 

@@ -45,8 +45,16 @@ class ProfileOffer:
     def take_trace(self, process_id: UUID, origin: UUID, max_samples: int) -> ProcessTrace:
         """Return what was traced for a client since the last time, at most so many samples."""
         columns, lost = self._registry.take_trace(origin, max_samples)
-        now_ns = float(time.perf_counter_ns())
-        return ProcessTrace(process_id, os.getpid(), socket.gethostname(), now_ns, CLOCK_OFFSET_NS, lost, columns)
+        return ProcessTrace(
+            process_id=process_id,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            timestamp=float(time.perf_counter_ns()),
+            clock_offset_ns=CLOCK_OFFSET_NS,
+            lost_samples=lost,
+            columns=columns,
+            traced=self._registry.traces_for(origin),
+        )
 
     def end_trace(self, origin: UUID) -> None:
         """A client is gone."""

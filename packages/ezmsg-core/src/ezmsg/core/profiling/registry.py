@@ -134,6 +134,10 @@ class Registry:
                 if control.deadline_ns <= now_ns and not control.over:
                     self._end(control)
 
+    def traces_for(self, origin: Origin) -> bool:
+        """Return whether something is traced for somebody."""
+        return origin in self.origins()
+
     def take_trace(self, origin: Origin, max_samples: int) -> tuple[TraceColumns, int]:
         """Take what was traced for somebody, at most so many samples, and the number of those that were lost."""
         self.expire()
