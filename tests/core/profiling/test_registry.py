@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from ezmsg.control.traces import samples_of
 from ezmsg.core.errors import InvalidOption, InvalidTraceControl
 from ezmsg.core.profiling import controls
-from ezmsg.core.profiling.offer import ProfileOffer
+from ezmsg.core.profiling.offer import ProfileOffer, clock_offset_ns
 from ezmsg.core.profiling.registry import Registry
 from ezmsg.core.profiling.tracers import METRICS, PublisherTracer, SubscriberTracer
 from ezmsg.protocol.codec import decode, encode
@@ -306,10 +306,15 @@ def test_a_trace_ends_with_its_time_and_what_it_has_is_still_read(publisher: Pub
     registry.add_publisher(publisher)  # type: ignore[arg-type]
     registry.set_trace("me", Wish(True, ttl_seconds=2.0))
     publish(publisher, 3)
-    now_ns = 1_999_999_999
-    assert registry.origins() == ["me"]
+    registry.set_trace("other", Wish(True, ttl_seconds=5.0))
+    registry.end_trace("other")
+    registry.set_trace("for ever", Wish(True, publisher_topics=[]))
+    now_ns = 1_999_000_000
+    assert registry.origins() == ["me", "for ever"]
+    assert registry.expire() == 0.001
     now_ns = 2_000_000_000
-    registry.expire()
+    assert registry.expire() is None
+    registry.end_trace("for ever")
     assert registry.origins() == []
     assert publisher.tracer is None
     publish(publisher, 3)
@@ -324,6 +329,20 @@ def test_a_batch_says_whether_anything_is_traced(registry: Registry, publisher: 
     assert offer.take_trace(uuid4(), origin, 10).traced
     offer.end_trace(origin)
     assert not offer.take_trace(uuid4(), origin, 10).traced
+
+
+def test_clocks_are_compared_whenever_somebody_asks(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ns = iter([0, 100, 200, 220, 300, 400])
+    wall_ns = iter([1_000, 1_300, 5_000])
+    monkeypatch.setattr("ezmsg.core.profiling.offer.LOOKS", 3)
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: next(now_ns))
+    monkeypatch.setattr(time, "time_ns", lambda: next(wall_ns))
+    assert clock_offset_ns() == 1_300 - 210, "the shortest look is believed"
+    monkeypatch.undo()
+    offer = ProfileOffer(registry)
+    monkeypatch.setattr("ezmsg.core.profiling.offer.clock_offset_ns", iter([1, 2]).__next__)
+    assert offer.snapshot(uuid4()).clock_offset_ns == 1
+    assert offer.take_trace(uuid4(), uuid4(), 10).clock_offset_ns == 2
 
 
 def test_an_endpoint_that_comes_later_is_traced_and_one_that_has_left_is_read(registry: Registry) -> None:

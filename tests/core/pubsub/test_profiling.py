@@ -307,6 +307,19 @@ async def test_a_program_without_units_answers_for_its_endpoints(world: World) -
     assert ear.subscriber.tracer is None, "nobody could tell it any more who is gone"
 
 
+@pytest.mark.parametrize("transport", ["local"], indirect=True)
+async def test_a_time_to_live_ends_a_trace_though_nobody_asks(world: World) -> None:
+    client = ProcessControlClient(world.address)
+    await client.register(["MINE"])
+    ear = await world.subscriber()
+    for ttl_s in (0.02, 0.05, 0.03):  # uvloop's timers may fire up to a millisecond too early
+        wish = ProfilingTraceControl(True, ttl_seconds=ttl_s)
+        assert (await world.context.process_set_profiling_trace("MINE", wish)).ok
+        assert ear.subscriber.tracer is not None
+        await world.until(lambda: ear.subscriber.tracer is None)
+    await client.close()
+
+
 async def test_a_wait_is_put_down_to_who_let_go_last() -> None:
     window = Window(1)
     quick, slow = Sender(window), Sender(window)

@@ -25,6 +25,9 @@ from ezmsg.protocol.model.topology import TopologyEventType
 INTERVAL_FLOOR_S = 0.01
 """No process is asked more often than this, in seconds."""
 
+NOT_TRACED = "nothing is traced there for us: that was never asked for, or has ended"
+"""What is said of a process that answers, and has no trace for who asks."""
+
 
 class Processes:
     """The processes of a graph, each with a unit by which it can be asked; from a snapshot, and events since."""
@@ -89,6 +92,8 @@ class Asking:
             try:
                 trace = self._tasks.pop(process).result()
                 batch.batches[process] = batch_of(trace)
+                if not trace.traced:
+                    batch.missing[process] = NOT_TRACED
             except (ProcessRequestFailed, UnexpectedPayload) as error:
                 batch.missing[process] = error.reason
             else:
@@ -116,7 +121,7 @@ async def follow_traces(
 ) -> AsyncGenerator[ProfilingTraceStreamBatch, None]:
     """Return what processes trace for this session or client; what that is, `set_profiling_trace` says.
 
-    A process that does not answer is named in `missing`, once until it answers again.
+    A process that does not answer, or traces nothing for us, is named in `missing`, once until that is over.
 
     :raises InvalidTimeout: if the interval is no finite time from 0 on.
     :raises ConnectionLost: at a step, if the connection to the server is over, or was lost meanwhile: what was to
@@ -144,7 +149,7 @@ async def follow_traces(
                 if process not in units:
                     batch.missing[process] = "there is no such process, or it owns no units"
             news = batch.missing.keys() - told
-            told = (told | batch.missing.keys()) - batch.batches.keys()
+            told = (told | batch.missing.keys()) - (batch.batches.keys() - batch.missing.keys())
             if not control.include_empty_batches:
                 batch.batches = {each: b for each, b in batch.batches.items() if b.samples or b.lost_samples}
             if batch.batches or news or control.include_empty_batches:
