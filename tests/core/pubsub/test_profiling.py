@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -14,7 +15,7 @@ from tests.core.pubsub.conftest import World
 from ezmsg.control.traces import samples_of
 from ezmsg.core.processclient import ProcessControlClient
 from ezmsg.core.profiling import ProfileRegistry
-from ezmsg.core.profiling.object_size import object_size
+from ezmsg.core.profiling.object_size import CLASSES_LIMIT, _looks, object_size
 from ezmsg.core.profiling.registry import REGISTRY
 from ezmsg.core.pubsub.backpressure import Window
 from ezmsg.core.transports.sender import Sender
@@ -357,6 +358,29 @@ class Slotted:
     __slots__ = ("data",)
 
 
+class Pretender(Message):
+    """What it seems to have is its own affair."""
+
+    @property
+    def __dict__(self) -> dict[str, object]:  # type: ignore[override]
+        raise AssertionError
+
+
+class Cautious(dict[str, object]):
+    def get(self, *_: object) -> object:
+        raise AssertionError
+
+
+def with_a_dictionary_of_its_own() -> Message:
+    message = Message(None)
+    message.__dict__ = Cautious(data=np.zeros(4))
+    return message
+
+
+class Derived(Message):
+    pass
+
+
 @pytest.mark.parametrize(
     ("make", "size"),
     [
@@ -364,7 +388,12 @@ class Slotted:
         (lambda: b"abc", 3),
         (lambda: bytearray(5), 5),
         (lambda: Message(np.zeros(4)), 32),
+        (lambda: Derived(np.zeros(4)), 32),
         (lambda: Message("text"), 0),
+        (lambda: Pretender(np.zeros(4)), 0),
+        (with_a_dictionary_of_its_own, 32),
+        (lambda: Message, 0),
+        (lambda: {"data": np.zeros(4)}, 0),
         (Shy, 0),
         (Slotted, 0),
         (lambda: 5, 0),
@@ -373,3 +402,30 @@ class Slotted:
 )
 def test_what_is_counted_of_an_object(make: Callable[[], object], size: int) -> None:
     assert object_size(make()) == size
+
+
+def test_what_is_counted_costs_no_exception_for_each_message() -> None:
+    for message in (5, "text", [1], {"a": 1}, Slotted(), Message(1)):
+        object_size(message)
+        looks = len(_looks)
+        raised: list[str] = []
+
+        def watch(frame: object, event: str, _: object) -> Any:
+            if event == "exception":
+                raised.append(event)  # noqa: B023  read before the next one
+            return watch
+
+        before = sys.gettrace()
+        sys.settrace(watch)
+        try:
+            object_size(message)
+        finally:
+            sys.settrace(before)
+        assert (raised, len(_looks)) == ([], looks)
+
+
+def test_classes_are_not_remembered_without_end() -> None:
+    for _ in range(2 * CLASSES_LIMIT):
+        assert object_size(type("Made", (Message,), {})(np.zeros(4))) == 32
+    assert len(_looks) <= CLASSES_LIMIT
+    assert object_size(b"abc") == 3
