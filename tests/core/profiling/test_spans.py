@@ -117,4 +117,20 @@ def test_measurements_are_settled_however_messages_are_numbered(
         tracer.add_span(0, lease, "work")
     assert len(tracer._leases.noted) < SETTLE_ROWS * 4
     assert len(tracer._spans.noted) < SETTLE_ROWS * 6
-    assert tracer.held == {}
+    assert tracer.leases_until(time.perf_counter_ns())[0] == 0
+
+
+def test_messages_in_hand_are_those_not_yet_released(registry: Registry, tracer: SubscriberTracer) -> None:
+    leases = [Message(number) for number in range(4)]
+    taken_ns = [tracer.took(lease) for lease in leases]
+    held = [told(registry).held_now]
+    for number in (1, 3, 0, 2):
+        tracer.let_go(taken_ns[number], leases[number])
+        held.append(told(registry).held_now)
+    assert held == [4, 3, 2, 1, 0]
+    snapshot = told(registry)
+    assert snapshot.lease_ns_total == snapshot.totals["lease_time_ns"].sum_ns
+    tracer.took(leases[0])
+    registry.end_trace("me")
+    registry.set_trace("me", ProfilingTraceControl(True))
+    assert told(registry).held_now == 0, "nobody looked whether it was released in between"

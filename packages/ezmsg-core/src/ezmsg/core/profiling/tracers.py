@@ -278,7 +278,8 @@ class PublisherTracer(Tracer):
 class SubscriberTracer(Tracer):
     """Notes for how long a subscriber holds messages, and what its user does with them meanwhile.
 
-    ``latest`` is the message that was taken last, ``held`` are those that are not yet released, and since when.
+    ``latest`` is the message that was taken last, ``taken_ns`` is when, until it is released, and then 0;
+    ``also_taken_ns`` is when others were taken that are held at the same time.
     """
 
     leases: Noted
@@ -291,20 +292,26 @@ class SubscriberTracer(Tracer):
         self._leases_since_ns: int | None = None
         self._lease_ns = 0
         self.latest: Lease | None = None
-        self.held: dict[Lease, int] = {}
+        self.taken_ns = 0
+        self.also_taken_ns: set[int] = set()
         super().__init__(None, (self._leases, self._spans))
 
     def took(self, lease: Lease) -> int:
         """Note that a message was taken now; return when, for :meth:`let_go`."""
+        if self.taken_ns:
+            self.also_taken_ns.add(self.taken_ns)
         self.latest = lease
-        self.held[lease] = taken_ns = time.perf_counter_ns()
+        self.taken_ns = taken_ns = time.perf_counter_ns()
         return taken_ns
 
     def let_go(self, taken_ns: int, lease: Lease) -> None:
         """Note that a message was released now."""
         noted = self.leases
         noted += (taken_ns, time.perf_counter_ns(), lease.number, lease.source.number_in_traces)
-        self.held.pop(lease, None)
+        if self.taken_ns == taken_ns:
+            self.taken_ns = 0
+        else:
+            self.also_taken_ns.discard(taken_ns)
         if len(noted) >= MANY_LEASES:
             self.settle_many()
 
@@ -327,8 +334,8 @@ class SubscriberTracer(Tracer):
             since_ns = self._leases_since_ns
             if since_ns is None:
                 return 0, self._lease_ns
-            # What is noted by now has been released since then. No other thread runs between noting and taking out.
-            taken_ns = {*self.held.values(), *self._leases.noted[::LEASE_WIDTH]}
+            # What is noted by now has been released since then, and was held a moment ago.
+            taken_ns = {self.taken_ns, *self.also_taken_ns, *self._leases.noted[::LEASE_WIDTH]} - {0}
             held_ns = [now_ns - max(each, since_ns) for each in taken_ns if each <= now_ns]
             return len(held_ns), self._lease_ns + sum(held_ns)
 
@@ -360,7 +367,8 @@ class SubscriberTracer(Tracer):
             self._leases_since_ns = min(since_ns)
         if not self.recordings:
             self.latest = None
-            self.held.clear()
+            self.taken_ns = 0
+            self.also_taken_ns.clear()
 
     def _measured(self, line: Line) -> tuple[Column, Rows]:
         if line is self._leases:

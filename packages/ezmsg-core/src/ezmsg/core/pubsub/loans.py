@@ -79,8 +79,10 @@ class Loan:
         tracer = self._subscriber.tracer
         if tracer is not None:
             # As SubscriberTracer.took has it, at less cost: this is once for each message.
+            if tracer.taken_ns:
+                tracer.also_taken_ns.add(tracer.taken_ns)
             tracer.latest = lease
-            tracer.held[lease] = self._taken_ns = perf_counter_ns()
+            tracer.taken_ns = self._taken_ns = perf_counter_ns()
         try:
             message = lease.view()
         except BaseException:
@@ -102,9 +104,12 @@ class Loan:
             lease.release()
             tracer = self._subscriber.tracer
             if tracer is not None:  # as SubscriberTracer.let_go has it
-                noted = tracer.leases
-                noted += (self._taken_ns, perf_counter_ns(), lease.number, lease.source.number_in_traces)
-                tracer.held.pop(lease, None)
+                taken_ns, noted = self._taken_ns, tracer.leases
+                noted += (taken_ns, perf_counter_ns(), lease.number, lease.source.number_in_traces)
+                if tracer.taken_ns == taken_ns:
+                    tracer.taken_ns = 0
+                else:
+                    tracer.also_taken_ns.discard(taken_ns)
                 if len(noted) >= MANY_LEASES:
                     tracer.settle_many()
 
