@@ -167,6 +167,29 @@ async def test_a_message_in_hand_counts_up_to_now(world: World, traced: Traced) 
     assert len(traced.samples()) == 1
 
 
+class Unreadable:
+    """It can be pickled, and no more."""
+
+    def __reduce__(self) -> Any:
+        return float, ("no number",)
+
+
+@pytest.mark.parametrize("transport", ["shm"], indirect=True)
+async def test_a_message_that_cannot_be_read_is_in_nobodys_hand(world: World, traced: Traced) -> None:
+    publisher = await world.publisher()
+    ear = await world.subscriber()
+    traced.want(metrics=["lease_time_ns"])
+    for _ in range(2):
+        await publisher.broadcast(Unreadable())
+    with pytest.raises(ValueError, match="no number"):
+        async with ear.subscriber.recv_zero_copy():
+            pass
+    with pytest.raises(ValueError, match="no number"):
+        await ear.subscriber.recv()
+    _, received = counted(publisher, ear.subscriber)
+    assert (received.held_now, received.totals["lease_time_ns"].count) == (0, 2)
+
+
 async def test_a_message_is_found_again_at_both_ends(world: World, traced: Traced) -> None:
     publisher, other = await world.publisher(), await world.publisher()
     ear = await world.subscriber()

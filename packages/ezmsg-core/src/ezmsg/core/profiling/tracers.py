@@ -211,13 +211,14 @@ class Tracer:
     def _codes(self, metric: str, sources: Column, labels: Column | int = 0, within: Column | int = 0) -> Column:
         """Return the codes of many measurements."""
         combined = (sources * _STEP + labels) * _STEP + within
+
+        def code(each: int) -> int:
+            return self._code(metric, each // _STEP % _STEP, each // _STEP**2, each % _STEP)
+
         if (combined == combined[0]).all():
-            combined = combined[:1]
+            return np.full(len(combined), code(int(combined[0])), np.uint16)
         found, places = np.unique(combined, return_inverse=True)
-        codes = [
-            self._code(metric, each // _STEP % _STEP, each // _STEP**2, each % _STEP) for each in found.tolist()
-        ]
-        return np.broadcast_to(np.array(codes, np.uint16)[places], sources.shape)
+        return np.array([code(each) for each in found.tolist()], np.uint16)[places]
 
 
 class Publishing(Protocol):
