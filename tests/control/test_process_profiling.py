@@ -252,9 +252,10 @@ async def test_a_stream_of_some_processes_names_those_that_are_not_there(
     control = ProfilingStreamControl(0.0, process_ids=[nobody, process.process_id], include_empty_batches=True)
     async with asyncio.timeout(HANG), aclosing(follow_traces(client, control)) as batches:
         async for batch in batches:
-            assert nobody in batch.missing
+            assert "there is no such process" in batch.missing[nobody]
             if batch.batches:
                 break
+        assert "nothing is traced there" in batch.missing[process.process_id]
         assert batch.batches[process.process_id].samples == []
 
 
@@ -262,6 +263,12 @@ async def test_a_stream_says_once_that_a_process_traces_nothing_any_more(
     client: ControlConnection, process: ProcessControlClient, profile: Profile
 ) -> None:
     process_id = process.process_id
+    everything = ProfilingStreamControl(0.01, include_empty_batches=True)
+    async with aclosing(follow_traces(client, everything)) as batches:
+        async for batch in batches:
+            assert batch.missing == {}, "nobody has expected anything"
+            if batch.batches:
+                break
     await set_profiling_trace(client, "A", WISH)
     async with asyncio.timeout(HANG), aclosing(follow_traces(client, ProfilingStreamControl(0.01))) as batches:
         assert (await anext(batches)).missing == {}

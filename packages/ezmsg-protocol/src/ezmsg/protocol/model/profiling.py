@@ -175,7 +175,7 @@ class ProcessProfilingTraceBatch:
 class ProfilingTraceStreamBatch:
     """What several processes have traced since the batch before, by process; ``timestamp`` is wall time in seconds.
 
-    ``missing`` says of a process that could not be asked, or traces nothing for who asks, why.
+    ``missing`` says of a process that could not be asked, or traces nothing any more for who asks, why.
     """
 
     timestamp: float
