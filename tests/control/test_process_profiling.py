@@ -40,6 +40,7 @@ class Profile:
         self.taken = 0
         self.ended: list[UUID] = []
         self.changed = asyncio.Event()
+        self.left_s: list[float] = []
         self.expired = asyncio.Event()
 
     def snapshot(self, process_id: UUID) -> ProcessProfilingSnapshot:
@@ -52,7 +53,7 @@ class Profile:
 
     def take_trace(self, process_id: UUID, origin: UUID, max_samples: int) -> ProcessTrace:
         if origin not in self.wanted:
-            return ProcessTrace(process_id, 1, "host", 1e9, 0, 0, TraceColumns())
+            return ProcessTrace(process_id, 1, "host", 1e9, 0, 0, TraceColumns(), traced=False)
         self.taken += 1
         eight, two = [self.taken.to_bytes(8, "little"), bytes(2)]
         columns = TraceColumns(
@@ -68,8 +69,11 @@ class Profile:
     def origins(self) -> list[UUID]:
         return list(self.wanted)
 
-    def expire(self) -> None:
+    def expire(self) -> float | None:
+        if self.left_s:
+            return self.left_s.pop(0)
         self.expired.set()
+        return None
 
     def end_all(self) -> int:
         for origin in list(self.wanted):
@@ -151,6 +155,7 @@ async def test_a_process_without_a_profile_says_so(
 async def test_a_time_to_live_is_looked_at_when_it_is_over(
     client: ControlConnection, process: ProcessControlClient, profile: Profile
 ) -> None:
+    profile.left_s = [0.01, 0.0001]  # the timer fires, and it is not yet over
     await set_profiling_trace(client, "A", ProfilingTraceControl(True, ttl_seconds=0.01))
     async with asyncio.timeout(HANG):
         await profile.expired.wait()
@@ -247,10 +252,35 @@ async def test_a_stream_of_some_processes_names_those_that_are_not_there(
     control = ProfilingStreamControl(0.0, process_ids=[nobody, process.process_id], include_empty_batches=True)
     async with asyncio.timeout(HANG), aclosing(follow_traces(client, control)) as batches:
         async for batch in batches:
-            assert batch.missing.keys() == {nobody}
+            assert "there is no such process" in batch.missing[nobody]
             if batch.batches:
                 break
+        assert "nothing is traced there" in batch.missing[process.process_id]
         assert batch.batches[process.process_id].samples == []
+
+
+async def test_a_stream_says_once_that_a_process_traces_nothing_any_more(
+    client: ControlConnection, process: ProcessControlClient, profile: Profile
+) -> None:
+    process_id = process.process_id
+    everything = ProfilingStreamControl(0.01, include_empty_batches=True)
+    async with aclosing(follow_traces(client, everything)) as batches:
+        async for batch in batches:
+            assert batch.missing == {}, "nobody has expected anything"
+            if batch.batches:
+                break
+    await set_profiling_trace(client, "A", WISH)
+    async with asyncio.timeout(HANG), aclosing(follow_traces(client, ProfilingStreamControl(0.01))) as batches:
+        assert (await anext(batches)).missing == {}
+        for _ in range(2):
+            profile.wanted.clear()
+            async for batch in batches:
+                if batch.missing:
+                    break
+            assert "nothing is traced there" in batch.missing[process_id]
+            await set_profiling_trace(client, "A", WISH)
+            batch = await anext(batches)
+            assert (batch.missing, len(batch.batches[process_id].samples)) == ({}, 1)
 
 
 @pytest.mark.parametrize("interval", [-1.0, float("nan"), float("inf")])

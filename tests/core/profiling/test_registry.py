@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import strategies as st
@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from ezmsg.control.traces import samples_of
 from ezmsg.core.errors import InvalidOption, InvalidTraceControl
 from ezmsg.core.profiling import controls
+from ezmsg.core.profiling.offer import ProfileOffer, clock_offset_ns
 from ezmsg.core.profiling.registry import Registry
 from ezmsg.core.profiling.tracers import METRICS, PublisherTracer, SubscriberTracer
 from ezmsg.protocol.codec import decode, encode
@@ -37,7 +38,7 @@ class Publisher:
     topic: str
     next_message: int = 0
     bytes_published: int = 0
-    waits: tuple[int, int] = (0, 0)
+    waits: tuple[int, int, int] = (0, 0, 0)
     tracer: PublisherTracer | None = None
     window: Window = field(default_factory=Window)
     senders: tuple[Any, ...] = ()
@@ -148,7 +149,8 @@ class Traces(RuleBasedStateMachine):
         publisher = self.publishers[which]
         start_ns, self.now_ns = self.now_ns, self.now_ns + length
         if publisher.tracer is not None:
-            publisher.tracer.waited((start_ns, self.now_ns, publisher.next_message))
+            noted = publisher.tracer.waited
+            noted += (start_ns, self.now_ns, publisher.next_message)
         self.measured(publisher, "backpressure_wait_ns", start_ns, self.now_ns, publisher.next_message)
 
     @rule(which=st.integers(0, 1), number=st.integers(0, 40), length=st.integers(0, 9))
@@ -156,7 +158,8 @@ class Traces(RuleBasedStateMachine):
         subscriber = self.subscribers[which]
         start_ns, self.now_ns = self.now_ns, self.now_ns + length
         if subscriber.tracer is not None:
-            subscriber.tracer.leased((start_ns, self.now_ns, number, 0))
+            noted = subscriber.tracer.leases
+            noted += (start_ns, self.now_ns, number, 0)
         self.measured(subscriber, "lease_time_ns", start_ns, self.now_ns, number)
 
     @rule(
@@ -303,15 +306,43 @@ def test_a_trace_ends_with_its_time_and_what_it_has_is_still_read(publisher: Pub
     registry.add_publisher(publisher)  # type: ignore[arg-type]
     registry.set_trace("me", Wish(True, ttl_seconds=2.0))
     publish(publisher, 3)
-    now_ns = 1_999_999_999
-    assert registry.origins() == ["me"]
+    registry.set_trace("other", Wish(True, ttl_seconds=5.0))
+    registry.end_trace("other")
+    registry.set_trace("for ever", Wish(True, publisher_topics=[]))
+    now_ns = 1_999_000_000
+    assert registry.origins() == ["me", "for ever"]
+    assert registry.expire() == 0.001
     now_ns = 2_000_000_000
-    registry.expire()
+    assert registry.expire() is None
+    registry.end_trace("for ever")
     assert registry.origins() == []
     assert publisher.tracer is None
     publish(publisher, 3)
     assert [s.sample_seq for s in samples_of(registry.take_trace("me", 10)[0])] == [1, 2]
     assert samples_of(registry.take_trace("me", 10)[0]) == []
+
+
+def test_a_batch_says_whether_anything_is_traced(registry: Registry, publisher: Publisher) -> None:
+    offer, origin = ProfileOffer(registry), uuid4()
+    assert not offer.take_trace(uuid4(), origin, 10).traced
+    offer.set_trace(origin, Wish(True))
+    assert offer.take_trace(uuid4(), origin, 10).traced
+    offer.end_trace(origin)
+    assert not offer.take_trace(uuid4(), origin, 10).traced
+
+
+def test_clocks_are_compared_whenever_somebody_asks(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ns = iter([0, 100, 200, 220, 300, 400])
+    wall_ns = iter([1_000, 1_300, 5_000])
+    monkeypatch.setattr("ezmsg.core.profiling.offer.LOOKS", 3)
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: next(now_ns))
+    monkeypatch.setattr(time, "time_ns", lambda: next(wall_ns))
+    assert clock_offset_ns() == 1_300 - 210, "the shortest look is believed"
+    monkeypatch.undo()
+    offer = ProfileOffer(registry)
+    monkeypatch.setattr("ezmsg.core.profiling.offer.clock_offset_ns", iter([1, 2]).__next__)
+    assert offer.snapshot(uuid4()).clock_offset_ns == 1
+    assert offer.take_trace(uuid4(), uuid4(), 10).clock_offset_ns == 2
 
 
 def test_an_endpoint_that_comes_later_is_traced_and_one_that_has_left_is_read(registry: Registry) -> None:
@@ -367,7 +398,8 @@ def test_labels_are_told_apart_up_to_a_limit(registry: Registry, subscriber: Sub
     (told,) = registry.subscribers()
     other = "(other labels)"
     counts = {label: totals.count for label, totals in told.tasks.items()}
-    assert counts == {"": 1, "a": 2, "b": 1, "c": 1, other: 2}
+    assert told.totals["user_span_ns"].count == 7
+    assert counts == {"a": 2, "b": 1, "c": 1, other: 2}
     samples = samples_of(registry.take_trace("me", 10)[0])
     assert [s.label for s in samples] == ["b", "c", other, other, "a"]
     assert {s.sample_seq for s in samples} == {None}

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import uuid4
@@ -13,7 +15,7 @@ from tests.core.pubsub.conftest import World
 from ezmsg.control.traces import samples_of
 from ezmsg.core.processclient import ProcessControlClient
 from ezmsg.core.profiling import ProfileRegistry
-from ezmsg.core.profiling.object_size import object_size
+from ezmsg.core.profiling.object_size import CLASSES_LIMIT, _looks, object_size
 from ezmsg.core.profiling.registry import REGISTRY
 from ezmsg.core.pubsub.backpressure import Window
 from ezmsg.core.transports.sender import Sender
@@ -116,6 +118,78 @@ async def test_a_wait_is_counted_while_it_lasts_and_belongs_to_who_ended_it(worl
     await ear.recv()
 
 
+async def test_what_several_messages_wait_for_is_counted_once(world: World) -> None:
+    publisher = await world.publisher(num_buffers=1)
+    ear = await world.subscriber()
+    await publisher.broadcast(0)
+    began_ns = time.perf_counter_ns()
+    blocked = [asyncio.ensure_future(publisher.broadcast(number)) for number in (1, 2, 3)]
+    await world.turns()
+    waiting, _ = counted(publisher, ear.subscriber)
+    assert (waiting.waiting_now, waiting.waiting_ns_now) == (3, waiting.backpressure_wait_ns_total)
+    await ear.recv()
+    await blocked[0]
+    one_less, _ = counted(publisher, ear.subscriber)
+    given_ns = one_less.channels[0].waited_ns_total
+    assert one_less.waiting_now == 2
+    assert one_less.waiting_ns_now == one_less.backpressure_wait_ns_total - given_ns > 0
+    for each in blocked[1:]:
+        await ear.recv()
+        await each
+    sent, _ = counted(publisher, ear.subscriber)
+    assert (sent.waiting_now, sent.waiting_ns_now) == (0, 0)
+    assert sent.channels[0].waited_ns_total == sent.backpressure_wait_ns_total >= given_ns
+    assert sent.backpressure_wait_ns_total <= time.perf_counter_ns() - began_ns
+    await ear.recv()
+
+
+async def test_a_message_in_hand_counts_up_to_now(world: World, traced: Traced) -> None:
+    publisher = await world.publisher()
+    ear = await world.subscriber()
+    for number in range(2):
+        await publisher.broadcast(number)
+    early = await ear.hold()
+    traced.want(metrics=["lease_time_ns"])
+    began_ns = time.perf_counter_ns()
+    held = await ear.hold()
+    before, during = (counted(publisher, ear.subscriber)[1] for _ in range(2))
+    assert (before.held_now, before.totals) == (1, {}), "nobody looked when the first one was taken"
+    assert during.lease_ns_total - before.lease_ns_total == during.timestamp - before.timestamp
+    await held.release()
+    await world.until(lambda: counted(publisher, ear.subscriber)[1].held_now == 0)
+    _, after = counted(publisher, ear.subscriber)
+    assert after.lease_ns_total == after.totals["lease_time_ns"].sum_ns >= during.lease_ns_total
+    await early.release()
+    await world.until(lambda: counted(publisher, ear.subscriber)[1].lease_ns_total > after.lease_ns_total)
+    _, both = counted(publisher, ear.subscriber)
+    assert both.totals == after.totals
+    assert both.lease_ns_total - after.lease_ns_total >= after.timestamp - began_ns
+    assert len(traced.samples()) == 1
+
+
+class Unreadable:
+    """It can be pickled, and no more."""
+
+    def __reduce__(self) -> Any:
+        return float, ("no number",)
+
+
+@pytest.mark.parametrize("transport", ["shm"], indirect=True)
+async def test_a_message_that_cannot_be_read_is_in_nobodys_hand(world: World, traced: Traced) -> None:
+    publisher = await world.publisher()
+    ear = await world.subscriber()
+    traced.want(metrics=["lease_time_ns"])
+    for _ in range(2):
+        await publisher.broadcast(Unreadable())
+    with pytest.raises(ValueError, match="no number"):
+        async with ear.subscriber.recv_zero_copy():
+            pass
+    with pytest.raises(ValueError, match="no number"):
+        await ear.subscriber.recv()
+    _, received = counted(publisher, ear.subscriber)
+    assert (received.held_now, received.totals["lease_time_ns"].count) == (0, 2)
+
+
 async def test_a_message_is_found_again_at_both_ends(world: World, traced: Traced) -> None:
     publisher, other = await world.publisher(), await world.publisher()
     ear = await world.subscriber()
@@ -209,7 +283,7 @@ async def test_spans_of_a_program_without_units(world: World, traced: Traced) ->
     assert [(s.label, s.sample_seq) for s in samples] == [(label, n) for n in range(3) for label in labels]
     assert {s.publisher_id for s in samples} == {publisher.id}
     _, received = counted(publisher, subscriber)
-    assert {label: totals.count for label, totals in received.tasks.items()} == {"detect": 3, "": 3}
+    assert {label: totals.count for label, totals in received.tasks.items()} == {"detect": 3}
     assert received.totals["user_span_ns"].count == 6
 
 
@@ -257,6 +331,19 @@ async def test_a_program_without_units_answers_for_its_endpoints(world: World) -
     assert ear.subscriber.tracer is None, "nobody could tell it any more who is gone"
 
 
+@pytest.mark.parametrize("transport", ["local"], indirect=True)
+async def test_a_time_to_live_ends_a_trace_though_nobody_asks(world: World) -> None:
+    client = ProcessControlClient(world.address)
+    await client.register(["MINE"])
+    ear = await world.subscriber()
+    for ttl_s in (0.02, 0.05, 0.03):  # uvloop's timers may fire up to a millisecond too early
+        wish = ProfilingTraceControl(True, ttl_seconds=ttl_s)
+        assert (await world.context.process_set_profiling_trace("MINE", wish)).ok
+        assert ear.subscriber.tracer is not None
+        await world.until(lambda: ear.subscriber.tracer is None)
+    await client.close()
+
+
 async def test_a_wait_is_put_down_to_who_let_go_last() -> None:
     window = Window(1)
     quick, slow = Sender(window), Sender(window)
@@ -294,6 +381,29 @@ class Slotted:
     __slots__ = ("data",)
 
 
+class Pretender(Message):
+    """What it seems to have is its own affair."""
+
+    @property
+    def __dict__(self) -> dict[str, object]:  # type: ignore[override]
+        raise AssertionError
+
+
+class Cautious(dict[str, object]):
+    def get(self, *_: object) -> object:
+        raise AssertionError
+
+
+def with_a_dictionary_of_its_own() -> Message:
+    message = Message(None)
+    message.__dict__ = Cautious(data=np.zeros(4))
+    return message
+
+
+class Derived(Message):
+    pass
+
+
 @pytest.mark.parametrize(
     ("make", "size"),
     [
@@ -301,7 +411,12 @@ class Slotted:
         (lambda: b"abc", 3),
         (lambda: bytearray(5), 5),
         (lambda: Message(np.zeros(4)), 32),
+        (lambda: Derived(np.zeros(4)), 32),
         (lambda: Message("text"), 0),
+        (lambda: Pretender(np.zeros(4)), 0),
+        (with_a_dictionary_of_its_own, 32),
+        (lambda: Message, 0),
+        (lambda: {"data": np.zeros(4)}, 0),
         (Shy, 0),
         (Slotted, 0),
         (lambda: 5, 0),
@@ -310,3 +425,30 @@ class Slotted:
 )
 def test_what_is_counted_of_an_object(make: Callable[[], object], size: int) -> None:
     assert object_size(make()) == size
+
+
+def test_what_is_counted_costs_no_exception_for_each_message() -> None:
+    for message in (5, "text", [1], {"a": 1}, Slotted(), Message(1)):
+        object_size(message)
+        looks = len(_looks)
+        raised: list[str] = []
+
+        def watch(frame: object, event: str, _: object) -> Any:
+            if event == "exception":
+                raised.append(event)  # noqa: B023  read before the next one
+            return watch
+
+        before = sys.gettrace()
+        sys.settrace(watch)
+        try:
+            object_size(message)
+        finally:
+            sys.settrace(before)
+        assert (raised, len(_looks)) == ([], looks)
+
+
+def test_classes_are_not_remembered_without_end() -> None:
+    for _ in range(2 * CLASSES_LIMIT):
+        assert object_size(type("Made", (Message,), {})(np.zeros(4))) == 32
+    assert len(_looks) <= CLASSES_LIMIT
+    assert object_size(b"abc") == 3

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -245,4 +246,52 @@ async def test_who_hears_a_publisher_learns_of_its_channel(world: World) -> None
     await world.routes.add(where, late)
     await world.routes.add(where, late)
     assert first.channels == late.channels == [channel]
+    await world.routes.close()
+
+
+class Solitary(Listener):
+    """It must not be compared with others: that would be done for each pair of them."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError
+
+    __hash__ = object.__hash__
+
+
+async def test_who_hears_whom_is_known_without_looking_at_others() -> None:
+    world = World()
+    listeners = [Solitary() for _ in range(3)]
+    one, two = source(), source()
+    world.routes.add(one, listeners[0])
+    world.routes.add(two, listeners[1])
+    assert world.routes.heard_by(listeners[0]) == [one.publisher_id]
+    assert world.routes.heard_by(listeners[1]) == [two.publisher_id]
+    assert world.routes.heard_by(listeners[2]) == []
+    await world.routes.close()
+
+
+async def test_what_is_heard_is_what_routes_say() -> None:
+    world = World()
+    sources, listeners = [source() for _ in range(3)], [Listener() for _ in range(3)]
+    draw = random.Random(5)
+    for step in range(400):
+        where, who = draw.choice(sources), draw.choice(listeners)
+        match draw.randrange(5):
+            case 0:
+                world.routes.remove(where.publisher_id, [who])
+            case 1 if draw.random() < 0.3:
+                world.routes.drop_receiver(who)
+            case 2 if world.opened:
+                ended = draw.choice(world.opened)
+                draw.choice([world.routes.ended, world.routes.lost])(ended)
+            case _:
+                world.routes.add(where, who)
+        for gate in [*world.gates, *world.drains]:
+            if not gate.done() and draw.random() < 0.5:
+                gate.set_result(None)
+        if step % 3 == 0:
+            await turns()
+        for listener in listeners:
+            heard = [each for each, route in world.routes._routes.items() if listener in route.receivers]
+            assert sorted(world.routes.heard_by(listener)) == sorted(heard)
     await world.routes.close()

@@ -5,6 +5,7 @@ has written. (Only a vector that is in no release yet may be deleted and written
 here; a new optional field shows in no entry, so that the old bytes prove its default.
 """
 
+import dataclasses
 from typing import Any
 from uuid import UUID
 
@@ -408,6 +409,11 @@ LATER_FIELDS: dict[str, Any] = {
             ],
         ),
     ),
+    "PublisherProfileSnapshot+waiting": dataclasses.replace(PUBLISHER_PROFILE, waiting_now=2, waiting_ns_now=1_500),
+    "SubscriberProfileSnapshot+held": dataclasses.replace(SUBSCRIBER_PROFILE, held_now=1, lease_ns_total=5_000),
+    "ProfilingTraceSample+within": dataclasses.replace(SAMPLE, label="filter", within="detect"),
+    "TraceColumns+within": dataclasses.replace(COLUMNS, within=bytes([1, 0])),
+    "ProcessTrace+traced": ProcessTrace(PROCESS, 4711, "lab", 1e9, 12, 0, TraceColumns(), traced=False),
 }
 """Messages with the fields that came to them after their own vector was written."""
 

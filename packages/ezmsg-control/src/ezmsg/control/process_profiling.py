@@ -14,6 +14,9 @@ from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot, ProcessTrac
 DEFAULT_MAX_SAMPLES = 1000
 """So many samples are in a batch unless a request says otherwise."""
 
+SHORTEST_S = 0.001
+"""Nobody looks more often than this whether a time to live is over, in seconds."""
+
 
 class Profiling(Protocol):
     """The profile of a process. An origin is the session or the client that asks."""
@@ -33,8 +36,8 @@ class Profiling(Protocol):
     def origins(self) -> Collection[object]:
         """Return those for whom something is traced."""
 
-    def expire(self) -> None:
-        """End what has lived its time."""
+    def expire(self) -> float | None:
+        """End what has lived its time; return in how many seconds to look again, ``None`` if nothing is to end."""
 
     def end_all(self) -> int:
         """End the traces of all origins; return of how many."""
@@ -47,6 +50,7 @@ class ProfilingAnswers:
         self._process_id = process_id
         self._profiling = profiling
         self._last_batches: dict[UUID, tuple[str, bytes]] = {}
+        self._expiring: asyncio.TimerHandle | None = None
         self.operations: dict[ProcessControlOperation | str, Operation] = {
             ProcessControlOperation.GET_PROFILING_SNAPSHOT: self._snapshot,
             ProcessControlOperation.SET_PROFILING_TRACE: self._set_trace,
@@ -61,9 +65,16 @@ class ProfilingAnswers:
         assert origin is not None, "the server names who asks"
         self._profiling.set_trace(origin, control)
         self._last_batches.pop(origin, None)
-        if control.enabled and control.ttl_seconds is not None:
-            asyncio.get_running_loop().call_later(control.ttl_seconds, self._profiling.expire)
+        self._expire()
         return encode_payload(None)
+
+    def _expire(self) -> None:
+        """End what has lived its time, and look again: a timer may fire a moment before a time to live is over."""
+        if self._expiring is not None:
+            self._expiring.cancel()
+        left_s = self._profiling.expire()
+        later = asyncio.get_running_loop().call_later
+        self._expiring = None if left_s is None else later(max(left_s, SHORTEST_S), self._expire)
 
     async def _take_trace(self, request: ProcessControlRequest, origin: UUID | None) -> bytes:
         assert origin is not None, "the server names who asks"

@@ -25,6 +25,9 @@ from ezmsg.protocol.model.topology import TopologyEventType
 INTERVAL_FLOOR_S = 0.01
 """No process is asked more often than this, in seconds."""
 
+NOT_TRACED = "nothing is traced there for us: that was never asked for, or has ended"
+"""What is said of a process that answers, and has no trace for who asks."""
+
 
 class Processes:
     """The processes of a graph, each with a unit by which it can be asked; from a snapshot, and events since."""
@@ -64,11 +67,17 @@ class Processes:
 
 
 class Asking:
-    """The requests for batches that are under way, at most one for each process."""
+    """The requests for batches that are under way, at most one for each process.
 
-    def __init__(self, connection: ControlConnection, max_samples: int, session_id: UUID | None) -> None:
+    Something is expected to be traced in processes that are named, and in those in which something was.
+    """
+
+    def __init__(
+        self, connection: ControlConnection, control: ProfilingStreamControl, session_id: UUID | None
+    ) -> None:
         self._connection = connection
-        self._max_samples = max_samples
+        self._max_samples = control.max_samples
+        self._expected = set(control.process_ids or ())
         self._session_id = session_id
         self._name = uuid4().hex
         self._received: dict[UUID, int] = {}
@@ -89,6 +98,10 @@ class Asking:
             try:
                 trace = self._tasks.pop(process).result()
                 batch.batches[process] = batch_of(trace)
+                if trace.traced:
+                    self._expected.add(process)
+                elif process in self._expected:
+                    batch.missing[process] = NOT_TRACED
             except (ProcessRequestFailed, UnexpectedPayload) as error:
                 batch.missing[process] = error.reason
             else:
@@ -116,7 +129,8 @@ async def follow_traces(
 ) -> AsyncGenerator[ProfilingTraceStreamBatch, None]:
     """Return what processes trace for this session or client; what that is, `set_profiling_trace` says.
 
-    A process that does not answer is named in `missing`, once until it answers again.
+    A process that does not answer is named in `missing`, once until it answers again; so is one that traces nothing
+    for us, if something was traced there before, or if the control names it.
 
     :raises InvalidTimeout: if the interval is no finite time from 0 on.
     :raises ConnectionLost: at a step, if the connection to the server is over, or was lost meanwhile: what was to
@@ -124,7 +138,7 @@ async def follow_traces(
     """
     interval_s = _checked_interval(control.interval)
     processes = Processes(connection)
-    asking = Asking(connection, control.max_samples, session_id)
+    asking = Asking(connection, control, session_id)
     told: set[UUID] = set()
     losses: list[EzmsgError] = []
     forget = connection.on_lost(losses.append)
@@ -144,7 +158,7 @@ async def follow_traces(
                 if process not in units:
                     batch.missing[process] = "there is no such process, or it owns no units"
             news = batch.missing.keys() - told
-            told = (told | batch.missing.keys()) - batch.batches.keys()
+            told = (told | batch.missing.keys()) - (batch.batches.keys() - batch.missing.keys())
             if not control.include_empty_batches:
                 batch.batches = {each: b for each, b in batch.batches.items() if b.samples or b.lost_samples}
             if batch.batches or news or control.include_empty_batches:

@@ -38,6 +38,7 @@ def samples_of(columns: TraceColumns) -> list[ProfilingTraceSample]:
     labels: list[str | None] = [None, *columns.labels]
     publishers: list[UUID | None] = [None, *columns.publisher_ids]
     metrics, kinds = columns.metrics, columns.kinds
+    outer = columns.within or bytes(len(columns.label))
     try:
         return [
             ProfilingTraceSample(
@@ -50,8 +51,9 @@ def samples_of(columns: TraceColumns) -> list[ProfilingTraceSample]:
                 message if message >= 0 else None,
                 publishers[publisher],
                 labels[label],
+                labels[within],
             )
-            for time_ns, value_ns, message, endpoint, metric, label, publisher, kind in zip(
+            for time_ns, value_ns, message, endpoint, metric, label, publisher, kind, within in zip(
                 _integers("q", columns.time_ns),
                 _integers("q", columns.value_ns),
                 _integers("q", columns.message),
@@ -60,6 +62,7 @@ def samples_of(columns: TraceColumns) -> list[ProfilingTraceSample]:
                 _integers("H", columns.label),
                 _integers("H", columns.publisher),
                 _integers("H", columns.kind),
+                _integers("H", outer),
                 strict=True,
             )
         ]

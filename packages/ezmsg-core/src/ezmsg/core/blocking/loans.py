@@ -33,6 +33,7 @@ class SyncLoan:
             message = lease.view()
         except BaseException:
             release(self._calls, lease)
+            self._subscriber.let_go(self._taken_ns, lease)
             raise
         self._lend(lease)
         return message

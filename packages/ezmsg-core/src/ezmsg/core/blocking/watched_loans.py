@@ -28,6 +28,7 @@ class SyncWatchedLoan(SyncLoan):
             message, guard = lease.guarded()
         except BaseException:
             release(self._calls, lease)
+            self._subscriber.let_go(self._taken_ns, lease)
             raise
         self._lend(lease)
         if guard is not None:

@@ -54,15 +54,16 @@ class Columns:
         self._rows.append(rows)
         self._indexes.append(np.array(known, np.uint16)[places])
 
-    def _numbers(self, tracer: Tracer, code: int) -> tuple[int, int, int, int]:
-        """Return the numbers of metric, label, publisher and kind behind a code."""
-        metric, label, source = tracer.codes[code]
+    def _numbers(self, tracer: Tracer, code: int) -> tuple[int, int, int, int, int]:
+        """Return the numbers of metric, label, publisher, kind and outer label behind a code."""
+        metric, label, source, within = tracer.codes[code]
         publisher, kind = (tracer.publisher_id, "UNKNOWN") if tracer.publisher_id else source_of(source)
         return (
             self._metrics.number(metric),
             self._labels.number(label) + 1 if label else 0,
             self._publishers.number(publisher) + 1 if publisher else 0,
             self._kinds.number(ProfileChannelType(kind)),
+            self._labels.number(within) + 1 if within else 0,
         )
 
     def finished(self) -> TraceColumns:
@@ -71,7 +72,7 @@ class Columns:
             return TraceColumns()
         time_ns, value_ns, message, _ = (np.concatenate(columns) for columns in zip(*self._rows, strict=True))
         order = np.argsort(time_ns, kind="stable")
-        endpoint, metric, label, publisher, kind = np.concatenate(self._indexes)[order].T
+        endpoint, metric, label, publisher, kind, within = np.concatenate(self._indexes)[order].T
         return TraceColumns(
             endpoint_ids=[each.endpoint_id for each in self._endpoints],
             topics=[each.topic for each in self._endpoints],
@@ -88,6 +89,7 @@ class Columns:
             label=label.astype("<u2").tobytes(),
             publisher=publisher.astype("<u2").tobytes(),
             kind=kind.astype("<u2").tobytes(),
+            within=within.astype("<u2").tobytes() if within.any() else b"",
         )
 
 

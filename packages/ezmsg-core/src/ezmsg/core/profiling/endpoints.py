@@ -36,7 +36,7 @@ class ProfiledPublisher(Protocol):
     topic: str
     next_message: int
     bytes_published: int
-    waits: tuple[int, int]
+    waits: tuple[int, int, int]
     tracer: PublisherTracer | None
 
     @property

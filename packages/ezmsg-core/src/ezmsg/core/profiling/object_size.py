@@ -1,8 +1,20 @@
 """How many bytes are counted of an object that is handed on inside the process: those of its arrays, at no cost."""
 
+from collections.abc import Callable
+from operator import attrgetter
+from types import GetSetDescriptorType
+from typing import Any
+
 import numpy as np
 
-_BYTES = (bytes, bytearray)
+CLASSES_LIMIT = 1000
+"""So many classes are remembered; then all are forgotten, as a program may make classes as it goes."""
+
+Look = Callable[[Any], Any]
+"""Returns the size of an object, or else the dictionary of its attributes."""
+
+_SIZED: dict[type, Look | None] = {np.ndarray: attrgetter("nbytes"), bytes: len, bytearray: len}
+_looks = dict(_SIZED)
 
 
 def object_size(obj: object) -> int:
@@ -10,12 +22,33 @@ def object_size(obj: object) -> int:
 
     Nothing of the object's own code is run, because whatever it did would be done for each message.
     """
-    if type(obj) is np.ndarray:
-        return obj.nbytes
-    if type(obj) in _BYTES:
-        return len(obj)  # type: ignore[arg-type]
+    cls = type(obj)
     try:
-        data = object.__getattribute__(obj, "__dict__").get("data")
-    except AttributeError:  # it has slots
+        look = _looks[cls]
+    except KeyError:
+        look = _remember(cls, obj)
+    if look is None:
         return 0
+    found = look(obj)
+    if type(found) is int:
+        return found
+    data = dict.get(found, "data")
     return data.nbytes if type(data) is np.ndarray else 0
+
+
+def _remember(cls: type, obj: object) -> Look | None:
+    """Find out, once for a class, how to look at its objects; ``None`` if there is nothing to be seen."""
+    if len(_looks) >= CLASSES_LIMIT:
+        _looks.clear()
+        _looks.update(_SIZED)
+    _looks[cls] = look = _look(cls, obj)
+    return look
+
+
+def _look(cls: type, obj: object) -> Look | None:
+    # Objects with slots have no dictionary, and a class may have made it a property, whose code is not ours to run.
+    attribute = next((each.__dict__["__dict__"] for each in cls.__mro__ if "__dict__" in each.__dict__), None)
+    if not isinstance(attribute, GetSetDescriptorType):
+        return None
+    look = attribute.__get__
+    return look if isinstance(look(obj), dict) else None

@@ -9,8 +9,8 @@ from uuid import UUID
 from ezmsg.core.profiling.registry import REGISTRY, Registry
 from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot, ProcessTrace, ProfilingTraceControl
 
-CLOCK_OFFSET_NS = time.time_ns() - time.perf_counter_ns()
-"""Added to a time of this process's monotonic clock, it gives wall time."""
+LOOKS = 5
+"""So often the clocks are compared, and the look that took the shortest time is believed."""
 
 
 class ProfileOffer:
@@ -30,7 +30,7 @@ class ProfileOffer:
             timestamp=float(time.perf_counter_ns()),
             publishers={each.endpoint_id: each for each in self._registry.publishers()},
             subscribers={each.endpoint_id: each for each in self._registry.subscribers()},
-            clock_offset_ns=CLOCK_OFFSET_NS,
+            clock_offset_ns=clock_offset_ns(),
             tracers=sorted(str(origin) for origin in self._registry.origins()),
         )
 
@@ -45,8 +45,16 @@ class ProfileOffer:
     def take_trace(self, process_id: UUID, origin: UUID, max_samples: int) -> ProcessTrace:
         """Return what was traced for a client since the last time, at most so many samples."""
         columns, lost = self._registry.take_trace(origin, max_samples)
-        now_ns = float(time.perf_counter_ns())
-        return ProcessTrace(process_id, os.getpid(), socket.gethostname(), now_ns, CLOCK_OFFSET_NS, lost, columns)
+        return ProcessTrace(
+            process_id=process_id,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            timestamp=float(time.perf_counter_ns()),
+            clock_offset_ns=clock_offset_ns(),
+            lost_samples=lost,
+            columns=columns,
+            traced=self._registry.traces_for(origin),
+        )
 
     def end_trace(self, origin: UUID) -> None:
         """A client is gone."""
@@ -57,9 +65,9 @@ class ProfileOffer:
         """Return those for whom something is traced."""
         return self._registry.origins()
 
-    def expire(self) -> None:
-        """End what has lived its time."""
-        self._registry.expire()
+    def expire(self) -> float | None:
+        """End what has lived its time; return in how many seconds to look again, ``None`` if nothing is to end."""
+        return self._registry.expire()
 
     def end_all(self) -> int:
         """End the traces of all clients, as nobody would tell when they are gone; return of how many."""
@@ -67,3 +75,15 @@ class ProfileOffer:
         for origin in tuple(self._origins):
             self.end_trace(origin)
         return ended
+
+
+def clock_offset_ns() -> int:
+    """Return what, added to a time of this process's monotonic clock, gives wall time.
+
+    It is measured anew each time, as wall time is set now and then, and passes while the machine sleeps.
+    """
+    looks = []
+    for _ in range(LOOKS):
+        before_ns, wall_ns, after_ns = time.perf_counter_ns(), time.time_ns(), time.perf_counter_ns()
+        looks.append((after_ns - before_ns, wall_ns - (before_ns + after_ns) // 2))
+    return min(looks)[1]

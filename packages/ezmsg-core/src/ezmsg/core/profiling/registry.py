@@ -3,6 +3,7 @@
 Endpoints come and go on their event loops, clients are answered on the control link's: any thread may be here.
 """
 
+import math
 import os
 import threading
 import time
@@ -126,13 +127,22 @@ class Registry:
             if control is not None:
                 self._end(control)
 
-    def expire(self) -> None:
-        """End what has lived its time; what it has recorded can still be read."""
+    def expire(self) -> float | None:
+        """End what has lived its time; what it has recorded can still be read.
+
+        Return in how many seconds the next one will have, ``None`` if nothing has a time to live.
+        """
         with self._lock:
             now_ns = self._clock_ns()
             for control in self._controls.values():
                 if control.deadline_ns <= now_ns and not control.over:
                     self._end(control)
+            next_ns = min((each.deadline_ns for each in self._controls.values() if not each.over), default=math.inf)
+            return None if next_ns == math.inf else (next_ns - now_ns) / NS_IN_S
+
+    def traces_for(self, origin: Origin) -> bool:
+        """Return whether something is traced for somebody."""
+        return origin in self.origins()
 
     def take_trace(self, origin: Origin, max_samples: int) -> tuple[TraceColumns, int]:
         """Take what was traced for somebody, at most so many samples, and the number of those that were lost."""

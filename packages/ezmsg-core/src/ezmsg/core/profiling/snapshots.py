@@ -3,7 +3,7 @@
 import time
 
 from ezmsg.core.profiling.endpoints import ProfiledPublisher, ProfiledSender, ProfiledSubscriber, endpoint_id
-from ezmsg.core.profiling.tracers import Tracer
+from ezmsg.core.profiling.tracers import SubscriberTracer, Tracer
 from ezmsg.protocol.model.profiling import (
     ChannelProfileSnapshot,
     MetricTotals,
@@ -15,7 +15,9 @@ from ezmsg.protocol.model.profiling import (
 
 def of_publisher(publisher: ProfiledPublisher, tracer: Tracer | None) -> PublisherProfileSnapshot:
     """Return what a publisher has counted; waits that go on count up to now."""
-    waiting, waited_ns = publisher.waits
+    waiting, waited_ns, since_ns = publisher.waits
+    now_ns = time.perf_counter_ns()
+    waiting_ns = now_ns - since_ns if waiting else 0
     messages, sent_bytes = publisher.next_message, publisher.bytes_published
     return PublisherProfileSnapshot(
         endpoint_id=endpoint_id(publisher),
@@ -25,23 +27,27 @@ def of_publisher(publisher: ProfiledPublisher, tracer: Tracer | None) -> Publish
         publish_rate_hz_window=0.0,
         inflight_messages_current=publisher.window.busy,
         num_buffers=publisher.window.size,
-        timestamp=float(time.perf_counter_ns()),
+        timestamp=float(now_ns),
         bytes_published_total=sent_bytes,
-        backpressure_wait_ns_total=waited_ns + waiting * time.perf_counter_ns(),
+        backpressure_wait_ns_total=waited_ns + waiting_ns,
         channels=[_of_channel(sender, messages, sent_bytes) for sender in publisher.senders],
         totals=_totals(tracer),
+        waiting_now=waiting,
+        waiting_ns_now=waiting_ns,
     )
 
 
-def of_subscriber(subscriber: ProfiledSubscriber, tracer: Tracer | None) -> SubscriberProfileSnapshot:
-    """Return what a subscriber has counted."""
+def of_subscriber(subscriber: ProfiledSubscriber, tracer: SubscriberTracer | None) -> SubscriberProfileSnapshot:
+    """Return what a subscriber has counted; messages that it holds count up to now."""
+    now_ns = time.perf_counter_ns()
+    held, lease_ns = (0, 0) if tracer is None else tracer.leases_until(now_ns)
     return SubscriberProfileSnapshot(
         endpoint_id=endpoint_id(subscriber),
         topic=subscriber.topic,
         messages_received_total=subscriber.messages_received,
         messages_received_window=0,
         channel_kind_last=ProfileChannelType(subscriber.kind_last),
-        timestamp=float(time.perf_counter_ns()),
+        timestamp=float(now_ns),
         bytes_received_total=subscriber.bytes_received,
         messages_dropped_total=subscriber.dropped,
         queued_messages_current=subscriber.queued,
@@ -49,6 +55,8 @@ def of_subscriber(subscriber: ProfiledSubscriber, tracer: Tracer | None) -> Subs
         publishers=subscriber.publisher_ids,
         totals=_totals(tracer),
         tasks={} if tracer is None else dict(tracer.tasks),
+        held_now=held,
+        lease_ns_total=lease_ns,
     )
 
 

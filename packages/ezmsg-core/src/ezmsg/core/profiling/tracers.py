@@ -1,6 +1,6 @@
 """How endpoints measure while somebody wants it: they note a few integers a message, which are settled in bulk.
 
-To note them is one call of ``list.extend``, which is whole however threads alternate. All that costs more waits for
+To note them is one ``+=`` of a list, which is whole however threads alternate. All that costs more waits for
 two thousand of them, or for a reader, who may be another thread. It is done under a lock, for which an endpoint
 that has just noted something never waits. An endpoint that nobody traces has no tracer.
 """
@@ -8,8 +8,8 @@ that has just noted something never waits. An endpoint that nobody traces has no
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol, Self
 from uuid import UUID
 from weakref import ref
 
@@ -26,11 +26,13 @@ LEASE_TIME = "lease_time_ns"
 USER_SPAN = "user_span_ns"
 METRICS = (PUBLISH_DELTA, BACKPRESSURE_WAIT, LEASE_TIME, USER_SPAN)
 
-SETTLE_MASK = 255
-"""An endpoint looks whether there is much to settle at each message whose number has these bits 0."""
-
 SETTLE_ROWS = 2048
 """So many measurements are settled at a time."""
+
+LEASE_WIDTH = 4
+
+MANY_LEASES = SETTLE_ROWS * LEASE_WIDTH
+"""So many integers of leases are settled at a time."""
 
 LABELS_LIMIT = 1000
 """So many labels are told apart at one endpoint; further ones share :data:`OTHER_LABELS`."""
@@ -42,10 +44,16 @@ _STEP = LABELS_LIMIT + 2  # more than there are labels
 CODES_LIMIT = 60_000
 """So many combinations of metric, label and channel are told apart at one endpoint: their numbers have 16 bits."""
 
-Note = Callable[[tuple[int, ...]], None]
-"""Notes the integers of one measurement."""
 
-_discard: Note = deque[int](maxlen=0).extend
+class Noted(Protocol):
+    """Takes the integers of one measurement after the other, by ``+=``: it is whole, and costs less than a call."""
+
+    def __iadd__(self, integers: Iterable[int], /) -> Self: ...
+
+    def __len__(self) -> int: ...
+
+
+_NOWHERE: Noted = deque[int](maxlen=0)
 _ignore: Callable[[int], object] = deque[int](maxlen=0).append
 
 
@@ -65,11 +73,15 @@ class Source(Protocol):
 
 
 class Code(NamedTuple):
-    """What many samples have in common; the source is a channel's number, 0 for none."""
+    """What many samples have in common; the source is a channel's number, 0 for none.
+
+    ``within`` is the label of the span that a span lies in.
+    """
 
     metric: str
-    label: str
-    source: int
+    label: str = ""
+    source: int = 0
+    within: str = ""
 
 
 class Line:
@@ -130,9 +142,9 @@ class Tracer:
             self.recordings = recordings
             self._arm()
 
-    def _note(self, line: Line) -> Note:
-        """Return what notes a measurement of a metric; it does nothing if nobody wants the metric."""
-        return line.noted.extend if any(line.metric in each.metrics for each in self.recordings) else _discard
+    def _noted(self, line: Line) -> Noted:
+        """Return what takes the measurements of a metric; nothing stays in it if nobody wants the metric."""
+        return line.noted if any(line.metric in each.metrics for each in self.recordings) else _NOWHERE
 
     def _arm(self) -> None:
         """Let the endpoint note what is wanted."""
@@ -173,35 +185,40 @@ class Tracer:
         if start_ns.min() < min(since_ns):
             counted = start_ns >= min(since_ns)
             value_ns, code = value_ns[counted], code[counted]
-        _add(self.totals, metric, value_ns)
-        if metric == USER_SPAN:
-            for each in np.unique(code):
-                _add(self.tasks, self.codes[each].label, value_ns[code == each])
+        if metric != USER_SPAN:
+            _add(self.totals, metric, value_ns)
+            return
+        for each in np.unique(code):
+            if not self.codes[each].within:  # else its time is in that of another one
+                values_ns = value_ns[code == each]
+                _add(self.totals, metric, values_ns)
+                if self.codes[each].label:
+                    _add(self.tasks, self.codes[each].label, values_ns)
 
-    def _code(self, metric: str, label: int = 0, source: int = 0) -> int:
+    def _code(self, metric: str, label: int = 0, source: int = 0, within: int = 0) -> int:
         """Return the code of a combination."""
-        code = Code(metric, self._labels[label], source)
+        code = Code(metric, self._labels[label], source, self._labels[within])
         known = self._code_of.get(code)
         if known is None:
             if len(self.codes) >= CODES_LIMIT:  # the channel is not told any more, rather than a wrong one
-                code = Code(metric, code.label, 0)
+                code = code._replace(source=0)
                 if code in self._code_of:
                     return self._code_of[code]
             known = self._code_of[code] = len(self.codes)
             self.codes.append(code)
         return known
 
-    def _codes(self, metric: str, sources: Column, labels: Column | None = None) -> Column:
+    def _codes(self, metric: str, sources: Column, labels: Column | int = 0, within: Column | int = 0) -> Column:
         """Return the codes of many measurements."""
-        if labels is None and (sources == sources[0]).all():
-            return np.full(len(sources), self._code(metric, source=int(sources[0])), np.uint16)
-        combined = sources if labels is None else sources * _STEP + labels
+        combined = (sources * _STEP + labels) * _STEP + within
+
+        def code(each: int) -> int:
+            return self._code(metric, each // _STEP % _STEP, each // _STEP**2, each % _STEP)
+
+        if (combined == combined[0]).all():
+            return np.full(len(combined), code(int(combined[0])), np.uint16)
         found, places = np.unique(combined, return_inverse=True)
-        codes = [
-            self._code(metric, source=each) if labels is None else self._code(metric, each % _STEP, each // _STEP)
-            for each in found.tolist()
-        ]
-        return np.array(codes, np.uint16)[places]
+        return np.array([code(each) for each in found.tolist()], np.uint16)[places]
 
 
 class Publishing(Protocol):
@@ -217,7 +234,7 @@ class PublisherTracer(Tracer):
     published: Callable[[int], object]
     """Takes the time of each message, before it is counted."""
 
-    waited: Note
+    waited: Noted
     """Takes beginning and end of a wait, and the number of the message that waited."""
 
     def __init__(self, publisher: Publishing) -> None:
@@ -230,12 +247,12 @@ class PublisherTracer(Tracer):
         super().__init__(publisher.id, (self._deltas, self._waits))
 
     def _arm(self) -> None:
-        wanted = self._note(self._deltas) is not _discard
+        wanted = self._noted(self._deltas) is not _NOWHERE
         if wanted != self._wanted:
             self._wanted = wanted
             self._deltas.noted = []  # what is noted at this very moment goes to the old one, and is not counted
             self.published = self._note_first if wanted else _ignore
-        self.waited = self._note(self._waits)
+        self.waited = self._noted(self._waits)
 
     def _note_first(self, now_ns: int) -> None:
         """Note a message, and its number: those of all later ones follow from it."""
@@ -262,37 +279,75 @@ class PublisherTracer(Tracer):
 class SubscriberTracer(Tracer):
     """Notes for how long a subscriber holds messages, and what its user does with them meanwhile.
 
-    ``latest`` is the message that was taken last.
+    ``latest`` is the message that was taken last, ``taken_ns`` is when, until it is released, and then 0;
+    ``also_taken_ns`` is when others were taken that are held at the same time.
     """
 
-    leased: Note
-    """Takes when a message was taken and released, its number, and the number of its channel."""
+    leases: Noted
+    """Takes when a message was taken (0 if nobody looked) and released, its number, and that of its channel."""
 
-    _spent: Note
+    _spent: Noted
 
     def __init__(self) -> None:
-        self._leases, self._spans = Line(LEASE_TIME, 4), Line(USER_SPAN, 5)
+        self._leases, self._spans = Line(LEASE_TIME, LEASE_WIDTH), Line(USER_SPAN, 6)
+        self._leases_since_ns: int | None = None
+        self._lease_ns = 0
         self.latest: Lease | None = None
+        self.taken_ns = 0
+        self.also_taken_ns: set[int] = set()
         super().__init__(None, (self._leases, self._spans))
+
+    def took(self, lease: Lease) -> int:
+        """Note that a message was taken now; return when, for :meth:`let_go`."""
+        if self.taken_ns:
+            self.also_taken_ns.add(self.taken_ns)
+        self.latest = lease
+        self.taken_ns = taken_ns = time.perf_counter_ns()
+        return taken_ns
 
     def let_go(self, taken_ns: int, lease: Lease) -> None:
         """Note that a message was released now."""
-        self.leased((taken_ns, time.perf_counter_ns(), lease.number, lease.source.number_in_traces))
-        if not lease.number & SETTLE_MASK:
+        noted = self.leases
+        noted += (taken_ns, time.perf_counter_ns(), lease.number, lease.source.number_in_traces)
+        if self.taken_ns == taken_ns:
+            self.taken_ns = 0
+        else:
+            self.also_taken_ns.discard(taken_ns)
+        if len(noted) >= MANY_LEASES:
             self.settle_many()
 
-    def add_span(self, start_ns: int, lease: Lease | None, label: str) -> None:
-        """Note that something was done with a message, from a moment until now."""
+    def add_span(self, start_ns: int, lease: Lease | None, label: str, within: str = "") -> None:
+        """Note that something was done with a message, from a moment until now, maybe within another span."""
         end_ns = time.perf_counter_ns()
-        known = self._label_of.get(label)
-        if known is None:
-            known = self._new_label(label)
-        if lease is None:
-            self._spent((start_ns, end_ns, -1, 0, known))
-            return
-        self._spent((start_ns, end_ns, lease.number, lease.source.number_in_traces, known))
-        if not lease.number & SETTLE_MASK:
+        number, source = (-1, 0) if lease is None else (lease.number, lease.source.number_in_traces)
+        noted = self._spent
+        noted += (start_ns, end_ns, number, source, self._label(label), self._label(within))
+        if self._spans.is_long:
             self.settle_many()
+
+    def leases_until(self, now_ns: int) -> tuple[int, int]:
+        """Return how many messages were held a moment ago, and for how long all together until then.
+
+        Only the time counts in which leases were wanted; of those taken before, only what is known: once they end.
+        """
+        with self._lock:
+            self._settle()
+            since_ns = self._leases_since_ns
+            if since_ns is None:
+                return 0, self._lease_ns
+            # What is noted by now has been released since then, and was held a moment ago.
+            taken_ns = {self.taken_ns, *self.also_taken_ns, *self._leases.noted[::LEASE_WIDTH]} - {0}
+            held_ns = [now_ns - max(each, since_ns) for each in taken_ns if each <= now_ns]
+            return len(held_ns), self._lease_ns + sum(held_ns)
+
+    def _add_up(self, metric: str, start_ns: Column, rows: Rows) -> None:
+        super()._add_up(metric, start_ns, rows)
+        if metric == LEASE_TIME and self._leases_since_ns is not None:
+            self._lease_ns += int((rows.time_ns - np.maximum(start_ns, self._leases_since_ns)).sum())
+
+    def _label(self, label: str) -> int:
+        known = self._label_of.get(label)
+        return self._new_label(label) if known is None else known
 
     def _new_label(self, label: str) -> int:
         with self._lock:
@@ -305,18 +360,24 @@ class SubscriberTracer(Tracer):
             return self._label_of[label]
 
     def _arm(self) -> None:
-        self.leased = self._note(self._leases)
-        self._spent = self._note(self._spans)
+        self.leases, self._spent = self._noted(self._leases), self._noted(self._spans)
+        since_ns = [each.since_ns for each in self.recordings if LEASE_TIME in each.metrics]
+        if not since_ns:
+            self._leases_since_ns = None
+        elif self._leases_since_ns is None:
+            self._leases_since_ns = min(since_ns)
         if not self.recordings:
             self.latest = None
+            self.taken_ns = 0
+            self.also_taken_ns.clear()
 
     def _measured(self, line: Line) -> tuple[Column, Rows]:
         if line is self._leases:
             start_ns, end_ns, message, source = line.take()
             code = self._codes(line.metric, source)
         else:
-            start_ns, end_ns, message, source, label = line.take()
-            code = self._codes(line.metric, source, label)
+            start_ns, end_ns, message, source, label, within = line.take()
+            code = self._codes(line.metric, source, label, within)
         return start_ns, Rows(end_ns, end_ns - start_ns, message, code)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from ezmsg.core.messages.memory import memory_used
-from ezmsg.core.profiling.tracers import SETTLE_MASK, SubscriberTracer
+from ezmsg.core.profiling.tracers import MANY_LEASES, SubscriberTracer
 from ezmsg.core.pubsub.channel import Lease
 
 _open: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Lease]] = WeakKeyDictionary()
@@ -57,6 +57,8 @@ class Lender(Protocol):
 
     def took(self, lease: Lease) -> int: ...
 
+    def let_go(self, taken_ns: int, lease: Lease) -> None: ...
+
     async def next_lease(self) -> Lease: ...
 
     async def recv(self) -> Any: ...
@@ -76,12 +78,16 @@ class Loan:
         lease = await self._subscriber.next_lease()
         tracer = self._subscriber.tracer
         if tracer is not None:
+            # As SubscriberTracer.took has it, at less cost: this is once for each message.
+            if tracer.taken_ns:
+                tracer.also_taken_ns.add(tracer.taken_ns)
             tracer.latest = lease
-            self._taken_ns = perf_counter_ns()
+            tracer.taken_ns = self._taken_ns = perf_counter_ns()
         try:
             message = lease.view()
         except BaseException:
             lease.release()
+            self._subscriber.let_go(self._taken_ns, lease)
             raise
         self._lease = lease
         if lease.lent:
@@ -96,15 +102,16 @@ class Loan:
             if lease.lent:
                 self._subscriber.loans.remove(lease)
             lease.release()
-            if self._taken_ns:
-                tracer = self._subscriber.tracer
-                if tracer is not None:
-                    # As SubscriberTracer.let_go has it, at less cost: this is once for each message.
-                    number = lease.number
-                    note = tracer.leased
-                    note((self._taken_ns, perf_counter_ns(), number, lease.source.number_in_traces))
-                    if not number & SETTLE_MASK:
-                        tracer.settle_many()
+            tracer = self._subscriber.tracer
+            if tracer is not None:  # as SubscriberTracer.let_go has it
+                taken_ns, noted = self._taken_ns, tracer.leases
+                noted += (taken_ns, perf_counter_ns(), lease.number, lease.source.number_in_traces)
+                if tracer.taken_ns == taken_ns:
+                    tracer.taken_ns = 0
+                else:
+                    tracer.also_taken_ns.discard(taken_ns)
+                if len(noted) >= MANY_LEASES:
+                    tracer.settle_many()
 
 
 class PrivateLoan(Loan):

@@ -53,8 +53,8 @@ class Publisher:
     """Sends messages; made with :meth:`create` or :meth:`GraphContext.publisher`.
 
     ``undelivered`` counts the messages that :meth:`wait_closed` gave up on. ``bytes_published`` and ``waits`` are
-    for profiles; the latter says how many broadcasts wait for a buffer, and the sum of all waits in nanoseconds,
-    where each of these many counts as if it had ended at time 0.
+    for profiles; the latter says how many broadcasts wait for a buffer, for how many nanoseconds any did until a
+    moment, and that moment; if any wait, their time counts on from there.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Publisher:
         self.secret = os.urandom(32)
         self.next_message = 0
         self.bytes_published = 0
-        self.waits = (0, 0)
+        self.waits = (0, 0, 0)
         self.tracer: PublisherTracer | None = None
         self.undelivered = 0
         self.window = Window(options.num_buffers, on_free=self._token_free)
@@ -194,7 +194,8 @@ class Publisher:
                 break
             self.window.give_back(token)  # it was paused meanwhile, and may be asked whether all buffers are back
         if waited_ns is not None and (tracer := self.tracer) is not None:
-            tracer.waited((*waited_ns, self.next_message))
+            noted = tracer.waited
+            noted += (*waited_ns, self.next_message)
         try:
             self._send(token, obj)
         except BaseException:
@@ -300,17 +301,17 @@ class Publisher:
             self._warned_at = now
             logger.warning("%s under subscriber backpressure!", self.topic)
         self._let_closed_loops_go()
-        waiting, sum_ns = self.waits
-        self.waits = waiting + 1, sum_ns - began_ns
+        waiting, sum_ns, since_ns = self.waits
+        self.waits = waiting + 1, sum_ns, since_ns if waiting else began_ns
         try:
             token = await self.window.take()
         finally:
             ended_ns = perf_counter_ns()
-            waiting, sum_ns = self.waits
-            self.waits = waiting - 1, sum_ns + ended_ns
+            waiting, sum_ns, since_ns = self.waits
+            self.waits = waiting - 1, sum_ns + ended_ns - since_ns, ended_ns
         last = self.window.freed_by(token)
         if isinstance(last, Sender):
-            last.waited_ns += ended_ns - began_ns
+            last.waited_ns += ended_ns - since_ns
         return token
 
     def _let_closed_loops_go(self) -> None:

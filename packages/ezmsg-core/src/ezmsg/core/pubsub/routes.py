@@ -46,6 +46,7 @@ class Routes:
         self._close_channel = close_channel
         self._drain_channel = drain_channel
         self._routes: dict[UUID, _Route] = {}
+        self._heard: dict[Receiver, dict[UUID, None]] = {}  # the same the other way round, in order
         self._draining: dict[UUID, asyncio.Task[None]] = {}
 
     def add(self, source: Source, receiver: Receiver) -> Awaitable[Channel | None]:
@@ -59,6 +60,7 @@ class Routes:
             route.opening = asyncio.ensure_future(self._open(route))
         if receiver not in route.receivers:
             route.receivers.append(receiver)
+            self._heard.setdefault(receiver, {})[source.publisher_id] = None
             if route.channel is not None:
                 receiver.joined(route.channel)
         assert route.opening is not None
@@ -101,6 +103,8 @@ class Routes:
             return []
         staying = [receiver for receiver in route.receivers if receiver not in receivers]
         if staying or route.channel is None:
+            for receiver in receivers:
+                self._hear_no_more(receiver, publisher_id)
             route.receivers[:] = staying
             return []
         self._forget(route)
@@ -116,16 +120,17 @@ class Routes:
 
     def drop_receiver(self, receiver: Receiver) -> None:
         """Let a subscriber that closes hear nobody any more."""
-        for route in list(self._routes.values()):
-            if receiver in route.receivers:
-                route.receivers.remove(receiver)
-                if not route.receivers and route.channel is not None:
-                    self._forget(route)
-                    self._close_channel(route.channel)
+        for publisher_id in self.heard_by(receiver):
+            route = self._routes[publisher_id]
+            route.receivers.remove(receiver)
+            self._hear_no_more(receiver, publisher_id)
+            if not route.receivers and route.channel is not None:
+                self._forget(route)
+                self._close_channel(route.channel)
 
     def heard_by(self, receiver: Receiver) -> list[UUID]:
         """Return the ids of the publishers that a subscriber hears, or is about to; any thread may ask."""
-        return [identity for identity, route in list(self._routes.items()) if receiver in route.receivers]
+        return list(self._heard.get(receiver, ()))
 
     def ended(self, channel: Channel) -> None:
         """A publisher is gone, and its channel with it."""
@@ -153,6 +158,14 @@ class Routes:
         return next((route for route in self._routes.values() if route.channel is channel), None)
 
     def _forget(self, route: _Route) -> None:
-        for publisher_id, known in list(self._routes.items()):
-            if known is route:
-                del self._routes[publisher_id]
+        publisher_id = route.source.publisher_id
+        if self._routes.get(publisher_id) is route:
+            del self._routes[publisher_id]
+            for receiver in route.receivers:
+                self._hear_no_more(receiver, publisher_id)
+
+    def _hear_no_more(self, receiver: Receiver, publisher_id: UUID) -> None:
+        heard = self._heard.get(receiver, {})
+        heard.pop(publisher_id, None)
+        if not heard:
+            self._heard.pop(receiver, None)

@@ -8,6 +8,7 @@ from typing import Any, Self
 from uuid import UUID, uuid4
 
 from ezmsg.core.errors import EndpointClosed, InvalidOption
+from ezmsg.core.profiling.spans import add_profile
 from ezmsg.core.profiling.tracers import SubscriberTracer
 from ezmsg.core.pubsub.channel import Channel, Lease
 from ezmsg.core.pubsub.exchange import Exchange
@@ -201,12 +202,11 @@ class Subscriber:
         """Note that a message was taken; return when, for :meth:`let_go`, or 0 if nobody wants to know."""
         if (tracer := self.tracer) is None:  # looked at once, as another thread may set it
             return 0
-        tracer.latest = lease
-        return time.perf_counter_ns()
+        return tracer.took(lease)
 
     def let_go(self, taken_ns: int, lease: Lease) -> None:
         """Note that a message was released."""
-        if taken_ns and (tracer := self.tracer) is not None:
+        if (tracer := self.tracer) is not None:
             tracer.let_go(taken_ns, lease)
 
     def begin_profile(self) -> int:
@@ -219,7 +219,7 @@ class Subscriber:
         :param label: what names it, as the name of a function does in a unit.
         """
         if (tracer := self.tracer) is not None:
-            tracer.add_span(start_ns, tracer.latest, label or "")
+            add_profile(tracer, start_ns, label or "")
 
     def _wake(self) -> None:
         for waiter in self._waiting:

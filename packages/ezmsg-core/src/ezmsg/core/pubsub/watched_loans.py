@@ -42,6 +42,7 @@ class WatchedLoan(Loan):
             message, guard = lease.guarded()
         except BaseException:
             lease.release()
+            self._subscriber.let_go(self._taken_ns, lease)
             raise
         self._lease = lease
         if lease.lent:

@@ -32,7 +32,8 @@ class MetricTotals:
 class ChannelProfileSnapshot:
     """One channel as its publisher sees it; ``exchange_id`` names the event loop at its other end.
 
-    ``waited_ns_total`` is how long the publisher waited for a buffer that this channel released last.
+    ``waited_ns_total`` is how long the publisher waited for buffers that this channel released last. What several
+    messages wait for at once is counted once, so that the channels' totals add up to no more than the publisher's.
     """
 
     exchange_id: UUID | None
@@ -49,6 +50,10 @@ class PublisherProfileSnapshot:
 
     ``endpoint_id`` is ``"<topic>:<id>"``. Bytes are those of payloads; of objects handed on inside the process,
     those of their arrays. ``totals`` is by metric, and rises only while somebody traces.
+
+    ``backpressure_wait_ns_total`` is for how long at least one message waited for a buffer, up to ``timestamp``.
+    ``waiting_now`` messages wait then; ``waiting_ns_now`` is the part of the total that is theirs: what has passed
+    since the wait began or a buffer was last given to one of them. No channel has been given it yet.
     """
 
     endpoint_id: str
@@ -63,6 +68,8 @@ class PublisherProfileSnapshot:
     backpressure_wait_ns_total: int = 0
     channels: list[ChannelProfileSnapshot] = field(default_factory=list)
     totals: dict[str, MetricTotals] = field(default_factory=dict)
+    waiting_now: int = 0
+    waiting_ns_now: int = 0
 
 
 @dataclass
@@ -70,7 +77,12 @@ class SubscriberProfileSnapshot:
     """What a subscriber has counted; ``exchange_id`` names the event loop that it lives on.
 
     ``publishers`` are the ids of those that it hears. ``totals`` is by metric, ``tasks`` by the name of a unit's
-    function: the time that it spent on messages. Both rise only while somebody traces.
+    function: the time that it spent on messages. Both rise only while somebody traces. Spans within the span of a
+    function are in neither, and spans without a name only in ``totals``.
+
+    ``lease_ns_total`` is for how long it had messages in its hands, each for itself, up to ``timestamp``, while
+    ``lease_time_ns`` was traced: also those ``held_now``, and those that it took before that began, once they are
+    released. So it grows within a window by no more than what lies in it.
     """
 
     endpoint_id: str
@@ -86,6 +98,8 @@ class SubscriberProfileSnapshot:
     publishers: list[UUID] = field(default_factory=list)
     totals: dict[str, MetricTotals] = field(default_factory=dict)
     tasks: dict[str, MetricTotals] = field(default_factory=dict)
+    held_now: int = 0
+    lease_ns_total: int = 0
 
 
 @dataclass
@@ -128,7 +142,8 @@ class ProfilingTraceControl:
 class ProfilingTraceSample:
     """One measurement; ``timestamp`` is the monotonic time of its end, ``value`` its length, in nanoseconds.
 
-    ``sample_seq`` is the number of the message among those of publisher ``publisher_id``; ``label`` names the task.
+    ``sample_seq`` is the number of the message among those of publisher ``publisher_id``; ``label`` names the task,
+    and ``within`` the task of whose own time, measured beside it, this is a part.
     """
 
     timestamp: float
@@ -140,6 +155,7 @@ class ProfilingTraceSample:
     sample_seq: int | None = None
     publisher_id: UUID | None = None
     label: str | None = None
+    within: str | None = None
 
 
 @dataclass
@@ -159,7 +175,7 @@ class ProcessProfilingTraceBatch:
 class ProfilingTraceStreamBatch:
     """What several processes have traced since the batch before, by process; ``timestamp`` is wall time in seconds.
 
-    ``missing`` says of a process that could not be asked why.
+    ``missing`` says of a process that could not be asked, or traces nothing any more for who asks, why.
     """
 
     timestamp: float
@@ -182,7 +198,8 @@ class TraceColumns:
     """Samples as columns of little-endian integers, one after the other; row *i* of each is sample *i*.
 
     ``time_ns``, ``value_ns`` and ``message`` have 8 bytes with sign, the others 2 bytes without: indexes into the
-    lists before them. ``label`` and ``publisher`` count from 1, as 0 means that there is none.
+    lists before them. ``label``, ``publisher`` and ``within`` count from 1, as 0 means that there is none;
+    ``within`` names a label, and is empty if it would be all 0.
     """
 
     endpoint_ids: list[str] = field(default_factory=list)
@@ -199,13 +216,15 @@ class TraceColumns:
     label: bytes = b""
     publisher: bytes = b""
     kind: bytes = b""
+    within: bytes = b""
 
 
 @dataclass
 class ProcessTrace:
     """How a batch of one process travels; see :class:`ProcessProfilingTraceBatch`.
 
-    ``endpoint_ids`` and ``topics`` of the columns have one entry for each endpoint.
+    ``endpoint_ids`` and ``topics`` of the columns have one entry for each endpoint. Unless it is ``traced``, the
+    process traces nothing for who asks: what that had wanted has ended, or was never said.
     """
 
     process_id: UUID
@@ -215,3 +234,4 @@ class ProcessTrace:
     clock_offset_ns: int
     lost_samples: int
     columns: TraceColumns
+    traced: bool = True
