@@ -1,11 +1,13 @@
 """Blame: for whom a publisher waits.
 
 A publisher that has no free buffer waits for the subscribers that still hold one. How long it waited for each event
-loop is counted where it waits; among the subscribers on that loop it is shared out by how long each was busy. A
-subscriber that was busy because its unit waited in its own publishing hands its part on to those it waited for, so
-that the one who is slow gets it, however far down. All shares are whole nanoseconds and add up to the wait.
+loop is counted where it waits; among the subscribers on that loop it is shared out by how long each held messages:
+in its hands or, where one's queue was full all the time, in the queue. A subscriber that was busy because its unit
+waited in its own publishing hands its part on to those it waited for, so that the one who is slow gets it, however
+far down. All shares are whole nanoseconds and add up to the wait.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
@@ -18,6 +20,9 @@ from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot, ProcessProf
 
 _LEAST_PART = 1_000
 """Parts of the wait that are smaller than one in so many are not followed further down."""
+
+_UNSEEN_PART = 10
+"""If no more than one in so many parts of a wait is seen in nobody's hands, it is shared like the rest."""
 
 
 @frozen
@@ -86,6 +91,7 @@ def blame(
     if topic not in known:
         raise NobodyPublishes(topic=topic, topics=sorted(known))
     grown = growth(before, after)
+    traced = list(traces)
     publishers = [publisher for publisher in grown.publishers if publisher.topic == topic]
     waited_ns = sum(publisher.waited_ns for publisher in publishers)
     ledger = _Ledger(grown, waited_ns)
@@ -99,10 +105,11 @@ def blame(
         window_ns=max((publisher.place.window_ns for publisher in publishers), default=0),
         messages=sum(publisher.messages for publisher in publishers),
         waited_ns=waited_ns,
-        share=waited_ns / watched_ns if watched_ns else 0.0,
-        culprits=list(ledger.culprits(_Percentiles(traces))),
+        # Endpoints are looked at one after the other, each a moment before or after its process.
+        share=min(1.0, waited_ns / watched_ns) if watched_ns else 0.0,
+        culprits=list(ledger.culprits(_Percentiles(traced))),
         unattributed_ns=ledger.unattributed_ns,
-        gaps=[*grown.gaps, *sorted(ledger.gaps)],
+        gaps=[*grown.gaps, *sorted(ledger.gaps), *_losses(traced)],
     )
 
 
@@ -158,17 +165,21 @@ class _Ledger:
         if not there:
             self.unattributed_ns += amount_ns
             return
-        busy = [subscriber.busy_ns for subscriber in there]
-        if len(there) > 1 and not any(busy):
-            self.unattributed_ns += amount_ns
+        held_ns, unseen_ns = _held_ns(there, publisher.held_up_ns[exchange_id], publisher.num_buffers)
+        if unseen_ns:
             names = ", ".join(subscriber.topic for subscriber in there)
-            self.gaps.add(f"Nothing was traced that would tell which of {names} was waited for.")
-            return
-        parts = apportion(amount_ns, busy)
-        for subscriber, part_ns in zip(there, parts, strict=True):
-            self._give(subscriber, part_ns, through)
+            self.gaps.add(
+                f"Not all of what is done with messages of {names} was seen, as it is not after recv(). For that "
+                "time nobody is named."
+                if any(held_ns)
+                else f"Nothing was traced that would tell which of {names} was waited for."
+            )
+        *parts, unknown_ns = apportion(amount_ns, [*held_ns, unseen_ns])
+        self.unattributed_ns += unknown_ns
+        for subscriber, part_ns, own_ns in zip(there, parts, held_ns, strict=True):
+            self._give(subscriber, part_ns, own_ns, through)
 
-    def _give(self, subscriber: SubscriberGrowth, amount_ns: int, through: tuple[str, ...]) -> None:
+    def _give(self, subscriber: SubscriberGrowth, amount_ns: int, held_ns: int, through: tuple[str, ...]) -> None:
         """Give a subscriber its part, less what its unit passes on because it waited itself."""
         if amount_ns == 0:
             return
@@ -176,6 +187,8 @@ class _Ledger:
         ends_here = subscriber.topic in through or amount_ns * _LEAST_PART < self.waited_ns
         outputs = [] if ends_here else self._waiting_outputs(subscriber)
         busy_ns = sum(each.busy_ns for each in self.grown.subscribers if _same_unit(each, subscriber))
+        # While it was waited for, it held something, whether or not that was seen in its hands.
+        busy_ns = max(busy_ns, held_ns, amount_ns)
         waits = [output.waited_ns for output in outputs]
         # A unit that also publishes on its own may have waited for longer than it was busy with messages.
         passed_ns = amount_ns * min(sum(waits), busy_ns) // busy_ns if busy_ns else 0
@@ -191,6 +204,28 @@ class _Ledger:
         return [each for each in self.grown.publishers if _same_unit(each, subscriber) and each.waited_ns > 0]
 
 
+def _held_ns(there: Sequence[SubscriberGrowth], waited_ns: int, num_buffers: int) -> tuple[list[int], int]:
+    """Return for how long each subscriber of an event loop held messages, and for how long it is not seen who did.
+
+    Most programs hold in their hands what they work on, and if that is as long as was waited, it tells all: a queue
+    may be full only because another one keeps the event loop busy. But who takes copies with ``recv()`` works while
+    messages wait in the queue. The one that is waited for has the oldest message under way, and all later ones; so
+    where hands tell too little, who is the only one with a full queue counts as having held messages all the time.
+    """
+    held_ns = [subscriber.busy_ns for subscriber in there]
+    if len(there) == 1:
+        return [max(held_ns[0], 1)], 0
+    unseen_ns = waited_ns - sum(held_ns)
+    if unseen_ns * _UNSEEN_PART <= waited_ns:
+        return held_ns, 0
+    full = [place for place, subscriber in enumerate(there) if 2 * subscriber.queued >= max(num_buffers, 1)]
+    if len(full) == 1:
+        (place,) = full
+        held_ns[place] = max(held_ns[place], there[place].place.window_ns)
+        return held_ns, 0
+    return held_ns, unseen_ns
+
+
 class _Percentiles:
     """How long single calls of tasks took."""
 
@@ -198,7 +233,7 @@ class _Percentiles:
         self._spans: dict[tuple[str, str], list[int]] = {}
         for batch in traces:
             for sample in batch.samples:
-                if sample.metric == USER_SPAN and sample.label is not None:
+                if sample.metric == USER_SPAN and sample.label is not None and sample.within is None:
                     key = sample.endpoint_id, sample.label
                     self._spans.setdefault(key, []).append(int(sample.value))
         for spans in self._spans.values():
@@ -208,6 +243,18 @@ class _Percentiles:
         """Return the nearest rank, ``None`` if no call was traced."""
         spans = self._spans.get((endpoint_id, task))
         return None if not spans else spans[max(0, -(-len(spans) * percent // 100) - 1)]
+
+
+def _losses(traces: Iterable[ProcessProfilingTraceBatch]) -> list[str]:
+    lost: Counter[tuple[int, str]] = Counter()
+    for batch in traces:
+        lost[batch.pid, batch.host] += batch.lost_samples
+    return [
+        f"Of what the process with pid {pid} on {host} traced, {count} samples were lost. "
+        "Percentiles are of the rest."
+        for (pid, host), count in sorted(lost.items())
+        if count
+    ]
 
 
 def _tasks(subscriber: SubscriberGrowth, given_ns: int, percentiles: _Percentiles) -> list[TaskBlame]:
