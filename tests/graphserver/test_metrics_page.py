@@ -227,7 +227,11 @@ def test_a_taken_port_is_a_sentence(spawn: Any, server: GraphServer) -> None:
     assert "EZ-3004  Cannot listen on" in log
 
 
-def test_beyond_loopback_it_says_who_can_read(spawn: Any) -> None:
-    server = spawn("--address", ANY_PORT, "--metrics", "0.0.0.0:0")
+def test_beyond_loopback_it_must_be_meant(spawn: Any) -> None:
+    for environ in ({}, {"EZMSG_TOKEN": "secret"}):
+        status, log = spawn("--address", ANY_PORT, "--metrics", "0.0.0.0:0", environ=environ).wait()
+        assert (status, "Traceback" in log) == (1, False)
+        assert "EZ-3012  Whoever can reach 0.0.0.0:0 from another machine" in log
+    server = spawn("--address", ANY_PORT, "--metrics", "0.0.0.0:0", "--insecure")
     server.wait_ready()
     assert any("Everybody who can reach" in line for line in server.lines)

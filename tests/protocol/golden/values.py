@@ -21,6 +21,7 @@ from ezmsg.protocol.errors import (
     EzmsgError,
     FrameTooLarge,
     InsecureBind,
+    InsecureMetrics,
     InternalError,
     InvalidAddress,
     InvalidMessage,
@@ -388,6 +389,7 @@ ERRORS: tuple[EzmsgError, ...] = (
     ServerOverloaded(reason="too many connections"),
     UnsafeFolder(folder="/run/ezmsg", reason="it is a symbolic link"),
     UnreadableToken(file="token", reason="it is empty"),
+    InsecureMetrics(address="0.0.0.0:9464"),
     InternalError(reason="ZeroDivisionError: division by zero"),
     RemoteError(remote_code="EZ-7777", text="A later error."),
 )

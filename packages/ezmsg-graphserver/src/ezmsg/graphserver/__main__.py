@@ -70,13 +70,17 @@ def _parser() -> argparse.ArgumentParser:
         type=_address,
         help=f"where to listen; default {ADDRESS_VARIABLE}, else {_default_address()}; port 0 takes a free one",
     )
-    parser.add_argument("--insecure", action="store_true", help="let everybody in if no token is given")
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="let everybody in if no token is given, and let others read --metrics",
+    )
     parser.add_argument(
         "--metrics",
         metavar="HOST:PORT",
         type=_address,
         help="where to serve what is counted, as OpenMetrics at http://HOST:PORT/metrics, to everybody who can "
-        "connect; :PORT is loopback only; off by default",
+        "connect; :PORT is loopback only, and beyond it takes --insecure; off by default",
     )
     parser.add_argument("--token-file", metavar="FILE", help="a file that holds the token clients must have")
     parser.add_argument("--log-file", metavar="FILE", help="append the log to a file instead of standard error")

@@ -1,6 +1,7 @@
 """The page that a monitoring system reads, over HTTP: one request for each connection, bounded in size and time.
 
-It gives nothing away but counts and the names of topics, and changes nothing; whoever can connect may read it.
+It gives nothing away but counts and the names of topics, and changes nothing; whoever can connect may read it,
+which beyond loopback must be meant.
 """
 
 import asyncio

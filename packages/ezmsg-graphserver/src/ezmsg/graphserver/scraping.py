@@ -1,4 +1,7 @@
-"""One scrape: all processes are asked at once, and what they say becomes the page. Nobody is asked in between."""
+"""One scrape: all processes are asked at once, and what they say becomes the page. Nobody is asked in between.
+
+The page is made in a thread, as that of a large graph takes longer than a client of the graph may be kept waiting.
+"""
 
 import asyncio
 import logging
@@ -21,9 +24,12 @@ logger = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 2.0
 """How long processes have to say what they counted."""
 
+KEPT_S = 1.0
+"""How long a page is told again, so that the graph does not work for those who read it all the time."""
+
 
 class Scraping:
-    """Makes the page; those who want it at the same time get the same.
+    """Makes the page; those who want it at the same time, or soon after, get the same.
 
     :param survey: asks every process, given the seconds that each has.
     """
@@ -32,9 +38,13 @@ class Scraping:
         self._state = state
         self._survey = survey
         self._under_way: asyncio.Task[str] | None = None
+        self._kept: str | None = None
+        self._kept_until = 0.0
 
     async def page(self) -> str:
-        """Return the page as of now."""
+        """Return the page as of now, or as it was less than :data:`KEPT_S` ago."""
+        if self._kept is not None and asyncio.get_running_loop().time() < self._kept_until:
+            return self._kept
         if self._under_way is None or self._under_way.done():
             self._under_way = asyncio.create_task(self._make())
         # Who goes away does not take the page from the others.
@@ -48,12 +58,23 @@ class Scraping:
 
     async def _make(self) -> str:
         surveyed = await self._survey(ANSWER_TIMEOUT_S)
-        processes = []
-        for process_id, process in surveyed.processes.items():
-            counted = _counted(process_id, surveyed.responses[process_id])
-            processes.append(ProcessFigures(str(process_id), process.pid or 0, process.host or "", counted))
-            await asyncio.sleep(0)  # a process of many endpoints shall not delay clients for as long as all do
-        return metrics_text(_figures(self._state), processes)
+        self._kept = await asyncio.to_thread(_written, _figures(self._state), surveyed)
+        self._kept_until = asyncio.get_running_loop().time() + KEPT_S
+        return self._kept
+
+
+def _written(figures: ServerFigures, surveyed: Surveyed) -> str:
+    """Return the page; of the state of the graph, which changes meanwhile, it sees nothing but what it is given."""
+    processes = [
+        ProcessFigures(
+            str(process_id),
+            process.pid or 0,
+            process.host or "",
+            _counted(process_id, surveyed.responses[process_id]),
+        )
+        for process_id, process in surveyed.processes.items()
+    ]
+    return metrics_text(figures, processes)
 
 
 def _counted(process_id: UUID, response: ProcessControlResponse) -> ProcessProfilingSnapshot | None:

@@ -8,6 +8,7 @@ from ezmsg.graphserver.configuration import Configuration, first_port
 from ezmsg.graphserver.server import Server
 from ezmsg.graphserver.tokens import choose_token, given_token
 from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.errors import InsecureMetrics
 
 
 async def start_server(
@@ -23,14 +24,19 @@ async def start_server(
         ``EZMSG_SERVER_PORT_START`` (10000) on.
     :param token: what clients must hold; else ``EZMSG_TOKEN``, the content of ``EZMSG_TOKEN_FILE``, or a random
         one that only the announcement tells.
-    :param insecure: let everybody in if no token was given.
+    :param insecure: let everybody in if no token was given, and let ``metrics`` be read from other machines.
     :param metrics: where everybody who can connect may read what is counted, as OpenMetrics over HTTP.
     :raises AddressInUse: if it cannot listen there.
     :raises InsecureBind: if others can reach the address, there is no token and nobody said that this is meant.
+    :raises InsecureMetrics: if others can reach ``metrics``, and nobody said that this is meant.
     :raises UnreadableToken: if the token's file holds none.
     :raises UnsafeFolder: if nobody could learn the random token, as there is no safe folder to announce it in.
     """
     given = given_token(token, os.environ)
+    if metrics is not None:
+        metrics = resolve(metrics)
+        if not (insecure or metrics.is_loopback):
+            raise InsecureMetrics(address=str(metrics))
     if address is not None:
         address = resolve(address)
         chosen = choose_token(given, address, insecure)  # before anybody can connect
@@ -39,7 +45,7 @@ async def start_server(
         sock = bind_first_free(first_port(os.environ))
         chosen = choose_token(given, bound_address(sock), insecure)
     try:
-        page = None if metrics is None else bind(resolve(metrics))
+        page = None if metrics is None else bind(metrics)
     except BaseException:
         sock.close()
         raise

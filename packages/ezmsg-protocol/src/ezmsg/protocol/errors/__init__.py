@@ -36,7 +36,8 @@ The same code crosses the wire and comes back as the same class, see :func:`to_f
     │   ├── SessionRequired
     │   ├── ServerOverloaded
     │   ├── UnsafeFolder
-    │   └── UnreadableToken
+    │   ├── UnreadableToken
+    │   └── InsecureMetrics
     ├── InternalError              9001  a fault of ezmsg itself
     └── RemoteError                9002  an error this release does not know
 
@@ -68,6 +69,7 @@ from ezmsg.protocol.errors.link import (
     ConnectionLost,
     DeadlineExceeded,
     InsecureBind,
+    InsecureMetrics,
     InvalidAddress,
     LinkError,
     ServerOverloaded,
@@ -102,6 +104,7 @@ __all__ = [
     "FrameTooLarge",
     "GraphError",
     "InsecureBind",
+    "InsecureMetrics",
     "InternalError",
     "InvalidAddress",
     "InvalidMessage",

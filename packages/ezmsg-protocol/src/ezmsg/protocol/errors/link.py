@@ -154,3 +154,18 @@ class UnreadableToken(LinkError, OSError):
 
     def sentence(self) -> str:
         return f"No token could be read from {self.file}: {self.reason}. Write the shared secret into it."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class InsecureMetrics(LinkError, PermissionError):
+    """A server was told to serve what is counted beyond loopback, where nobody needs a token to read it."""
+
+    code: ClassVar[str] = "EZ-3012"
+    address: str
+
+    def sentence(self) -> str:
+        return (
+            f"Whoever can reach {self.address} from another machine could read there what is counted, as a page of "
+            "metrics asks for no token. Serve it on loopback, with --metrics :PORT, or pass --insecure if that is "
+            "meant; with a token, clients still need it."
+        )
