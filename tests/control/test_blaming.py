@@ -50,6 +50,14 @@ def test_the_slow_unit_is_named_with_its_process_and_task() -> None:
     assert (count.name, count.waited_ns, count.p50_ns) == ("count", 40 * MS, None)
 
 
+def test_percentiles_of_what_is_left_say_so() -> None:
+    processes = slow_and_quick()
+    traces = [batch(2, lost_samples=3), batch(2, lost_samples=4), batch(3)]
+    found = blame(began(*processes), ended(*processes), "S/A/OUT", traces)
+    said = "Of what the process with pid 4002 on lab traced, 7 samples were lost. Percentiles are of the rest."
+    assert found.gaps == [said]
+
+
 def test_who_only_waits_hands_the_blame_on() -> None:
     processes = [
         Process("source").publishes("A/OUT", {"middle": 5_000 * MS}),

@@ -34,6 +34,7 @@ class FakeProcess:
         self.tracing = asyncio.Event()
         self.refuses: set[object] = set()
         self.waited_ns = 0
+        self.collected = 0
 
     async def answer(self, request: ProcessControlRequest) -> ProcessControlResponse:
         if request.operation in self.refuses:
@@ -49,6 +50,7 @@ class FakeProcess:
                 return encode_payload(None)
             case _Operation.GET_PROFILING_TRACE_BATCH:
                 columns = TraceColumns()
+                self.collected += 1
                 return encode_payload(ProcessTrace(self.client.process_id, 1, "lab", 0.0, 0, 0, columns))
         self.process.timestamp += SECOND
         self.waited_ns += 1_000_000
@@ -89,6 +91,12 @@ async def test_all_that_is_concerned_traces_and_ends_it(graph: Graph) -> None:
         assert on.metrics == ["lease_time_ns", "user_span_ns"]
         assert 0.1 < (on.ttl_seconds or 0) < 60
         assert not off.enabled
+
+
+async def test_samples_are_taken_before_they_are_overwritten(graph: Graph) -> None:
+    connection, source, sink = graph
+    await measure_blame(connection, "A/OUT", window_s=0.5)
+    assert min(source.collected, sink.collected) >= 3
 
 
 async def test_who_does_not_trace_is_named(graph: Graph) -> None:

@@ -30,13 +30,11 @@ async def measure_blame(
     topic: str,
     *,
     window_s: float = DEFAULT_WINDOW_S,
-    session_id: UUID | None = None,
     timeout: float = DEFAULT_TIMEOUT_S,
 ) -> Blame:
     """Watch the publishers of a topic, and all that hear them, for ``window_s`` seconds; say whom they waited for.
 
-    Meanwhile these processes trace for the session, or for the client of this connection, in place of what it had
-    traced before; nothing stays on afterwards.
+    Meanwhile these processes trace for it; nothing stays on afterwards.
 
     :param timeout: seconds that each process has for each answer.
     :raises InvalidWindow: if in such a time nothing can be measured.
@@ -53,9 +51,9 @@ async def measure_blame(
     control = ProfilingTraceControl(
         enabled=True, metrics=[LEASE, USER_SPAN], ttl_seconds=window_s + 4 * timeout + 1.0
     )
-    async with Tracing(connection, units, control, session_id=session_id, timeout=timeout) as tracing:
+    async with Tracing(connection, units, control, timeout=timeout) as tracing:
         before, _ = await _snapshots(connection, units, timeout)
-        await asyncio.sleep(window_s)
+        await tracing.collect_for(window_s)
         after, _ = await _snapshots(connection, units, timeout)
         await tracing.collect()
     failures |= tracing.failures

@@ -6,6 +6,7 @@ subscriber that was busy because its unit waited in its own publishing hands its
 that the one who is slow gets it, however far down. All shares are whole nanoseconds and add up to the wait.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
@@ -86,6 +87,7 @@ def blame(
     if topic not in known:
         raise NobodyPublishes(topic=topic, topics=sorted(known))
     grown = growth(before, after)
+    traced = list(traces)
     publishers = [publisher for publisher in grown.publishers if publisher.topic == topic]
     waited_ns = sum(publisher.waited_ns for publisher in publishers)
     ledger = _Ledger(grown, waited_ns)
@@ -100,9 +102,9 @@ def blame(
         messages=sum(publisher.messages for publisher in publishers),
         waited_ns=waited_ns,
         share=waited_ns / watched_ns if watched_ns else 0.0,
-        culprits=list(ledger.culprits(_Percentiles(traces))),
+        culprits=list(ledger.culprits(_Percentiles(traced))),
         unattributed_ns=ledger.unattributed_ns,
-        gaps=[*grown.gaps, *sorted(ledger.gaps)],
+        gaps=[*grown.gaps, *sorted(ledger.gaps), *_losses(traced)],
     )
 
 
@@ -208,6 +210,18 @@ class _Percentiles:
         """Return the nearest rank, ``None`` if no call was traced."""
         spans = self._spans.get((endpoint_id, task))
         return None if not spans else spans[max(0, -(-len(spans) * percent // 100) - 1)]
+
+
+def _losses(traces: Iterable[ProcessProfilingTraceBatch]) -> list[str]:
+    lost: Counter[tuple[int, str]] = Counter()
+    for batch in traces:
+        lost[batch.pid, batch.host] += batch.lost_samples
+    return [
+        f"Of what the process with pid {pid} on {host} traced, {count} samples were lost. "
+        "Percentiles are of the rest."
+        for (pid, host), count in sorted(lost.items())
+        if count
+    ]
 
 
 def _tasks(subscriber: SubscriberGrowth, given_ns: int, percentiles: _Percentiles) -> list[TaskBlame]:

@@ -1,6 +1,5 @@
 """Record what all processes trace, for a while."""
 
-import asyncio
 from uuid import UUID
 
 from attrs import frozen
@@ -13,16 +12,14 @@ from ezmsg.control.requests import DEFAULT_TIMEOUT_S
 from ezmsg.control.tracing import Tracing
 from ezmsg.protocol.model.profiling import ProcessProfilingTraceBatch, ProfilingTraceControl
 
-INTERVAL_S = 0.1
-"""How often processes are asked for what they traced, so that little is overwritten."""
-
 
 @frozen
 class Recording:
-    """What was traced, and why some processes are missing."""
+    """What was traced, how many processes were asked, and why some of them are missing."""
 
     batches: list[ProcessProfilingTraceBatch]
     failures: dict[UUID, str]
+    processes: int
 
 
 async def record_traces(
@@ -30,7 +27,6 @@ async def record_traces(
     seconds: float,
     *,
     sample_mod: int = 1,
-    session_id: UUID | None = None,
     timeout: float = DEFAULT_TIMEOUT_S,
 ) -> Recording:
     """Have every process trace everything for some seconds, and return it.
@@ -42,10 +38,6 @@ async def record_traces(
     checked_window("A trace", seconds)
     units = units_of_processes(await take_snapshot(connection))
     control = ProfilingTraceControl(enabled=True, sample_mod=sample_mod, ttl_seconds=seconds + 4 * timeout + 1.0)
-    loop = asyncio.get_running_loop()
-    async with Tracing(connection, units, control, session_id=session_id, timeout=timeout) as tracing:
-        end = loop.time() + seconds
-        while (left := end - loop.time()) > 0:
-            await asyncio.sleep(min(left, INTERVAL_S))
-            await tracing.collect()
-    return Recording(tracing.batches, tracing.failures)
+    async with Tracing(connection, units, control, timeout=timeout) as tracing:
+        await tracing.collect_for(seconds)
+    return Recording(tracing.batches, tracing.failures, len(units))

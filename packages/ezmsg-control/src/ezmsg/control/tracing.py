@@ -10,6 +10,7 @@ from uuid import UUID
 from ezmsg.control.client import ControlConnection
 from ezmsg.control.errors import ProcessRequestFailed, UnexpectedPayload
 from ezmsg.control.profiling import profiling_trace, set_profiling_trace
+from ezmsg.control.session import Session
 from ezmsg.control.traces import batch_of
 from ezmsg.protocol.errors import ConnectionLost
 from ezmsg.protocol.model.profiling import ProcessProfilingTraceBatch, ProfilingTraceControl
@@ -17,11 +18,14 @@ from ezmsg.protocol.model.profiling import ProcessProfilingTraceBatch, Profiling
 MAX_SAMPLES = 10_000
 """How many samples a process gives at a time."""
 
+INTERVAL_S = 0.1
+"""How often processes are asked for what they traced, so that little is overwritten."""
+
 
 class Tracing:
     """Tracing in some processes, from entering to leaving. ``failures`` says why a process did not take part.
 
-    It takes the place of what the session or client had traced before.
+    It has a session of its own, so that it and what else is traced on the connection leave each other alone.
 
     :param units: a unit of each process.
     """
@@ -32,7 +36,6 @@ class Tracing:
         units: Mapping[UUID, str],
         control: ProfilingTraceControl,
         *,
-        session_id: UUID | None,
         timeout: float,
     ) -> None:
         self.batches: list[ProcessProfilingTraceBatch] = []
@@ -40,11 +43,12 @@ class Tracing:
         self._connection = connection
         self._units = dict(units)
         self._control = control
-        self._session_id = session_id
+        self._session = Session(connection)
         self._timeout = timeout
 
     async def __aenter__(self) -> Self:
         try:
+            await self._session.open()
             await self._set(self._control)
         except BaseException:
             await self._end()
@@ -55,6 +59,14 @@ class Tracing:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._end()
+
+    async def collect_for(self, seconds: float) -> None:
+        """Take what is traced for so long, often enough that little of it is overwritten."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (left := end - loop.time()) > 0:
+            await asyncio.sleep(min(left, INTERVAL_S))
+            await self.collect()
 
     async def collect(self) -> None:
         """Take what was traced since the last time, from all processes at once."""
@@ -67,7 +79,7 @@ class Tracing:
         while full:
             try:
                 trace = await profiling_trace(
-                    self._connection, unit, MAX_SAMPLES, timeout=self._timeout, session_id=self._session_id
+                    self._connection, unit, MAX_SAMPLES, timeout=self._timeout, session_id=self._session.id
                 )
                 batch = batch_of(trace)
             except (ProcessRequestFailed, UnexpectedPayload) as error:
@@ -81,7 +93,7 @@ class Tracing:
         responses = await asyncio.gather(
             *(
                 set_profiling_trace(
-                    self._connection, unit, control, timeout=self._timeout, session_id=self._session_id
+                    self._connection, unit, control, timeout=self._timeout, session_id=self._session.id
                 )
                 for unit in self._units.values()
             )
@@ -91,6 +103,8 @@ class Tracing:
                 self.failures[process_id] = response.error or "the process did not say why"
 
     async def _end(self) -> None:
-        # If the connection is lost, so is the client for whom they traced, and they end it by themselves.
+        # If the connection is lost, so is the session for which they traced, and they end it by themselves.
         with contextlib.suppress(ConnectionLost):
-            await self._set(ProfilingTraceControl(enabled=False))
+            if self._session.is_open:
+                await self._set(ProfilingTraceControl(enabled=False))
+        await self._session.close()

@@ -11,6 +11,7 @@ from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 
 if TYPE_CHECKING:
     from ezmsg.control.client import ControlConnection
+    from ezmsg.control.trace_recording import Recording
     from ezmsg.protocol.model.profiling import ProcessProfilingTraceBatch
 
 profile = App(
@@ -42,6 +43,9 @@ def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout
             print(line)
     for process_id, reason in missing.items():
         print(f"! process {process_id}: {reason}", file=sys.stderr)
+    if missing and not found:
+        print("ezmsg: No process has answered. A longer --timeout may help.", file=sys.stderr)
+        return 5
     return 0
 
 
@@ -100,6 +104,7 @@ def trace(
 
     from ezmsg.control.blame import checked_window
     from ezmsg.control.cli.asking import ask
+    from ezmsg.control.cli.output_file import OutputFile
     from ezmsg.control.discovery import find_running
     from ezmsg.control.trace_recording import Recording, record_traces
 
@@ -110,12 +115,22 @@ def trace(
     async def record(connection: "ControlConnection", timeout: float) -> Recording:
         return await record_traces(connection, seconds, sample_mod=sample_mod, timeout=timeout)
 
-    recording = ask(record, find_running(address), timeout)
     try:
-        output.write_bytes(export(recording.batches))
+        file = OutputFile(output)  # before anything is traced, too
     except OSError as error:
-        print(f"ezmsg: {output} cannot be written: {error.strerror}.", file=sys.stderr)
-        return 1
+        return _unwritable(output, error)
+    with file:
+        recording = ask(record, find_running(address), timeout)
+        for process_id, reason in recording.failures.items():
+            print(f"! process {process_id}: {reason}", file=sys.stderr)
+        if not recording.batches:
+            print(f"ezmsg: {_why_nothing(recording)} {output} was not written.", file=sys.stderr)
+            return 1
+        data = export(recording.batches)
+        try:
+            file.write(data)
+        except OSError as error:
+            return _unwritable(output, error)
     samples = sum(len(batch.samples) for batch in recording.batches)
     lost = sum(batch.lost_samples for batch in recording.batches)
     processes = len({batch.process_id for batch in recording.batches})
@@ -124,9 +139,20 @@ def trace(
         print(json_text.dumps({"$schema": "ezmsg.trace/1", **said}))
     else:
         print(f"{output}: {samples} samples of {processes} processes, {lost} lost", file=sys.stderr)
-    for process_id, reason in recording.failures.items():
-        print(f"! process {process_id}: {reason}", file=sys.stderr)
-    return 1 if recording.failures and not recording.batches else 0
+    return 0
+
+
+def _unwritable(output: Path, error: OSError) -> int:
+    print(f"ezmsg: {output} cannot be written: {error.strerror}.", file=sys.stderr)
+    return 1
+
+
+def _why_nothing(recording: "Recording") -> str:
+    if recording.processes == 0:
+        return "No process owns a unit, so there is nothing to trace."
+    if len(recording.failures) == recording.processes:
+        return "No process has told what it traced."
+    return "No message was on its way while it was traced."
 
 
 def _exporter(name: Format) -> "Callable[[Iterable[ProcessProfilingTraceBatch]], bytes]":
