@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema
 from hypothesis import given
-from tests.control.exporting.traces import LEASE, THREE_PROCESSES, USER, WAIT, batches, sums
+from tests.control.exporting.traces import LEASE, THREE_PROCESSES, USER, WAIT, A, B, batch, batches, sample, sums
 
 from ezmsg.control.exporting.speedscope import SCHEMA, to_speedscope_json
 from ezmsg.protocol.model.profiling import ProcessProfilingTraceBatch
@@ -73,6 +73,19 @@ def test_three_processes() -> None:
     ]
 
 
+def test_what_a_task_has_measured_within_itself_is_its_own_time() -> None:
+    traced = batch(
+        2,
+        sample(USER, B, 1_700, 300, 0, A, "filter", within="on_message"),
+        sample(USER, B, 1_900, 600, 0, A, "on_message"),
+        sample(LEASE, B, 2_000, 800, 0, A),
+    )
+    assert stacks(json.loads(to_speedscope_json([traced]))) == {
+        ("SYSTEM/B", "INPUT", "on_message"): 600,
+        ("SYSTEM/B", "INPUT", "lease, in no task"): 200,
+    }
+
+
 @given(batches())
 def test_whatever_was_traced(traced: list[ProcessProfilingTraceBatch]) -> None:
     file = json.loads(to_speedscope_json(traced))
@@ -80,6 +93,6 @@ def test_whatever_was_traced(traced: list[ProcessProfilingTraceBatch]) -> None:
     for profile in file["profiles"]:
         assert sum(profile["weights"]) == profile["endValue"] - profile["startValue"]
     expected = sums(traced)
-    tasks = sum(time for (metric, _), time in expected.items() if metric == USER)
+    tasks = sum(int(s.value) for one in traced for s in one.samples if s.metric == USER and s.within is None)
     least = tasks + expected[WAIT, ""]
     assert least <= sum(stacks(file).values()) <= least + expected[LEASE, ""]

@@ -26,10 +26,11 @@ def sample(
     message: int | None = None,
     publisher: UUID | None = None,
     label: str | None = None,
+    within: str | None = None,
 ) -> ProfilingTraceSample:
     topic = endpoint_id.rpartition(":")[0]
     kind = ProfileChannelType.SHM if metric in (LEASE, USER) else None
-    return ProfilingTraceSample(end_ns, endpoint_id, topic, metric, value_ns, kind, message, publisher, label)
+    return ProfilingTraceSample(end_ns, endpoint_id, topic, metric, value_ns, kind, message, publisher, label, within)
 
 
 def batch(
@@ -53,9 +54,10 @@ def samples(draw: st.DrawFn) -> ProfilingTraceSample:
         topic = draw(st.sampled_from(SUBSCRIBERS))
         endpoint_id = f"{topic}:{UUID(int=100 + draw(st.integers(0, 1)))}"
     label = draw(st.sampled_from(["on_message", "lease", ""])) if metric == USER else None
+    within = draw(st.sampled_from([None, "on_message"])) if metric == USER else None
     end_ns = draw(st.integers(0, 2**50))
     value_ns = draw(st.integers(0, 10_000))
-    return sample(metric, endpoint_id, end_ns, value_ns, message, draw(st.none() | st.just(publisher)), label)
+    return sample(metric, endpoint_id, end_ns, value_ns, message, draw(st.none() | st.just(publisher)), label, within)
 
 
 def batches() -> SearchStrategy[list[ProcessProfilingTraceBatch]]:

@@ -88,6 +88,9 @@ class Tracing:
             full = len(batch.samples) >= MAX_SAMPLES
             if batch.samples or batch.lost_samples:
                 self.batches.append(batch)
+            if not trace.traced:
+                self.failures[process_id] = "it has ended the trace before it was over"
+                return
 
     async def _set(self, control: ProfilingTraceControl) -> None:
         responses = await asyncio.gather(

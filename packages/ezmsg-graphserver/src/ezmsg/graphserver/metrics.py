@@ -4,20 +4,19 @@ A process is known by its id, which ``ezmsg_process_up`` joins to its pid and ho
 somebody traces; nothing here begins to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
 from ezmsg.graphserver.open_metrics import Exposition, Family
 from ezmsg.protocol.model.profiling import (
+    MetricTotals,
     ProcessProfilingSnapshot,
     PublisherProfileSnapshot,
     SubscriberProfileSnapshot,
 )
 
 _SECOND = 1_000_000_000
-_BY_TASK = "user_span_ns"
-"""The metric of which the tasks' shares are told in place of the whole, as they add up to it."""
 
 _SERVER = Family("ezmsg_server", "info", "The graph server: its versions, and the id of this run of it.")
 _CLIENTS = Family("ezmsg_server_clients", "gauge", "Clients that are connected.")
@@ -49,8 +48,12 @@ _RECEIVED = Family("ezmsg_received_messages", "counter", "Messages that a subscr
 _RECEIVED_BYTES = Family("ezmsg_received_bytes", "counter", "Payloads that it has received.", "bytes")
 _DROPPED = Family("ezmsg_dropped_messages", "counter", "Messages that a leaky subscriber has left out.")
 _QUEUED = Family("ezmsg_queued_messages", "gauge", "Messages that wait to be taken by a subscriber.")
-_TRACED = Family("ezmsg_traced_seconds", "counter", "Time that was traced, by metric and task.", "seconds", _SECOND)
+_TRACED = Family("ezmsg_traced_seconds", "counter", "Time that was traced, by metric.", "seconds", _SECOND)
 _MEASURED = Family("ezmsg_traced_measurements", "counter", "How many measurements that time consists of.")
+_TASK = Family(
+    "ezmsg_task_seconds", "counter", "Time of user_span_ns by the function that spent it.", "seconds", _SECOND
+)
+_CALLS = Family("ezmsg_task_calls", "counter", "How many calls of the function that time consists of.")
 
 
 @frozen
@@ -124,9 +127,7 @@ def _add_publisher(page: Exposition, publisher: PublisherProfileSnapshot, labels
         page.add(_SENT_BYTES, channel.bytes_sent_total, **of_channel)
         page.add(_HELD_UP, channel.waited_ns_total, **of_channel)
         page.add(_CHANNEL_IN_FLIGHT, channel.inflight_messages_current, **of_channel)
-    for metric, totals in publisher.totals.items():
-        page.add(_TRACED, totals.sum_ns, **labels, metric=metric, task="")
-        page.add(_MEASURED, totals.count, **labels, metric=metric, task="")
+    _add_traced(page, publisher.totals, labels)
 
 
 def _add_subscriber(page: Exposition, subscriber: SubscriberProfileSnapshot, labels: dict[str, str]) -> None:
@@ -134,10 +135,13 @@ def _add_subscriber(page: Exposition, subscriber: SubscriberProfileSnapshot, lab
     page.add(_RECEIVED_BYTES, subscriber.bytes_received_total, **labels)
     page.add(_DROPPED, subscriber.messages_dropped_total, **labels)
     page.add(_QUEUED, subscriber.queued_messages_current, **labels)
-    for metric, totals in subscriber.totals.items():
-        if metric != _BY_TASK or not subscriber.tasks:
-            page.add(_TRACED, totals.sum_ns, **labels, metric=metric, task="")
-            page.add(_MEASURED, totals.count, **labels, metric=metric, task="")
+    _add_traced(page, subscriber.totals, labels)
     for task, totals in subscriber.tasks.items():
-        page.add(_TRACED, totals.sum_ns, **labels, metric=_BY_TASK, task=task)
-        page.add(_MEASURED, totals.count, **labels, metric=_BY_TASK, task=task)
+        page.add(_TASK, totals.sum_ns, **labels, task=task)
+        page.add(_CALLS, totals.count, **labels, task=task)
+
+
+def _add_traced(page: Exposition, traced: Mapping[str, MetricTotals], labels: dict[str, str]) -> None:
+    for metric, totals in traced.items():
+        page.add(_TRACED, totals.sum_ns, **labels, metric=metric)
+        page.add(_MEASURED, totals.count, **labels, metric=metric)

@@ -1,7 +1,8 @@
 """Time by unit and task, for https://www.speedscope.app: each process a profile of weighted stacks.
 
 Under each unit stand the tasks with the time that they spent on messages, how long the unit held messages besides,
-and how long it waited for buffers to publish into. What a task waited in its own publishing is part of its time.
+and how long it waited for buffers to publish into. What a task waited in its own publishing is part of its time, and
+so is what it has measured within itself, which does not stand beside it.
 """
 
 import json
@@ -69,7 +70,7 @@ def _weighed(process: ProcessTimeline) -> Iterable[tuple[int, Stack, int]]:
             if track.metric == LEASE:
                 rest_ns = length_ns - in_tasks.get(_message(span), 0)
                 yield span.start_ns, (*path, "lease, in no task"), max(rest_ns, 0)
-            elif track.metric in (USER, WAIT):
+            elif track.metric == WAIT or _is_task(span):
                 yield span.start_ns, (*path, span.name), length_ns
 
 
@@ -77,9 +78,14 @@ def _time_in_tasks(process: ProcessTimeline) -> dict[_Message, int]:
     in_tasks: dict[_Message, int] = defaultdict(int)
     for track in process.tracks:
         for span in (span for lane in track.lanes for span in lane):
-            if track.metric == USER and span.sample.sample_seq is not None:
+            if _is_task(span) and span.sample.sample_seq is not None:
                 in_tasks[_message(span)] += span.end_ns - span.start_ns
     return in_tasks
+
+
+def _is_task(span: Span) -> bool:
+    """Whether it is a measurement of what was done with a message, and not within another one."""
+    return span.sample.metric == USER and span.sample.within is None
 
 
 def _message(span: Span) -> _Message:
