@@ -64,8 +64,8 @@ class Process:
             self.timestamp,
             exchange_id=id_of(f"loop of {self.name}"),
             publishers=[id_of(each) for each in publishers],
-            totals={"lease_time_ns": MetricTotals(messages, lease_ns)} if lease_ns else {},
             tasks={name: MetricTotals(messages, spent_ns) for name, spent_ns in (tasks or {}).items()},
+            lease_ns_total=lease_ns,
         )
         return self
 
@@ -90,6 +90,7 @@ def began(*processes: Process) -> list[ProcessProfilingSnapshot]:
             start.publishes(publisher.topic, {})
         for subscriber in process.subscribers.values():
             start.hears(subscriber.topic, [])
+            start.subscribers[subscriber.endpoint_id].publishers = list(subscriber.publishers)
         earlier.append(start.snapshot())
     return earlier
 

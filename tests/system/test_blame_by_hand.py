@@ -95,3 +95,24 @@ async def test_two_that_measure_leave_each_other_alone() -> None:
             assert worst.busy_share > 0.6, found
             assert found.gaps == []
         assert (await take_snapshot(connection)).sessions.keys() == sessions, "its own are still there"
+
+
+async def copied_for(subscriber: ez.Subscriber) -> None:
+    """Take copies of messages, and work on them when nothing is held any more."""
+    while True:
+        await subscriber.recv()
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("slow", [copied_for, held_for(0.9), held_for(5.0)], ids=["copies", "long", "longer"])
+async def test_the_slow_one_is_named(slow: Taking) -> None:
+    async with held_up(slow, held_for(0.0005)) as connection:
+        found = await measure_blame(connection, "SOURCE", window_s=1.0)
+        assert shares(found)["SLOW"] > 0.8, found
+
+
+async def test_several_messages_that_wait_at_once_wait_no_longer_than_the_window() -> None:
+    async with held_up(held_for(0.02), held_for(0.0005), broadcasts=4) as connection:
+        found = await measure_blame(connection, "SOURCE", window_s=0.5)
+        assert 0.5 < found.share <= 1.0, found
+        assert shares(found)["SLOW"] > 0.8, found

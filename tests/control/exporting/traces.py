@@ -30,7 +30,9 @@ def sample(
 ) -> ProfilingTraceSample:
     topic = endpoint_id.rpartition(":")[0]
     kind = ProfileChannelType.SHM if metric in (LEASE, USER) else None
-    return ProfilingTraceSample(end_ns, endpoint_id, topic, metric, value_ns, kind, message, publisher, label, within)
+    return ProfilingTraceSample(
+        end_ns, endpoint_id, topic, metric, value_ns, kind, message, publisher, label, within
+    )
 
 
 def batch(
@@ -57,7 +59,8 @@ def samples(draw: st.DrawFn) -> ProfilingTraceSample:
     within = draw(st.sampled_from([None, "on_message"])) if metric == USER else None
     end_ns = draw(st.integers(0, 2**50))
     value_ns = draw(st.integers(0, 10_000))
-    return sample(metric, endpoint_id, end_ns, value_ns, message, draw(st.none() | st.just(publisher)), label, within)
+    publisher_id = draw(st.none() | st.just(publisher))
+    return sample(metric, endpoint_id, end_ns, value_ns, message, publisher_id, label, within)
 
 
 def batches() -> SearchStrategy[list[ProcessProfilingTraceBatch]]:

@@ -1,9 +1,10 @@
 """Blame: for whom a publisher waits.
 
 A publisher that has no free buffer waits for the subscribers that still hold one. How long it waited for each event
-loop is counted where it waits; among the subscribers on that loop it is shared out by how long each was busy. A
-subscriber that was busy because its unit waited in its own publishing hands its part on to those it waited for, so
-that the one who is slow gets it, however far down. All shares are whole nanoseconds and add up to the wait.
+loop is counted where it waits; among the subscribers on that loop it is shared out by how long each held messages:
+in its hands or, where one's queue was full all the time, in the queue. A subscriber that was busy because its unit
+waited in its own publishing hands its part on to those it waited for, so that the one who is slow gets it, however
+far down. All shares are whole nanoseconds and add up to the wait.
 """
 
 from collections import Counter
@@ -101,7 +102,8 @@ def blame(
         window_ns=max((publisher.place.window_ns for publisher in publishers), default=0),
         messages=sum(publisher.messages for publisher in publishers),
         waited_ns=waited_ns,
-        share=waited_ns / watched_ns if watched_ns else 0.0,
+        # Endpoints are looked at one after the other, each a moment before or after its process.
+        share=min(1.0, waited_ns / watched_ns) if watched_ns else 0.0,
         culprits=list(ledger.culprits(_Percentiles(traced))),
         unattributed_ns=ledger.unattributed_ns,
         gaps=[*grown.gaps, *sorted(ledger.gaps), *_losses(traced)],
@@ -160,17 +162,17 @@ class _Ledger:
         if not there:
             self.unattributed_ns += amount_ns
             return
-        busy = [subscriber.busy_ns for subscriber in there]
-        if len(there) > 1 and not any(busy):
+        held_ns = _held_ns(there, publisher.num_buffers)
+        if held_ns is None:
             self.unattributed_ns += amount_ns
             names = ", ".join(subscriber.topic for subscriber in there)
             self.gaps.add(f"Nothing was traced that would tell which of {names} was waited for.")
             return
-        parts = apportion(amount_ns, busy)
-        for subscriber, part_ns in zip(there, parts, strict=True):
-            self._give(subscriber, part_ns, through)
+        parts = apportion(amount_ns, held_ns)
+        for subscriber, part_ns, own_ns in zip(there, parts, held_ns, strict=True):
+            self._give(subscriber, part_ns, own_ns, through)
 
-    def _give(self, subscriber: SubscriberGrowth, amount_ns: int, through: tuple[str, ...]) -> None:
+    def _give(self, subscriber: SubscriberGrowth, amount_ns: int, held_ns: int, through: tuple[str, ...]) -> None:
         """Give a subscriber its part, less what its unit passes on because it waited itself."""
         if amount_ns == 0:
             return
@@ -178,6 +180,8 @@ class _Ledger:
         ends_here = subscriber.topic in through or amount_ns * _LEAST_PART < self.waited_ns
         outputs = [] if ends_here else self._waiting_outputs(subscriber)
         busy_ns = sum(each.busy_ns for each in self.grown.subscribers if _same_unit(each, subscriber))
+        # While it was waited for, it held something, whether or not that was seen in its hands.
+        busy_ns = max(busy_ns, held_ns, amount_ns)
         waits = [output.waited_ns for output in outputs]
         # A unit that also publishes on its own may have waited for longer than it was busy with messages.
         passed_ns = amount_ns * min(sum(waits), busy_ns) // busy_ns if busy_ns else 0
@@ -193,6 +197,23 @@ class _Ledger:
         return [each for each in self.grown.publishers if _same_unit(each, subscriber) and each.waited_ns > 0]
 
 
+def _held_ns(there: Sequence[SubscriberGrowth], num_buffers: int) -> list[int] | None:
+    """Return for how long each subscriber of an event loop held messages; ``None`` if nothing tells.
+
+    What is done with messages is done with them in one's hands, but not in a program that takes copies with
+    ``recv()``: there they wait in the queue. The one for whom a publisher waits has the oldest message under way,
+    and all later ones. So who is the only one with a full queue counts as having held messages all the time.
+    """
+    busy_ns = [subscriber.busy_ns for subscriber in there]
+    full = [place for place, subscriber in enumerate(there) if 2 * subscriber.queued >= max(num_buffers, 1)]
+    if len(full) == 1:
+        (place,) = full
+        busy_ns[place] = max(busy_ns[place], there[place].place.window_ns)
+    elif full and 2 * sum(busy_ns[place] for place in full) < there[full[0]].place.window_ns:
+        return None
+    return busy_ns if any(busy_ns) or len(there) == 1 else None
+
+
 class _Percentiles:
     """How long single calls of tasks took."""
 
@@ -200,7 +221,7 @@ class _Percentiles:
         self._spans: dict[tuple[str, str], list[int]] = {}
         for batch in traces:
             for sample in batch.samples:
-                if sample.metric == USER_SPAN and sample.label is not None:
+                if sample.metric == USER_SPAN and sample.label is not None and sample.within is None:
                     key = sample.endpoint_id, sample.label
                     self._spans.setdefault(key, []).append(int(sample.value))
         for spans in self._spans.values():

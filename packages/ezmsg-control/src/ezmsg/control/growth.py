@@ -5,7 +5,7 @@ reset in between, is left out, and a sentence says so: never a wrong number.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from uuid import UUID
 
 from attrs import field, frozen
@@ -19,6 +19,9 @@ from ezmsg.protocol.model.profiling import (
 )
 
 LEASE, USER_SPAN = "lease_time_ns", "user_span_ns"
+
+_Hearing = tuple[UUID | None, UUID | None]
+"""A publisher's id, and the event loop that hears it."""
 
 
 @frozen
@@ -55,7 +58,11 @@ class TaskGrowth:
 
 @frozen
 class SubscriberGrowth:
-    """What a subscriber did; ``busy_ns`` is how long it had messages in its hands, while it was traced."""
+    """What a subscriber did; ``busy_ns`` is how long it had messages in its hands, while it was traced.
+
+    ``queued`` is how many messages waited for it at least, as far as that is known: at both ends of the window. A
+    leaky one that has left some out has made nobody wait.
+    """
 
     place: Place
     endpoint_id: str
@@ -63,6 +70,7 @@ class SubscriberGrowth:
     exchange_id: UUID | None
     publishers: frozenset[UUID]
     messages: int
+    queued: int
     busy_ns: int
     tasks: dict[str, TaskGrowth]
 
@@ -81,24 +89,30 @@ def growth(before: Iterable[ProcessProfilingSnapshot], after: Iterable[ProcessPr
     earlier = {process.process_id: process for process in before}
     later = {process.process_id: process for process in after}
     grown = Growth()
+    hearers = _hearers(earlier.values())
     for process_id in sorted({*earlier, *later}):
         old, new = earlier.get(process_id), later.get(process_id)
         if new is None:
             assert old is not None
-            grown.gaps.append(f"{_name(old)} was not there at the end, or did not answer.")
+            grown.gaps.append(f"The {_name(old)} was not there at the end, or did not answer.")
         elif old is None:
-            grown.gaps.append(f"{_name(new)} was not there at the beginning, or did not answer.")
+            grown.gaps.append(f"The {_name(new)} was not there at the beginning, or did not answer.")
         elif (old.pid, old.host) != (new.pid, new.host) or new.timestamp <= old.timestamp:
-            grown.gaps.append(f"{_name(new)} is not the one that it was at the beginning.")
+            grown.gaps.append(f"The {_name(new)} is not the one that it was at the beginning.")
         else:
-            _add_process(grown, old, new)
+            _add_process(grown, old, new, hearers)
     return grown
 
 
-def _add_process(grown: Growth, old: ProcessProfilingSnapshot, new: ProcessProfilingSnapshot) -> None:
+def _add_process(
+    grown: Growth,
+    old: ProcessProfilingSnapshot,
+    new: ProcessProfilingSnapshot,
+    hearers: Mapping[_Hearing, list[str]],
+) -> None:
     place = Place(new.process_id, new.pid, new.host, max(1, round(new.timestamp - old.timestamp)))
     gone = sorted({*old.publishers, *old.subscribers} - {*new.publishers, *new.subscribers})
-    grown.gaps.extend(f"{endpoint_id} in {_name(new)} was gone at the end." for endpoint_id in gone)
+    grown.gaps.extend(f"{endpoint_id} in the {_name(new)} was gone at the end." for endpoint_id in gone)
     for endpoint_id, publisher in sorted(new.publishers.items()):
         published = _publisher(place, old.publishers.get(endpoint_id), publisher)
         if published is None:
@@ -107,9 +121,10 @@ def _add_process(grown: Growth, old: ProcessProfilingSnapshot, new: ProcessProfi
         grown.publishers.append(published)
         reopened = [each for each, held_up_ns in published.held_up_ns.items() if held_up_ns < 0]
         if reopened:
-            grown.gaps.append(f"A channel of {endpoint_id} in {_name(new)} was opened anew.")
+            grown.gaps.append(f"A channel of {endpoint_id} in the {_name(new)} was opened anew.")
         for exchange_id in reopened:
             del published.held_up_ns[exchange_id]
+        grown.gaps.extend(_vanished(old.publishers.get(endpoint_id), publisher, new, hearers))
         _fit_window(published, publisher)
     for endpoint_id, subscriber in sorted(new.subscribers.items()):
         received = _subscriber(place, old.subscribers.get(endpoint_id), subscriber)
@@ -145,8 +160,9 @@ def _publisher(
 def _fit_window(published: PublisherGrowth, now: PublisherProfileSnapshot) -> None:
     """Make what channels have caused fit the wait within the window.
 
-    A channel is given a whole wait when it ends, also what of it was before the window; then all is scaled down. A
-    wait that has not ended at the end of the window is for those who hold the buffers then.
+    A channel is given a whole wait when it ends, also what of it was before the window; then all is scaled down.
+    The wait that goes on at the end of the window is for those who hold the buffers then. What is still left was
+    for channels that are gone, or was given up: nobody can be named for that.
     """
     held_up_ns = published.held_up_ns
     rest_ns = published.waited_ns - sum(held_up_ns.values())
@@ -154,14 +170,40 @@ def _fit_window(published: PublisherGrowth, now: PublisherProfileSnapshot) -> No
         loops = sorted(held_up_ns, key=str)
         parts = apportion(published.waited_ns, [held_up_ns[exchange_id] for exchange_id in loops])
         held_up_ns.update(zip(loops, parts, strict=True))
-    elif rest_ns > 0 and now.inflight_messages_current >= now.num_buffers:
+    elif rest_ns > 0:
         holders = sorted(
             (channel for channel in now.channels if channel.inflight_messages_current > 0),
             key=lambda channel: str(channel.exchange_id),
         )
-        parts = apportion(rest_ns, [channel.inflight_messages_current for channel in holders])
+        waiting_ns = min(rest_ns, now.waiting_ns_now)
+        parts = apportion(waiting_ns, [channel.inflight_messages_current for channel in holders])
         for channel, part_ns in zip(holders, parts, strict=True):
             held_up_ns[channel.exchange_id] = held_up_ns.get(channel.exchange_id, 0) + part_ns
+
+
+def _hearers(processes: Iterable[ProcessProfilingSnapshot]) -> dict[_Hearing, list[str]]:
+    """Return who hears what, by publisher and event loop."""
+    found: dict[_Hearing, list[str]] = defaultdict(list)
+    for process in processes:
+        for subscriber in process.subscribers.values():
+            for publisher in subscriber.publishers:
+                found[publisher, subscriber.exchange_id].append(subscriber.topic)
+    return found
+
+
+def _vanished(
+    old: PublisherProfileSnapshot | None,
+    new: PublisherProfileSnapshot,
+    process: ProcessProfilingSnapshot,
+    hearers: Mapping[_Hearing, list[str]],
+) -> Iterator[str]:
+    """Say which channels of a publisher are gone, and with them the count of what was waited for them."""
+    there = {channel.exchange_id for channel in new.channels}
+    for channel in old.channels if old else ():
+        if channel.exchange_id not in there:
+            topics = sorted(hearers.get((_id_in(new.endpoint_id), channel.exchange_id), ()))
+            to = ", ".join(topics) or "somebody unknown"
+            yield f"The channel of {new.endpoint_id} in the {_name(process)} to {to} was gone at the end."
 
 
 def _held_up(publisher: PublisherProfileSnapshot | None) -> dict[UUID | None, int]:
@@ -175,15 +217,15 @@ def _subscriber(
     place: Place, old: SubscriberProfileSnapshot | None, new: SubscriberProfileSnapshot
 ) -> SubscriberGrowth | None:
     messages = new.messages_received_total - (old.messages_received_total if old else 0)
-    leases = _grown(old.totals if old else {}, new.totals).get(LEASE, TaskGrowth(0, 0))
+    held_ns = new.lease_ns_total - (old.lease_ns_total if old else 0)
+    dropped = new.messages_dropped_total - (old.messages_dropped_total if old else 0)
     tasks = _grown(old.tasks if old else {}, new.tasks)
-    if min(messages, leases.spent_ns, *(min(task.calls, task.spent_ns) for task in tasks.values()), 0) < 0:
+    if min(messages, held_ns, dropped, *(min(task.calls, task.spent_ns) for task in tasks.values()), 0) < 0:
         return None
+    queued = min(old.queued_messages_current, new.queued_messages_current) if old and not dropped else 0
     # Who took nothing, although something lay there all the time, had one message in its hands all the time.
-    queued = min(old.queued_messages_current, new.queued_messages_current) if old else 0
     is_stuck = messages == 0 and queued > 0
-    # What a task has timed within itself is among the tasks, too, so that they may add up to more than the lease.
-    busy_ns = leases.spent_ns or sum(task.spent_ns for task in tasks.values())
+    busy_ns = held_ns or sum(task.spent_ns for task in tasks.values())
     return SubscriberGrowth(
         place=place,
         endpoint_id=new.endpoint_id,
@@ -191,6 +233,7 @@ def _subscriber(
         exchange_id=new.exchange_id,
         publishers=frozenset(new.publishers),
         messages=messages,
+        queued=queued,
         busy_ns=max(busy_ns, place.window_ns) if is_stuck else busy_ns,
         tasks=tasks,
     )
@@ -212,11 +255,11 @@ def _id_in(endpoint_id: str) -> UUID | None:
 
 
 def _reset(endpoint_id: str, process: ProcessProfilingSnapshot) -> str:
-    return f"The counters of {endpoint_id} in {_name(process)} were reset."
+    return f"The counters of {endpoint_id} in the {_name(process)} were reset."
 
 
 def _name(process: ProcessProfilingSnapshot) -> str:
-    return f"The process with pid {process.pid} on {process.host}"
+    return f"process with pid {process.pid} on {process.host}"
 
 
 def concerned(processes: Iterable[ProcessProfilingSnapshot], topic: str) -> set[UUID]:

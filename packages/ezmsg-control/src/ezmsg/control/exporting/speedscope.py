@@ -1,8 +1,8 @@
 """Time by unit and task, for https://www.speedscope.app: each process a profile of weighted stacks.
 
 Under each unit stand the tasks with the time that they spent on messages, how long the unit held messages besides,
-and how long it waited for buffers to publish into. What a task waited in its own publishing is part of its time, and
-so is what it has measured within itself, which does not stand beside it.
+and how long it waited for buffers to publish into. What a task waited in its own publishing is part of its time,
+and so is what it has measured within itself, which does not stand beside it.
 """
 
 import json

@@ -34,7 +34,7 @@ def blame_lines(blame: Blame) -> Iterator[str]:
 
 def _line(culprit: Culprit, width: int, with_host: bool) -> str:
     where = f"pid {culprit.pid} on {culprit.host}" if with_host else f"pid {culprit.pid}"
-    busy = percent(min(culprit.busy_share, 1.0))  # a lease that ends within the window may be longer than that
+    busy = percent(min(culprit.busy_share, 1.0))  # it may have had several messages in its hands at a time
     parts = [f"{percent(culprit.share):>8}  {culprit.topic:<{width}}", where, f"busy {busy}"]
     if culprit.tasks:
         task = culprit.tasks[0]
