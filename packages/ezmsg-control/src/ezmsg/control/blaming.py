@@ -21,6 +21,9 @@ from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot, ProcessProf
 _LEAST_PART = 1_000
 """Parts of the wait that are smaller than one in so many are not followed further down."""
 
+_UNSEEN_PART = 10
+"""If no more than one in so many parts of a wait is seen in nobody's hands, it is shared like the rest."""
+
 
 @frozen
 class TaskBlame:
@@ -162,13 +165,17 @@ class _Ledger:
         if not there:
             self.unattributed_ns += amount_ns
             return
-        held_ns = _held_ns(there, publisher.num_buffers)
-        if held_ns is None:
-            self.unattributed_ns += amount_ns
+        held_ns, unseen_ns = _held_ns(there, publisher.held_up_ns[exchange_id], publisher.num_buffers)
+        if unseen_ns:
             names = ", ".join(subscriber.topic for subscriber in there)
-            self.gaps.add(f"Nothing was traced that would tell which of {names} was waited for.")
-            return
-        parts = apportion(amount_ns, held_ns)
+            self.gaps.add(
+                f"Not all of what is done with messages of {names} was seen, as it is not after recv(). For that "
+                "time nobody is named."
+                if any(held_ns)
+                else f"Nothing was traced that would tell which of {names} was waited for."
+            )
+        *parts, unknown_ns = apportion(amount_ns, [*held_ns, unseen_ns])
+        self.unattributed_ns += unknown_ns
         for subscriber, part_ns, own_ns in zip(there, parts, held_ns, strict=True):
             self._give(subscriber, part_ns, own_ns, through)
 
@@ -197,21 +204,26 @@ class _Ledger:
         return [each for each in self.grown.publishers if _same_unit(each, subscriber) and each.waited_ns > 0]
 
 
-def _held_ns(there: Sequence[SubscriberGrowth], num_buffers: int) -> list[int] | None:
-    """Return for how long each subscriber of an event loop held messages; ``None`` if nothing tells.
+def _held_ns(there: Sequence[SubscriberGrowth], waited_ns: int, num_buffers: int) -> tuple[list[int], int]:
+    """Return for how long each subscriber of an event loop held messages, and for how long it is not seen who did.
 
-    What is done with messages is done with them in one's hands, but not in a program that takes copies with
-    ``recv()``: there they wait in the queue. The one for whom a publisher waits has the oldest message under way,
-    and all later ones. So who is the only one with a full queue counts as having held messages all the time.
+    Most programs hold in their hands what they work on, and if that is as long as was waited, it tells all: a queue
+    may be full only because another one keeps the event loop busy. But who takes copies with ``recv()`` works while
+    messages wait in the queue. The one that is waited for has the oldest message under way, and all later ones; so
+    where hands tell too little, who is the only one with a full queue counts as having held messages all the time.
     """
-    busy_ns = [subscriber.busy_ns for subscriber in there]
+    held_ns = [subscriber.busy_ns for subscriber in there]
+    if len(there) == 1:
+        return [max(held_ns[0], 1)], 0
+    unseen_ns = waited_ns - sum(held_ns)
+    if unseen_ns * _UNSEEN_PART <= waited_ns:
+        return held_ns, 0
     full = [place for place, subscriber in enumerate(there) if 2 * subscriber.queued >= max(num_buffers, 1)]
     if len(full) == 1:
         (place,) = full
-        busy_ns[place] = max(busy_ns[place], there[place].place.window_ns)
-    elif full and 2 * sum(busy_ns[place] for place in full) < there[full[0]].place.window_ns:
-        return None
-    return busy_ns if any(busy_ns) or len(there) == 1 else None
+        held_ns[place] = max(held_ns[place], there[place].place.window_ns)
+        return held_ns, 0
+    return held_ns, unseen_ns
 
 
 class _Percentiles:
