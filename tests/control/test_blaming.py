@@ -131,10 +131,8 @@ def test_where_neither_hands_nor_queues_tell_nobody_is_named(queues: tuple[int, 
     found = two_on_a_loop(queues, (10, 350), dropped=dropped)
     assert told(found) == [("C/IN", 0.039, []), ("B/IN", 0.001, [])]
     assert found.unattributed_ns == 8_640 * MS
-    assert found.gaps == [
-        "Not all of what is done with messages of B/IN, C/IN was seen, as it is not after recv(). For that time "
-        "nobody is named."
-    ]
+    (gap,) = found.gaps
+    assert gap.startswith("Not all of what is done with messages of B/IN, C/IN was seen")
 
 
 def test_who_works_on_copies_hands_on_no_more_than_it_waited() -> None:

@@ -51,8 +51,8 @@ def stacks(file: dict[str, Any]) -> dict[tuple[str, ...], int]:
     frames = [frame["name"] for frame in file["shared"]["frames"]]
     found: dict[tuple[str, ...], int] = {}
     for profile in file["profiles"]:
-        for sample, weight in zip(profile["samples"], profile["weights"], strict=True):
-            stack = tuple(frames[number] for number in sample)
+        for numbers, weight in zip(profile["samples"], profile["weights"], strict=True):
+            stack = tuple(frames[number] for number in numbers)
             found[stack] = found.get(stack, 0) + weight
     return found
 
