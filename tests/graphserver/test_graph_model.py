@@ -616,6 +616,7 @@ class GraphMachine(ClientRules):
     def the_timer_is_that_of_who_waits_longest(self) -> None:
         deadlines = [waiting.deadline for waiting in self.waiting.values()]
         deadlines += [deadline for _, deadline in self.claims.values()]
+        deadlines += [deadline for *_, deadline in self.away.values()]
         deadlines += [errand.deadline for errand in self.errands.waiting()]
         assert self.graph.next_deadline() == min(deadlines, default=None)
 
