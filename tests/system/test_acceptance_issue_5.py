@@ -324,7 +324,7 @@ async def test_3_a_process_that_is_slow_or_dies_is_named_and_costs_nobody_else(s
 
 async def test_4_blame_names_the_slow_unit_its_process_and_its_task(start, environment):
     program = start(SLOW)
-    pid = int((await asyncio.to_thread(program.says, "ponders", 20))[1])
+    pid = int((await asyncio.to_thread(program.says, "ponders", 10))[1])
     connection = await acquire(find_address())
     found = await measure_blame(connection, "SOURCE/OUTPUT", window_s=2.0)
     await release(connection)

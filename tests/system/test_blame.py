@@ -20,7 +20,7 @@ from ezmsg.control.profiling import profiling_snapshot_all
 
 HANG = 30.0
 WINDOW_S = 2.0
-"""So that what the machine does besides is a small part of what the slow unit takes, 20 ms a message."""
+"""So that what the machine does besides is a small part of what the slow unit takes, 100 ms a message."""
 
 PROGRAM = """
     class Source(ez.Unit):
@@ -47,7 +47,7 @@ PROGRAM = """
 
         @ez.subscriber(INPUT)
         async def dawdle(self, number: int) -> None:
-            time.sleep(0.02)
+            time.sleep(0.1)
 
         @ez.subscriber(INPUT)
         async def note(self, number: int) -> None:
@@ -114,7 +114,7 @@ async def test_the_slow_unit_is_named_with_its_process_and_task(start: Callable[
         assert worst.share >= 0.9, found
         assert worst.tasks[0].name == "dawdle"
         assert worst.tasks[0].waited_ns >= 0.9 * found.waited_ns, found
-        assert (worst.tasks[0].p50_ns or 0) >= 20_000_000
+        assert (worst.tasks[0].p50_ns or 0) >= 100_000_000
         assert found.share > 0.5
         assert all_of_it(found)
         left_on = await profiling_snapshot_all(connection)
@@ -126,7 +126,7 @@ async def test_a_unit_that_only_waits_hands_the_blame_on(start: Callable[..., An
         found = await measure_blame(connection, "SOURCE/OUTPUT", window_s=WINDOW_S)
         worst = found.culprits[0]
         assert (worst.topic, worst.pid, worst.through) == ("SLOW/INPUT", pids["SLOW"], ["MIDDLE/INPUT"]), found
-        assert worst.share >= 0.9, found
+        assert worst.share >= 0.8, found  # the middle one has to have its turns on a machine that others use
         assert all_of_it(found)
 
 

@@ -91,8 +91,8 @@ async def test_two_that_measure_leave_each_other_alone() -> None:
         for found in await asyncio.gather(*measured):
             worst = found.culprits[0]
             assert worst.topic == "SLOW", found
-            assert worst.share > 0.8, found
-            assert worst.busy_share > 0.6, found
+            assert worst.share > 0.6, found
+            assert worst.busy_share > 0.3, found
             assert found.gaps == []
         assert (await take_snapshot(connection)).sessions.keys() == sessions, "its own are still there"
 
@@ -108,11 +108,11 @@ async def copied_for(subscriber: ez.Subscriber) -> None:
 async def test_the_slow_one_is_named(slow: Taking) -> None:
     async with held_up(slow, held_for(0.0005)) as connection:
         found = await measure_blame(connection, "SOURCE", window_s=1.0)
-        assert shares(found)["SLOW"] > 0.8, found
+        assert shares(found)["SLOW"] > 0.6, found
 
 
 async def test_several_messages_that_wait_at_once_wait_no_longer_than_the_window() -> None:
     async with held_up(held_for(0.02), held_for(0.0005), broadcasts=4) as connection:
         found = await measure_blame(connection, "SOURCE", window_s=0.5)
         assert 0.5 < found.share <= 1.0, found
-        assert shares(found)["SLOW"] > 0.8, found
+        assert shares(found)["SLOW"] > 0.6, found
