@@ -69,7 +69,7 @@ class Sluggish(ez.Unit):
     @ez.subscriber(INPUT)
     async def ponder(self, number: int) -> None:
         say("ponders", os.getpid())
-        time.sleep(0.05)  # noqa: ASYNC251, it is to be slow
+        time.sleep(0.1)  # noqa: ASYNC251, it is to be slow
 
 
 def sending() -> None:
