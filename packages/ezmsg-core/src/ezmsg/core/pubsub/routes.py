@@ -22,6 +22,9 @@ RETRY_FIRST_S = 0.2
 RETRY_LONGEST_S = 5.0
 """Seconds between two tries to open a channel: the first, and the longest."""
 
+TELL_LOST_FROM_S = 3.0
+"""The same of a channel that broke off, which was told: if its publisher is dead, the server says so meanwhile."""
+
 
 @define(eq=False)
 class _Route:
@@ -66,8 +69,11 @@ class Routes:
         assert route.opening is not None
         return asyncio.shield(route.opening)
 
-    async def _open(self, route: _Route, delay_s: float = 0.0) -> Channel | None:
-        """Open the route's channel; ``None`` if the route was taken back before that was possible."""
+    async def _open(self, route: _Route, delay_s: float = 0.0, tell_from_s: float = 0.0) -> Channel | None:
+        """Open the route's channel; ``None`` if the route was taken back before that was possible.
+
+        :param tell_from_s: from which time between two tries on the log says that it is not possible yet.
+        """
         draining = self._draining.get(route.source.publisher_id)
         if draining is not None:  # the old channel's messages come before the new one's, and none comes twice
             await asyncio.wait([draining])
@@ -81,7 +87,8 @@ class Routes:
                 channel = await self._open_channel(route.source, route.receivers)
                 break
             except (EzmsgError, OSError) as error:
-                if route.receivers and delay_s < RETRY_LONGEST_S:  # the last of these is the last word about it
+                # The last of these is the last word about it.
+                if route.receivers and tell_from_s <= delay_s < RETRY_LONGEST_S:
                     why = str(error) or type(error).__name__
                     logger.warning("%s cannot be heard here yet, and is tried again: %s", route.source.topic, why)
                 delay_s = min(2 * delay_s or RETRY_FIRST_S, RETRY_LONGEST_S)
@@ -143,7 +150,7 @@ class Routes:
         route = self._route_of(channel)
         if route is not None:
             route.channel = None
-            route.opening = asyncio.ensure_future(self._open(route, RETRY_FIRST_S))
+            route.opening = asyncio.ensure_future(self._open(route, RETRY_FIRST_S, TELL_LOST_FROM_S))
 
     async def close(self) -> None:
         """Open and drain no more."""
