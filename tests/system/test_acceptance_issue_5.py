@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import itertools
 import json
 import os
@@ -433,7 +432,6 @@ async def test_5_other_formats_and_metrics(start, environment, tmp_path):
         assert any(line.split()[-1] in ("50", "50.0") for line in counted), counted
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ezmsg.util") is None, reason="ezmsg.util is still to come")
 def test_6_the_public_profiler_is_there():
     from ezmsg.util.profiler import get_logger_path, profile_method, profile_subpub
 

@@ -27,7 +27,7 @@ def structured(value: object) -> Any:
 
 
 def readable(value: object) -> Any:
-    """Return a value for people: as `structured`, but bytes and arrays are their repr."""
+    """Return a value for people: as `structured`, but bytes, arrays, paths, dates and their like are their repr."""
     return _plain(value, safe_repr)
 
 
@@ -73,7 +73,8 @@ def _form(value: Any, leaf: _Leaf, inside: tuple[int, ...]) -> Any:
 def _object(value: Any, leaf: _Leaf, inside: tuple[int, ...]) -> Any:
     description = describe_value(value)
     if description is None:
-        plain = unboxed(value) if (form := plain_form(value)) is None else form
+        form = plain_form(value) if leaf is _faithful else None  # for people its repr, as the public package has it
+        plain = unboxed(value) if form is None else form
         return leaf(value) if plain is value else plain
     # A field may be missing: of the ones that are not for the constructor, nobody says that they are set.
     names = [each.name for each in description.fields]
