@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -187,7 +188,20 @@ def environment(tmp_path: Path) -> dict[str, str]:
     folder.mkdir(mode=0o700)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EZMSG_")}
     paths = os.pathsep.join(filter(None, (str(PROGRAMS), os.environ.get("PYTHONPATH"))))
-    return {**kept, "EZMSG_RUNTIME_DIR": str(folder), "PYTHONPATH": paths, "PYTHONWARNINGS": "error"}
+    return {
+        **kept,
+        "EZMSG_RUNTIME_DIR": str(folder),
+        # Clients of a server that has ended try its port again for a while, and must not find another test's there.
+        "EZMSG_SERVER_PORT_START": str(_some_free_port()),
+        "PYTHONPATH": paths,
+        "PYTHONWARNINGS": "error",
+    }
+
+
+def _some_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
 
 
 @pytest.fixture

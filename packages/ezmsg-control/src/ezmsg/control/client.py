@@ -18,7 +18,14 @@ from ezmsg.control.answering import Answers, Handler
 from ezmsg.control.known_metadata import KnownMetadata
 from ezmsg.control.line import Line
 from ezmsg.protocol.addresses import Address, parse_address
-from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded, EzmsgError, ServerUnreachable
+from ezmsg.protocol.errors import (
+    AuthenticationFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    EzmsgError,
+    ServerUnreachable,
+    VersionMismatch,
+)
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that opening and each request get, unless told otherwise."""
@@ -26,6 +33,9 @@ DEFAULT_TIMEOUT = 5.0
 RETRY_FIRST_S = 0.02
 RETRY_LONGEST_S = 0.5
 """Seconds between two tries to reach a server that was lost: the first, and the longest."""
+
+RETRY_FOREIGN_S = 5.0
+"""The same where another server has come in its place, which refuses us and need not hear of us often."""
 
 TELL_AGAIN_S = 1.0
 """Seconds in which the log of a process says the same about a server only once."""
@@ -213,24 +223,29 @@ class ControlConnection:
         """Open another line, however often that takes."""
         delay_s = RETRY_FIRST_S
         while self._line is None:
+            longest_s = RETRY_LONGEST_S
             await asyncio.sleep(delay_s * random.random())  # noqa: S311  many clients may have lost the same server
             try:
                 self._adopt(await self._open_line(DEFAULT_TIMEOUT))
             except EzmsgError as error:
                 if not isinstance(error, ServerUnreachable) and _is_news(type(error).__name__, self.address, 60.0):
                     logger.warning("The graph server at %s does not let us in again yet. %s", self.address, error)
+                if isinstance(error, AuthenticationFailed | VersionMismatch):
+                    delay_s = longest_s = RETRY_FOREIGN_S
                 self._why = _reason(error)
             except Exception as error:  # protects who waits from a fault of ours, or of who declares
                 logger.exception("The connection to the graph server at %s could not be restored", self.address)
                 self._why = f"{type(error).__name__}: {error}"
-            delay_s = min(2 * delay_s, RETRY_LONGEST_S)
+            delay_s = min(2 * delay_s, longest_s)
 
     def _say_again(self, line: Line) -> list[asyncio.Task[Any]]:
-        answers = []
+        answers: list[asyncio.Task[Any]] = []
         for declarations, heard in tuple(self._declared):
             for body in declarations():
                 try:
                     answer = self._loop.create_task(line.request(body, DEFAULT_TIMEOUT))
+                except ConnectionLost:
+                    return answers  # the next line begins anew
                 except EzmsgError as error:
                     _tell_unrestored(error)
                 else:

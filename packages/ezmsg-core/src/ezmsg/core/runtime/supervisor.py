@@ -168,6 +168,8 @@ class Supervisor(threading.Thread):
     def _give_up(self) -> None:
         if self.lifecycle.phase is not Phase.ENDED:
             self._carry_out(self.lifecycle.stop(Cause.FAILED))
+            for worker in range(len(self._pipes)):
+                self._read(worker)  # what they have said by now names who is stuck
             self._carry_out(self.lifecycle.give_up())
 
     # --- what goes out --------------------------------------------------------------------------------------
