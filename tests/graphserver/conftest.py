@@ -1,5 +1,6 @@
 """What the tests of the graph server share: a client on a plain blocking socket, and servers to talk to."""
 
+import asyncio
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ezmsg.graphserver import GraphServer
+from ezmsg.graphserver.loops import run
 from ezmsg.protocol import connection as protocol
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.announcement import Announcement, announcement_name
@@ -163,8 +165,14 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def first_loop() -> None:
+    """Make a loop, as the first one of a process opens descriptors that stay with the process."""
+    run(asyncio.sleep(0))
+
+
 @pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
+def nothing_left(first_loop: None) -> Iterator[None]:
     """Fail a test that leaves a thread or an open descriptor behind."""
     threads = set(threading.enumerate())
     descriptors = _open_descriptors()

@@ -173,4 +173,4 @@ def test_without_file_descriptors_it_goes_on(spawn: Any, raw: Any, announced: An
     server.signal(signal.SIGTERM)
     status, log = server.wait()
     assert status == 0
-    assert "out of system resource" in log
+    assert "could not be let in: Too many open files" in log

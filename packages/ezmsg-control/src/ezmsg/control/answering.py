@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from ezmsg.protocol.errors import EzmsgError, UnknownMessage
 from ezmsg.protocol.messages.sessions import Done
 
-Handler = Callable[[Any], Awaitable[object]]
-"""Takes a request, returns the body of the reply, or ``None`` where ``Done`` says enough."""
+Handler = Callable[[Any], object]
+"""Takes a request, returns the body of the reply, or ``None`` where ``Done`` is enough; or what to await first."""
 
 CLOSE_TIMEOUT = 1.0
 """Seconds that a handler gets to end when its connection closes."""
@@ -60,7 +60,15 @@ class Answers:
         if handler is None:
             asker.fail(request_id, UnknownMessage(tag=getattr(body, "TAG", type(body).__name__)))
             return
-        task = asyncio.get_running_loop().create_task(_answer(asker, request_id, body, handler))
+        try:
+            result = handler(body)
+            if not isinstance(result, Awaitable):  # no task for what takes no time
+                _reply(asker, request_id, result)
+                return
+        except Exception as error:  # noqa: BLE001  protects the connection from a handler, see _fail
+            _fail(asker, request_id, body, error)
+            return
+        task = asyncio.get_running_loop().create_task(_answer(asker, request_id, body, result))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         if type(body) in self._abandonable:
@@ -84,12 +92,19 @@ class Answers:
                 logger.warning("%d answers to the server did not end when told to.", len(stubborn))
 
 
-async def _answer(asker: Asker, request_id: int, body: object, handler: Handler) -> None:
+async def _answer(asker: Asker, request_id: int, body: object, result: Awaitable[object]) -> None:
     try:
-        result = await handler(body)
-        asker.reply(request_id, Done() if result is None else result)
-    except EzmsgError as error:
-        asker.fail(request_id, error)
-    except Exception as error:  # protects the connection from a handler, and tells the server what happened
-        logger.exception("The answer to the server's request %s failed.", type(body).__name__)
-        asker.fail(request_id, error)
+        _reply(asker, request_id, await result)
+    except Exception as error:  # noqa: BLE001  protects the connection from a handler, see _fail
+        _fail(asker, request_id, body, error)
+
+
+def _reply(asker: Asker, request_id: int, result: object) -> None:
+    asker.reply(request_id, Done() if result is None else result)
+
+
+def _fail(asker: Asker, request_id: int, body: object, error: Exception) -> None:
+    """Tell the server what happened; what is no error of ours is a fault, and goes to the log as well."""
+    if not isinstance(error, EzmsgError):
+        logger.error("The answer to the server's request %s failed.", type(body).__name__, exc_info=error)
+    asker.fail(request_id, error)

@@ -163,12 +163,16 @@ class ProcessControlClient:
 
     # --- what it is asked ---------------------------------------------------------------------------------
 
-    async def _handle(self, message: HandleRequest) -> Responded:
+    def _handle(self, message: HandleRequest) -> Responded | Awaitable[Responded]:
         assert self._answers is not None
-        origin = message.session_id or message.client_id
-        return Responded(await self._answers.respond(message.request, message.timeout_s, origin))
+        response = self._answers.respond_at_once(message.request)
+        return self._respond(self._answers, message) if response is None else Responded(response)
 
-    async def _end_traces(self, message: EndTraces) -> Done:
+    async def _respond(self, answers: ProcessAnswers, message: HandleRequest) -> Responded:
+        origin = message.session_id or message.client_id
+        return Responded(await answers.respond(message.request, message.timeout_s, origin))
+
+    def _end_traces(self, message: EndTraces) -> Done:
         if self._profiling is not None:
             self._profiling.end_trace(message.origin)
         return Done()

@@ -63,7 +63,6 @@ class ProcessAnswers:
     ) -> None:
         self.handler: RequestHandler | None = None
         self.operations: dict[ProcessControlOperation | str, Operation] = {
-            ProcessControlOperation.PING: self._ping,
             ProcessControlOperation.GET_PROCESS_STATS: self._stats,
         }
         self._process_id = process_id
@@ -71,10 +70,17 @@ class ProcessAnswers:
         self._probe = LatenessProbe(units_loop)
         self._slots = asyncio.Semaphore(limit)
 
+    def respond_at_once(self, request: ProcessControlRequest) -> ProcessControlResponse | None:
+        """Answer a request that takes no time, so that it waits for nothing; ``None`` for all others."""
+        if request.operation is not ProcessControlOperation.PING:
+            return None
+        ping = ProcessPing(self._process_id, os.getpid(), socket.gethostname(), time.time())
+        return ProcessControlResponse(request.request_id, True, encode_payload(ping), process_id=self._process_id)
+
     async def respond(
         self, request: ProcessControlRequest, timeout_s: float | None, origin: UUID | None = None
     ) -> ProcessControlResponse:
-        """Answer a request; after ``timeout_s`` seconds, with a failure."""
+        """Answer any other request; after ``timeout_s`` seconds, with a failure."""
         try:
             async with asyncio.timeout(timeout_s) as deadline:
                 response = await self._respond(request, origin)
@@ -147,9 +153,6 @@ class ProcessAnswers:
         )
 
     # --- built in -----------------------------------------------------------------------------------------
-
-    async def _ping(self, _: ProcessControlRequest, __: UUID | None) -> bytes:
-        return encode_payload(ProcessPing(self._process_id, os.getpid(), socket.gethostname(), time.time()))
 
     async def _stats(self, _: ProcessControlRequest, __: UUID | None) -> bytes:
         lateness_s = await self._probe.lateness_s()

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from ezmsg.graphserver.loops import run
 from ezmsg.graphserver.serving import start_server
 from ezmsg.graphserver.tokens import read_token
 from ezmsg.protocol.addresses import ADDRESS_VARIABLE, DEFAULT_HOST, DEFAULT_PORT, Address
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _set_up_logging(options.log_level, options.log_file)
         token = None if options.token_file is None else read_token(options.token_file)
         address = options.address or Address.from_string(os.environ.get(ADDRESS_VARIABLE) or _default_address())
-        asyncio.run(_serve(address, token, options.insecure, options.metrics))
+        run(_serve(address, token, options.insecure, options.metrics))
     except EzmsgError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import Any
 
+from ezmsg.graphserver.loops import run
 from ezmsg.graphserver.server import Server
 from ezmsg.graphserver.serving import start_server
 from ezmsg.protocol.addresses import Address, AddressType, parse_address
@@ -67,7 +68,7 @@ class GraphServer(threading.Thread):
     def run(self) -> None:
         """Serve; this is the thread's own."""
         try:
-            asyncio.run(self._serve())
+            run(self._serve())
         except Exception as error:
             # Whatever it is goes to who waits in start(), or to the log if it listened already.
             if self._settled.is_set():

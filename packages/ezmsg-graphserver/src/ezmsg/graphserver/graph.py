@@ -69,5 +69,7 @@ class Graph:
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which :meth:`tick` is due, or ``None``."""
-        deadlines = (self.state.operations.next_deadline(), self.state.returning.next_deadline())
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        operations, returning = self.state.operations.next_deadline(), self.state.returning.next_deadline()
+        if operations is None or returning is None:
+            return returning if operations is None else operations
+        return min(operations, returning)

@@ -190,12 +190,11 @@ class Link(asyncio.Protocol):
 
     def flush(self) -> None:
         """Write what there is to send."""
-        data = self.connection.data_to_send()
-        if self._transport is None or not data:
+        if self._transport is None or not self.connection.unsent_bytes:
             return
-        self._transport.write(data)
-        if self._transport.get_write_buffer_size() > OUTBOX_LIMIT and not self._over:
-            size = self._transport.get_write_buffer_size()
+        self._transport.write(self.connection.data_to_send())
+        size = self._transport.get_write_buffer_size()
+        if size > OUTBOX_LIMIT and not self._over:
             self._end(ServerOverloaded(reason=f"the client left {size} bytes unread"))
             self.abort()
 

@@ -8,9 +8,11 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Callable
 
 from ezmsg.graphserver.binding import bound_address
 from ezmsg.graphserver.http_request import PATH, Refusal, check_request, response
+from ezmsg.graphserver.listener import Listener
 from ezmsg.graphserver.open_metrics import CONTENT_TYPE
 from ezmsg.graphserver.scraping import Scraping
 
@@ -37,26 +39,32 @@ _END = b"\r\n\r\n"
 
 
 class MetricsPage:
-    """Serves the page on a socket that is bound already."""
+    """Serves the page on a socket that is bound already.
 
-    def __init__(self, sock: socket.socket, scraping: Scraping) -> None:
+    :param failed: is told why a reader could not be let in.
+    """
+
+    def __init__(self, sock: socket.socket, scraping: Scraping, failed: Callable[[OSError], None]) -> None:
         self.address = bound_address(sock)
         self._sock = sock
         self._scraping = scraping
         self._readers: set[asyncio.Task[None]] = set()
-        self._listener: asyncio.Server | None = None
+        self._failed = failed
+        self._listener: Listener | None = None
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Listen."""
-        self._listener = await asyncio.start_server(self._connected, sock=self._sock, limit=REQUEST_LIMIT)
+        self._listener = Listener(self._sock, self._make_protocol, self._failed)
+        self._listener.start()
         logger.info("What is counted can be read at http://%s%s", self.address, PATH)
         if not self.address.is_loopback:
             logger.warning("Everybody who can reach %s can read there what is counted.", self.address)
 
     async def close(self) -> None:
         """Stop listening, and end every connection."""
-        if self._listener is not None:
-            self._listener.close()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await listener.close()
         self._sock.close()
         readers = list(self._readers)
         for reader in readers:
@@ -64,6 +72,9 @@ class MetricsPage:
         if readers:
             await asyncio.wait(readers)
         await self._scraping.close()
+
+    def _make_protocol(self) -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(REQUEST_LIMIT), self._connected)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         others = len(self._readers)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ezmsg.graphserver.effects import PeerId
 from ezmsg.protocol.messages.handshake import Hello
@@ -17,6 +17,11 @@ class Peer:
     id: PeerId
     client_id: UUID
     name: str
+    id_text: str = field(init=False)
+
+    @id_text.default
+    def _make_id_text(self) -> str:
+        return str(self.client_id)
 
     @classmethod
     def from_hello(cls, peer: PeerId, hello: Hello) -> "Peer":

@@ -16,6 +16,7 @@ from ezmsg.graphserver.configuration import Configuration
 from ezmsg.graphserver.effects import PeerId
 from ezmsg.graphserver.graph import Graph
 from ezmsg.graphserver.link import Link
+from ezmsg.graphserver.listener import Listener
 from ezmsg.graphserver.log_limiter import LogLimiter, one_line
 from ezmsg.graphserver.metrics_page import MetricsPage
 from ezmsg.graphserver.performer import Performer
@@ -40,9 +41,6 @@ MAX_UNAUTHENTICATED = 100
 STOP_TIMEOUT_S = 0.25
 """How long clients have to close their ends when the server stops; it has told them why by then."""
 
-_ACCEPTING_TURNS = 3
-"""After so many turns of the loop a connection that asyncio had just accepted has told of itself."""
-
 
 class Server:
     """A graph server on a socket that is bound already.
@@ -65,14 +63,14 @@ class Server:
         graph = Graph(self._epoch, configuration)
         self._performer = Performer(graph, self.stop, self._warn)
         scraping = Scraping(graph.state, self._performer.survey)
-        self._page = None if metrics is None else MetricsPage(metrics, scraping)
+        self._page = None if metrics is None else MetricsPage(metrics, scraping, self._accept_failed)
         self._sockets: set[Link] = set()
         self._unauthenticated: set[Link] = set()
         self._peer_ids = count(1)
         self._stopped = asyncio.Event()
         self._gone = asyncio.Event()
         self._limiter = LogLimiter()
-        self._listener: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._announcement = AnnouncementFile(
             Announcement(reachable(self.address), token, os.getpid(), time.time())
         )
@@ -94,9 +92,10 @@ class Server:
                 await self.close()
                 raise
             logger.warning("The server is not announced: %s", error)
-        self._listener = await loop.create_server(self._new_link, sock=self._sock, backlog=512)
+        self._listener = Listener(self._sock, self._new_link, self._accept_failed)
+        self._listener.start()
         if self._page is not None:
-            await self._page.start()
+            self._page.start()
 
     async def run(self) -> None:
         """Serve until :meth:`stop` is called or a client asks for the end, then close everything."""
@@ -115,7 +114,10 @@ class Server:
         self._announcement.remove()
         if self._page is not None:
             await self._page.close()
-        await self._stop_listening()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await listener.close()
+        self._sock.close()
         self._performer.close()
         for link in list(self._sockets):
             link.close(ConnectionLost(address=str(self.address), reason="the graph server was stopped"))
@@ -125,20 +127,6 @@ class Server:
         for link in list(self._sockets):
             link.abort()
         await asyncio.sleep(0)  # one turn of the loop, in which the aborted transports close their sockets
-
-    async def _stop_listening(self) -> None:
-        """Close the listening socket, but not while asyncio is still at work on a connection that it accepted.
-
-        That would trip over the closed listener and leave the connection's socket open.
-        """
-        if self._listener is not None:
-            with contextlib.suppress(NotImplementedError):  # Windows
-                asyncio.get_running_loop().remove_reader(self._sock)
-            for _ in range(_ACCEPTING_TURNS):
-                await asyncio.sleep(0)
-            listener, self._listener = self._listener, None
-            listener.close()
-        self._sock.close()
 
     # --- what links tell ----------------------------------------------------------------------------------
 
@@ -191,8 +179,11 @@ class Server:
             more = f" ({held_back} more like it before)" if held_back else ""
             logger.warning("%s%s", one_line(text), more, exc_info=cause)
 
+    def _accept_failed(self, error: OSError) -> None:
+        self._warn("accept", f"A client could not be let in: {error.strerror}. Those that are in go on.")
+
     def _loop_failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        """Log what the loop caught, such as an accept that failed for want of file descriptors; it goes on."""
+        """Log what the loop caught; it goes on."""
         error = context.get("exception")
         cause = error if isinstance(error, BaseException) and not isinstance(error, OSError) else None
         self._warn(f"loop {type(error).__name__}", f"{context.get('message')}: {error!r}", cause)

@@ -7,9 +7,9 @@ travel (see :mod:`ezmsg.protocol.plain`). Nothing is ever coerced: a text where 
 
 import enum
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import is_dataclass
-from functools import partial
+from functools import lru_cache, partial
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin
 from uuid import UUID
@@ -41,6 +41,12 @@ REASON_LENGTH = 1000
 TAG_LENGTH = 80
 """The same for a tag that is not known."""
 
+_CLASSES = 1024
+"""For how many classes the way out or in is remembered; there are far fewer messages."""
+
+_UUIDS = 4096
+"""How many identities are remembered: a peer names the same ones again and again, and making one takes long."""
+
 _STREAMS = (md.StreamMetadata, md.InputStreamMetadata, md.OutputStreamMetadata)
 _TOPICS = (md.TopicMetadata, md.InputTopicMetadata, md.OutputTopicMetadata)
 _RELAYS = (md.RelayMetadata, md.InputRelayMetadata, md.OutputRelayMetadata)
@@ -63,6 +69,7 @@ _UNION_TAGS: dict[type, str] = {
 _BY_TAG: dict[str, type[Any]] = {
     cls.TAG: cls for cls in (*messages.HANDSHAKE, *messages.ENVELOPES, *messages.BODIES, *messages.CHANNELS)
 }
+_BODIES = frozenset(messages.BODIES)
 
 
 def encode(value: object) -> bytes:
@@ -84,15 +91,7 @@ def decode(data: bytes, cls: type[T]) -> T:
 
 def to_wire(value: object) -> Any:
     """Return a value as maps, lists and plain values, with its tag if its class has one."""
-    cls = type(value)
-    tag = getattr(cls, "TAG", None)
-    if tag is not None:
-        return {TAG_KEY: tag, **_converter.unstructure(value, cls)}
-    if cls in _UNION_TAGS:
-        return {TAG_KEY: _UNION_TAGS[cls], **_converter.unstructure(value, cls)}
-    if cls is not PlainArray and (is_dataclass(cls) or attrs.has(cls)):
-        return _converter.unstructure(value, cls)
-    return to_plain(value)
+    return _way_out(type(value))(value)  # type: ignore[arg-type]  # mypy looks at the hash of its instances
 
 
 def from_wire(value: Any, cls: type[T]) -> T:
@@ -101,26 +100,27 @@ def from_wire(value: Any, cls: type[T]) -> T:
     :raises InvalidMessage: if they do not fit; the reason names the path.
     """
     try:
-        return _converter.structure(value, cls)
+        structured: T = _converter.get_structure_hook(cls)(value, cls)
     # Protects this side from whatever the peer's bytes make the converter or a class's validators raise.
     except Exception as error:
-        reasons = cattrs.transform_error(error, format_exception=_reason)
-        reason = "; ".join(reasons[:5])[:REASON_LENGTH]
-        tag = getattr(cls, "TAG", getattr(cls, "__name__", str(cls)))  # a union has neither
-        raise InvalidMessage(tag=tag, reason=reason) from error
+        raise _invalid(cls, error) from error
+    return structured
 
 
-def body_from_wire(value: Any, among: tuple[type[Any], ...] = messages.BODIES) -> Any:
+def body_from_wire(value: Any, among: Collection[type[Any]] = _BODIES) -> Any:
     """Give a map its class by its tag, which must be that of one of the classes in ``among``.
 
     :raises UnknownMessage: if it is not.
     :raises InvalidMessage: if the fields do not fit.
     """
-    tag = value.get(TAG_KEY) if isinstance(value, dict) else None
-    cls = _BY_TAG.get(tag) if isinstance(tag, str) else None
+    tag = value.get(TAG_KEY) if type(value) is dict else None
+    cls = _BY_TAG.get(tag) if type(tag) is str else None
     if cls is None or cls not in among:
         raise UnknownMessage(tag=str(tag)[:TAG_LENGTH])
-    return from_wire(value, cls)
+    try:
+        return _way_in(cls)(value, cls)  # type: ignore[arg-type]
+    except Exception as error:  # see from_wire
+        raise _invalid(cls, error) from error
 
 
 def unpack_map(data: bytes, max_items: int | None = None) -> dict[Any, Any]:
@@ -130,7 +130,7 @@ def unpack_map(data: bytes, max_items: int | None = None) -> dict[Any, Any]:
     :raises MalformedFrame: if it is not a map, or holds a longer one.
     """
     value = _unpacked(data, max_items)
-    if not isinstance(value, dict):
+    if type(value) is not dict:
         raise MalformedFrame(reason=f"its body is a {type(value).__name__} and not a map")
     return value
 
@@ -140,6 +140,30 @@ def _unpacked(data: bytes, max_items: int | None = None) -> Any:
         return unpack(data, max_items)
     except ValueError as error:
         raise MalformedFrame(reason=str(error) or type(error).__name__) from error
+
+
+@lru_cache(maxsize=_CLASSES)
+def _way_out(cls: type) -> Callable[[Any], Any]:
+    """Return what makes the values of a class plain, found once and not for each of them."""
+    tag = getattr(cls, "TAG", None) or _UNION_TAGS.get(cls)
+    if cls is PlainArray or not (tag or is_dataclass(cls) or attrs.has(cls)):
+        return to_plain
+    unstructure = _converter.get_unstructure_hook(cls)
+    if tag is None:
+        return unstructure
+    return lambda value: {TAG_KEY: tag, **unstructure(value)}
+
+
+@lru_cache(maxsize=_CLASSES)
+def _way_in(cls: type[T]) -> Callable[[dict[Any, Any], type[T]], T]:
+    """Return what makes a message of a map: the hook of its class without the guard, as a map is sure already."""
+    return _converter.gen_structure_attrs_fromdict(cls)
+
+
+def _invalid(cls: type, error: Exception) -> InvalidMessage:
+    reasons = cattrs.transform_error(error, format_exception=_reason)
+    tag = getattr(cls, "TAG", getattr(cls, "__name__", str(cls)))  # a union has neither
+    return InvalidMessage(tag=tag, reason="; ".join(reasons[:5])[:REASON_LENGTH])
 
 
 def _reason(error: BaseException, _type: Any) -> str:
@@ -181,8 +205,13 @@ def _float(value: Any, _: Any) -> float:
 
 def _uuid(value: Any, _: Any) -> UUID:
     if type(value) is bytes and len(value) == 16:
-        return UUID(bytes=value)
+        return _uuid_of(value)
     raise TypeError("expected a UUID of 16 bytes")
+
+
+@lru_cache(maxsize=_UUIDS)
+def _uuid_of(value: bytes) -> UUID:
+    return UUID(bytes=value)
 
 
 def _enum(value: Any, cls: type[enum.Enum]) -> enum.Enum:

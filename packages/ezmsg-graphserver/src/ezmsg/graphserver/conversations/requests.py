@@ -15,13 +15,15 @@ from ezmsg.protocol.model.process_control import (
     ProcessControlResponse,
 )
 
+_SET_TRACE = ProcessControlOperation.SET_PROFILING_TRACE.value
+
 
 @handles(RouteRequest)
 def route_request(state: GraphState, request: Request, body: RouteRequest) -> list[Effect]:
     """Hand a request to the process that owns its unit, and its response back."""
     deadline = request.deadline(body.TAG, body.timeout_s)
-    client_id = state.peers[request.peer].client_id
-    inner = ProcessControlRequest(f"{client_id}/{request.id}", body.unit_address, body.operation, body.payload)
+    peer = state.peers[request.peer]
+    inner = ProcessControlRequest(f"{peer.id_text}/{request.id}", body.unit_address, body.operation, body.payload)
     process = state.processes.owner_of(body.unit_address)
     if process is None:
         error = f"No process owns the unit {body.unit_address!r}. See in a snapshot which units there are."
@@ -31,10 +33,10 @@ def route_request(state: GraphState, request: Request, body: RouteRequest) -> li
         (outcome,) = outcomes
         return [request.reply(Responded(response_of(handle, outcome.answer)))]
 
-    if body.operation == ProcessControlOperation.SET_PROFILING_TRACE.value:
+    if body.operation == _SET_TRACE:
         # Before it is answered: if who asks is gone by then, the process must still hear of it.
-        state.profiles.traced(_origin(state, request, client_id, body.session_id), process.id)
-    handle = HandleRequest(process.id, inner, body.timeout_s, client_id, body.session_id)
+        state.profiles.traced(_origin(state, request, peer.client_id, body.session_id), process.id)
+    handle = HandleRequest(process.id, inner, body.timeout_s, peer.client_id, body.session_id)
     question = Question(process.peer, handle, refusable=True)
     return state.operations.route(request.peer, request.id, question, finish, deadline)
 
@@ -50,10 +52,11 @@ def _origin(state: GraphState, request: Request, client_id: UUID, session_id: UU
 def response_of(handle: HandleRequest, answer: Answer) -> ProcessControlResponse:
     """Return the one response that a request of a process ends with, whatever came of it."""
     inner, process_id = handle.request, handle.process_id
+    if isinstance(answer, Responded) and answer.response.request_id == inner.request_id:
+        response = answer.response
+        return response if response.process_id == process_id else replace(response, process_id=process_id)
     unit, process = repr(inner.unit_address), f"process {process_id}"
     match answer:
-        case Responded(response=response) if response.request_id == inner.request_id:
-            return response if response.process_id == process_id else replace(response, process_id=process_id)
         case Silence.TOO_LATE:
             code = ProcessControlErrorCode.TIMEOUT
             error = f"The {process}, which owns the unit {unit}, did not answer within {handle.timeout_s:g} s."

@@ -90,6 +90,8 @@ class Returning:
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which :meth:`expire` is due next, or ``None``."""
+        if not self._claims and not self._away:
+            return None
         firsts = next(iter(self._claims.values()), None), next(iter(self._away.values()), None)
         return min((first.deadline for first in firsts if first is not None), default=None)
 

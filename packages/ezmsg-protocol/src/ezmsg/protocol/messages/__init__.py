@@ -31,4 +31,4 @@ BODIES: tuple[type[Any], ...] = (
     *requests.MESSAGES,
 )
 REQUESTS: tuple[type[Any], ...] = tuple(cls for cls in BODIES if hasattr(cls, "REPLY"))
-STREAMS: tuple[type[Any], ...] = tuple(cls for cls in REQUESTS if hasattr(cls, "ITEMS"))
+STREAMS: frozenset[type[Any]] = frozenset(cls for cls in REQUESTS if hasattr(cls, "ITEMS"))
