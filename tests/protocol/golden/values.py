@@ -415,6 +415,7 @@ LATER_FIELDS: dict[str, Any] = {
     "SubscriberProfileSnapshot+held": dataclasses.replace(SUBSCRIBER_PROFILE, held_now=1, lease_ns_total=5_000),
     "ProfilingTraceSample+within": dataclasses.replace(SAMPLE, label="filter", within="detect"),
     "TraceColumns+within": dataclasses.replace(COLUMNS, within=bytes([1, 0])),
+    "TaskMetadata+source": TaskMetadata("filter", "INPUT", ["OUTPUT"], "/lab/filters.py:88"),
     "ProcessTrace+traced": ProcessTrace(PROCESS, 4711, "lab", 1e9, 12, 0, TraceColumns(), traced=False),
 }
 """Messages with the fields that came to them after their own vector was written."""
