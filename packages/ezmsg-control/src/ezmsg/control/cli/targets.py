@@ -1,15 +1,32 @@
 """What a command line names: an address of the graph in full, or as much of its beginning as is only its own."""
 
+from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 from ezmsg.control.errors import UnknownTarget
+from ezmsg.protocol.model.snapshot import SnapshotProcess
 
 _MOST = 8  # names in a sentence
 
 
-def resolved(target: str, known: Iterable[str], kind: str) -> str:
-    """Return the address that is meant; ``kind`` is what a sentence calls it.
+def resolved_process(target: str, processes: Iterable[SnapshotProcess]) -> str:
+    """Return a unit of the process that is meant, by its number or by a unit that it owns.
+
+    A number that processes on several hosts have means none of them.
+
+    :raises UnknownTarget: if none is meant, or several are.
+    """
+    owners = [process for process in processes if process.units]
+    units = {unit: unit for process in owners for unit in process.units}
+    times = Counter(process.pid for process in owners)
+    numbers = {str(process.pid): process.units[0] for process in owners if times[process.pid] == 1}
+    names = {**numbers, **units}
+    return names[resolved(target, names, "process or unit", "a number or an address")]
+
+
+def resolved(target: str, known: Iterable[str], kind: str, by: str = "an address") -> str:
+    """Return the address that is meant; ``kind`` is what a sentence calls it, ``by`` how it is named.
 
     :raises UnknownTarget: if none is, or several are.
     """
@@ -20,7 +37,7 @@ def resolved(target: str, known: Iterable[str], kind: str) -> str:
     if len(begun) == 1:
         return begun[0]
     near = begun or get_close_matches(target, addresses) or [each for each in addresses if _has(each, target)]
-    raise UnknownTarget(kind=kind, target=target, near=near[:_MOST], known=addresses)
+    raise UnknownTarget(kind=kind, target=target, near=near[:_MOST], known=addresses, by=by)
 
 
 def _has(address: str, target: str) -> bool:
