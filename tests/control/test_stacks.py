@@ -1,4 +1,4 @@
-"""Stacks of a process: the place of every thread and every task, whatever the event loop is busy with, and no more."""
+"""Stacks of a process: the place of each thread and task, whatever the event loop is busy with, and no more."""
 
 import asyncio
 import threading
@@ -114,7 +114,7 @@ async def test_what_a_task_waits_for_is_named(event: asyncio.Event) -> None:
     assert task_of(stacks, "UNIT/SECOND").awaits == "task UNIT:first"
     assert task_of(stacks, "third").awaits == "_GatheringFuture"
     event.set()
-    assert task_of(look(first.get_loop()), "UNIT:first").awaits is None  # it will be run, as what it waits for is there
+    assert task_of(look(first.get_loop()), "UNIT:first").awaits is None  # what it waits for is there
     await asyncio.gather(*tasks)
 
 
@@ -173,7 +173,10 @@ def test_a_task_that_keeps_the_loop_busy_is_seen_in_its_thread(busy: Callable[..
     (thread,) = [thread for thread in stacks.threads if thread.name == "busy"]
     assert (task.thread, task.awaits, thread.daemon) == (thread.ident, None, False)
     assert functions(task.frames)[:2] == [outer.__qualname__, busy.__name__]
-    assert functions(task.frames)[:2] == [each for each in functions(thread.frames) if each in functions(task.frames)][:2]
+    assert [name for name in functions(thread.frames) if name in (outer.__qualname__, busy.__name__)] == [
+        outer.__qualname__,
+        busy.__name__,
+    ]
     (place,) = [frame for frame in task.frames if frame.function == busy.__name__]
     assert place.text in ("while not over.is_set():", "pass", "over.wait(HANG)")
     assert threading.current_thread().name not in [thread.name for thread in stacks.threads]
@@ -217,7 +220,7 @@ def test_tasks_that_cannot_be_listed_are_a_gap(monkeypatch: pytest.MonkeyPatch) 
 def made(name: str, body: str) -> Callable[..., Any]:
     """A function whose source nobody has."""
     names: dict[str, Any] = {}
-    exec(compile(f"def {name}(*arguments):\n    {body}", f"<{'f' * 1_000}>", "exec"), names)  # noqa: S102
+    exec(compile(f"def {name}(*arguments):\n    {body}", f"<{'f' * 1_000}>", "exec"), names)
     function: Callable[..., Any] = names[name]
     return function
 
@@ -225,7 +228,8 @@ def made(name: str, body: str) -> Callable[..., Any]:
 async def test_what_is_too_much_is_counted(event: asyncio.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "THREADS_LIMIT", 3)
     begun, over = threading.Semaphore(0), threading.Event()
-    dive = made("d" * 500, f"return {'d' * 500}(arguments[0] - 1, arguments[1]) if arguments[0] else arguments[1]()")
+    name = "d" * 500
+    dive = made(name, f"return {name}(arguments[0] - 1, arguments[1]) if arguments[0] else arguments[1]()")
 
     def reached() -> None:
         begun.release()
@@ -251,7 +255,7 @@ async def test_what_is_too_much_is_counted(event: asyncio.Event, monkeypatch: py
     *_, deep = stacks.threads
     assert len(deep.frames) == module.FRAMES_LIMIT
     assert deep.frames_left_out >= 60 - module.FRAMES_LIMIT
-    (above,) = {(frame.file, frame.function, frame.text) for frame in deep.frames if frame.function.endswith("d" * 9)}
+    (above,) = {(each.file, each.function, each.text) for each in deep.frames if each.function.endswith("d" * 9)}
     assert above == (f"…{'f' * (module.FILE_LIMIT - 2)}>", f"…{'d' * (module.NAME_LIMIT - 1)}", "")
 
 
@@ -268,9 +272,7 @@ def test_what_is_cut_says_so_and_is_no_longer_than_it_may_be(text: str, limit: i
 
 def test_the_longest_answer_fits_into_a_frame_with_room_to_spare() -> None:
     wide = "\U0001f40d"
-    frame = StackFrame(
-        wide * module.FILE_LIMIT, 2**31, wide * module.NAME_LIMIT, wide * module.TEXT_LIMIT
-    )
+    frame = StackFrame(wide * module.FILE_LIMIT, 2**31, wide * module.NAME_LIMIT, wide * module.TEXT_LIMIT)
     frames = [frame] * module.FRAMES_LIMIT
     name = wide * module.NAME_LIMIT
     tasks = [TaskStack(name, f"task {name}", 2**63, frames, 10_000)] * module.TASKS_LIMIT
@@ -336,6 +338,6 @@ async def test_a_process_of_an_earlier_release_fails_as_for_any_name(
 ) -> None:
     assert process._answers is not None
     del process._answers.operations[ProcessControlOperation.GET_PROCESS_STACKS]
-    with pytest.raises(ProcessRequestFailed, match="Unsupported process control operation: GET_PROCESS_STACKS") as it:
+    with pytest.raises(ProcessRequestFailed, match="control operation: GET_PROCESS_STACKS") as failure:
         await process_stacks(client, "A", HANG)
-    assert it.value.error_code == "HANDLER_NOT_CONFIGURED"
+    assert failure.value.error_code == "HANDLER_NOT_CONFIGURED"

@@ -24,7 +24,6 @@ from ezmsg.graphserver.state.settings import initial_value
 from ezmsg.protocol import model
 from ezmsg.protocol.codec import encode
 
-
 SOURCE = Path(__file__)
 
 

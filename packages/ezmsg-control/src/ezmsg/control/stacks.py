@@ -1,7 +1,7 @@
 """Where this process is at this moment: the stacks of its threads, and of the tasks of one event loop.
 
-They are looked at from a thread beside them, so that it does not matter what the event loop is busy with. Nothing is
-stopped for it: while one stack is read another one moves on, and a task may be seen a step later than its thread. No
+They are looked at from a thread beside them, so that it does not matter what the event loop is busy with. Nothing
+is stopped for it: while one stack is read another one moves on, and a task may be seen a step after its thread. No
 frame is kept for longer than it is read, as with it the messages in its variables would stay alive.
 """
 
@@ -128,8 +128,8 @@ def _place(frame: FrameType) -> _Place:
 def _tasks(loop: asyncio.AbstractEventLoop) -> tuple[list[asyncio.Task[Any]], list[str]]:
     """Return the tasks of a loop that runs in another thread, and what to say if that is not possible.
 
-    Before Python 3.14 the tasks are in a set that other threads change meanwhile. What is read of it is never wrong,
-    but reading may fail, and :func:`asyncio.all_tasks` itself then begins anew, a thousand times.
+    Before Python 3.14 the tasks are in a set that other threads change meanwhile. What is read of it is right, but
+    reading may fail, and :func:`asyncio.all_tasks` itself then begins anew, a thousand times.
     """
     try:
         return list(asyncio.all_tasks(loop)), []

@@ -118,10 +118,11 @@ def show_stacks(
     try:
         stacks = ask(ask_it, find_running(address), timeout)
     except ProcessRequestFailed as error:
-        if error.error_code != ProcessControlErrorCode.HANDLER_NOT_CONFIGURED.value:
+        codes = (ProcessControlErrorCode.HANDLER_NOT_CONFIGURED, ProcessControlErrorCode.UNSUPPORTED_OPERATION)
+        if error.error_code not in [code.value for code in codes]:
             raise
-        known_from = "it is of a release of ezmsg that does not know how to. Start it again with a newer one"
-        print(f"ezmsg: The process of {target} does not tell its stacks: {known_from}.", file=sys.stderr)
+        older = "it is of a release of ezmsg that does not know how to. Start it again with a newer one"
+        print(f"ezmsg: The process of {target} does not tell its stacks: {older}.", file=sys.stderr)
         return 4
     if json:
         print(json_text.dumps({"$schema": "ezmsg.process.stacks/1", **to_json_form(stacks)}))

@@ -20,7 +20,7 @@ def resolved_process(target: str, processes: Iterable[SnapshotProcess]) -> str:
     owners = [process for process in processes if process.units]
     units = {unit: unit for process in owners for unit in process.units}
     times = Counter(process.pid for process in owners)
-    numbers = {str(process.pid): process.units[0] for process in owners if times[process.pid] == 1}
+    numbers = {str(pid): process.units[0] for process in owners if (pid := process.pid) and times[pid] == 1}
     names = {**numbers, **units}
     return names[resolved(target, names, "process or unit", "a number or an address")]
 

@@ -33,8 +33,8 @@ class ThreadStack:
 class TaskStack:
     """A task of asyncio, from the coroutine that it was made of to what that waits for.
 
-    ``awaits`` names that in the end, ``thread`` is the identifier of the thread that runs the task at this moment. A
-    task that has neither will be run as soon as its event loop comes to it.
+    ``awaits`` names that in the end, ``thread`` is the identifier of the thread that runs the task at this moment.
+    A task that has neither will be run as soon as its event loop comes to it.
     """
 
     name: str
