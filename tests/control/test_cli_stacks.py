@@ -103,11 +103,12 @@ def test_which_process_is_meant() -> None:
     def of(pid: int | None, host: str, *units: str) -> SnapshotProcess:
         return SnapshotProcess(UUID(int=0), pid, host, list(units))
 
-    processes = [of(41, "a", "X", "41"), of(4121, "a", "A/B", "A/C"), of(7, "a", "D"), of(7, "b", "E"), of(9, "a")]
+    processes = [of(41, "a", "X"), of(4121, "a", "A/B", "A/C"), of(7, "a", "D"), of(7, "b", "E"), of(9, "a")]
     processes.append(of(None, "c", "F"))
-    named = {"4121": "A/B", "412": "A/B", "A/C": "A/C", "D": "D"}
+    named = {"41": "X", "4121": "A/B", "A/C": "A/C", "D": "D"}
     assert {target: resolved_process(target, processes) for target in named} == named
-    assert resolved_process("41", processes) == "41"  # a unit's address, even if it is no good one
-    for target in ("4", "7", "9", "A", "None"):
+    for target in ("4", "412", "9", "A", "None"):
         with pytest.raises(UnknownTarget):
             resolved_process(target, processes)
+    with pytest.raises(UnknownTarget, match=r"No single process has a number that is '7'.*these meant: D, E\?"):
+        resolved_process("7", processes)

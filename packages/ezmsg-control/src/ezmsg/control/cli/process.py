@@ -90,7 +90,7 @@ def ping_one(
 @process.command(name="stacks")
 def show_stacks(
     target: Annotated[
-        str, Parameter(help="A process's number, or a unit that it owns; as much of it as only that has.")
+        str, Parameter(help="A process's number, or a unit of it, or a beginning that only that has.")
     ],
     /,
     *,

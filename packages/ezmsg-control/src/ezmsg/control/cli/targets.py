@@ -1,6 +1,5 @@
 """What a command line names: an address of the graph in full, or as much of its beginning as is only its own."""
 
-from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -11,18 +10,18 @@ _MOST = 8  # names in a sentence
 
 
 def resolved_process(target: str, processes: Iterable[SnapshotProcess]) -> str:
-    """Return a unit of the process that is meant, by its number or by a unit that it owns.
+    """Return a unit of the process that is meant, by its number, which is never abbreviated, or by a unit.
 
-    A number that processes on several hosts have means none of them.
-
-    :raises UnknownTarget: if none is meant, or several are.
+    :raises UnknownTarget: if none is meant, or several are, as processes of two hosts may have one number.
     """
     owners = [process for process in processes if process.units]
-    units = {unit: unit for process in owners for unit in process.units}
-    times = Counter(process.pid for process in owners)
-    numbers = {str(pid): process.units[0] for process in owners if (pid := process.pid) and times[pid] == 1}
-    names = {**numbers, **units}
-    return names[resolved(target, names, "process or unit", "a number or an address")]
+    numbered = [each.units[0] for each in owners if each.pid is not None and str(each.pid) == target]
+    if len(numbered) == 1:
+        return numbered[0]
+    if numbered:
+        raise UnknownTarget(kind="single process", target=target, near=numbered, by="a number")
+    units = [unit for process in owners for unit in process.units]
+    return resolved(target, units, "process or unit", "a number or an address")
 
 
 def resolved(target: str, known: Iterable[str], kind: str, by: str = "an address") -> str:
