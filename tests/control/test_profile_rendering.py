@@ -42,14 +42,18 @@ def test_blame() -> None:
         Process("log", pid=4121).hears("D/LOG/IN", ["D/GEN/OUT"]),
     ]
     spans = [sample(USER, endpoint("D/DECODE/IN"), n, n * MS // 10, n, label="on_message") for n in range(1, 113)]
-    found = blame(began(*processes), ended(*processes), "D/GEN/OUT", [batch(2, *spans)])
+    traced = [batch(2, *spans)]
+    sources = {("D/DECODE/IN", "on_message"): r"C:\lab\decoder.py:88", ("D/LOG/IN", "on_message"): "/lab/log.py:1"}
+    found = blame(began(*processes), ended(*processes), "D/GEN/OUT", traced, sources)
+    (task,) = found.culprits[0].tasks
+    assert task.source == r"C:\lab\decoder.py:88"
+    in_user_code = "busy 60.0 %   user code p50 5.6 ms  p99 11.1 ms"
     assert list(blame_lines(found)) == [
         "D/GEN/OUT waited 412 ms of the last 10.0 s (4.1 %), with 32 buffers",
-        "  98.1 %  D/DECODE/IN   pid 4188   busy 60.0 %   user code p50 5.6 ms  p99 11.1 ms   on_message",
+        f"  98.1 %  D/DECODE/IN   pid 4188   {in_user_code}   on_message  decoder.py:88",
         "   1.5 %  D/LOG/IN      pid 4121   busy 0.0 %",
         "   0.5 %  nobody can be named",
-        "Next: ezmsg profile trace -o trace.pftrace   shows every message on its way",
-        "      more buffers hide bursts up to 11.1 ms: num_buffers 32 -> 44",
+        "Next: ezmsg process stacks 4188      more buffers hide bursts up to 11.1 ms: num_buffers 32 -> 44",
     ]
 
 
@@ -70,9 +74,10 @@ def test_a_chain_says_through_whom_and_hosts_are_named_if_there_are_several() ->
     before, after = began(*processes), ended(*processes)
     for each in (before, after):
         each[2].host = "far"
-    _, first, second, *_ = blame_lines(blame(before, after, "A/OUT"))
+    _, first, second, last = blame_lines(blame(before, after, "A/OUT"))
     assert first == "  50.0 %  B/IN   pid 2 on lab   busy 10.0 %"
     assert second == "  50.0 %  C/IN   pid 3 on far   busy 95.0 %   through B/IN"
+    assert last == "Next: ezmsg process stacks 2"
 
 
 def test_profiles() -> None:

@@ -52,4 +52,6 @@ MODEL = [name for name in EXPECTED if name not in {cls.TAG for cls in ALL} | {cl
 
 @pytest.mark.parametrize("name", MODEL)
 def test_a_models_vector_decodes_as_its_class(name: str) -> None:
-    assert decode(vector(name), type(EXPECTED[name])) == EXPECTED[name]
+    decoded = decode(vector(name), type(EXPECTED[name]))
+    assert decoded == EXPECTED[name]
+    assert repr(decoded) == repr(EXPECTED[name])  # it has also the fields without which it is compared

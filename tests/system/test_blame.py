@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,13 +107,24 @@ async def running(
         await connection.close()
 
 
-async def test_the_slow_unit_is_named_with_its_process_and_task(start: Callable[..., Any], server: Any) -> None:
+def source_of(function: str, folder: Path) -> str:
+    """Where the program that runs defines a function of a unit: at its decorator."""
+    file = folder / "program_0.py"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    (number,) = [number for number, line in enumerate(lines) if f" def {function}(" in line]
+    return f"{file}:{number}"  # the line before, counted from 1
+
+
+async def test_the_slow_unit_is_named_with_its_process_and_task(
+    start: Callable[..., Any], server: Any, tmp_path: Path
+) -> None:
     async with running(start, server, BESIDE) as (connection, pids):
         found = await measure_blame(connection, "SOURCE/OUTPUT", window_s=WINDOW_S)
         worst = found.culprits[0]
         assert (worst.topic, worst.pid) == ("SLOW/INPUT", pids["SLOW"]), found
         assert worst.share >= 0.9, found
         assert worst.tasks[0].name == "dawdle"
+        assert worst.tasks[0].source == source_of("dawdle", tmp_path)
         assert worst.tasks[0].waited_ns >= 0.9 * found.waited_ns, found
         assert (worst.tasks[0].p50_ns or 0) >= 100_000_000
         assert found.share > 0.5
@@ -134,18 +146,21 @@ def all_of_it(found: Blame) -> bool:
     return sum(each.waited_ns for each in found.culprits) + found.unattributed_ns == found.waited_ns
 
 
-async def test_the_command_says_it(start: Callable[..., Any], server: Any) -> None:
+async def test_the_command_says_it(start: Callable[..., Any], server: Any, tmp_path: Path) -> None:
     async with running(start, server, BESIDE) as (_, pids):
         said = await asyncio.to_thread(ezmsg, server, "blame", "SOURCE/OUTPUT", "--window", "2")
-        first, second, *_ = said.stdout.splitlines()
+        first, second, *_, last = said.stdout.splitlines()
         assert first.startswith("SOURCE/OUTPUT waited "), said
         assert first.endswith(" %), with 32 buffers")
         assert re.search(rf"SLOW/INPUT +pid {pids['SLOW']}   busy ", second)
-        assert second.split()[-1] == "dawdle"
+        source = source_of("dawdle", tmp_path)
+        assert second.endswith(f"   dawdle  {Path(source).name}")
+        assert last.startswith(f"Next: ezmsg process stacks {pids['SLOW']}")
         said = await asyncio.to_thread(ezmsg, server, "blame", "SOURCE/OUTPUT", "--window", "1", "--json")
         told = json.loads(said.stdout)
         assert told["$schema"] == "ezmsg.blame/1"
         assert told["culprits"][0]["topic"] == "SLOW/INPUT"
+        assert told["culprits"][0]["tasks"][0]["source"] == source
         said = await asyncio.to_thread(ezmsg, server, "blame", "NOWHERE")
         assert said.returncode == 4
         assert said.stderr.startswith("ezmsg: EZ-4302  No process that answers has a publisher on 'NOWHERE'. Those")

@@ -2,6 +2,8 @@
 
 import pickle
 from dataclasses import field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from ezmsg.control.settingsmeta import settings_schema_from_type
 from ezmsg.core.graph.collection import Collection
 from ezmsg.core.graph.crawl import resolve_graph
-from ezmsg.core.graph.decorators import main, publisher, subscriber, task, thread
+from ezmsg.core.graph.decorators import main, publisher, subscriber, task, thread, timeit
 from ezmsg.core.graph.initial_settings import settings_value
 from ezmsg.core.graph.metadata import component_metadata, graph_metadata
 from ezmsg.core.graph.relays import InputRelay, OutputRelay, Relay
@@ -21,6 +23,8 @@ from ezmsg.core.graph.unit import Unit
 from ezmsg.graphserver.state.settings import initial_value
 from ezmsg.protocol import model
 from ezmsg.protocol.codec import encode
+
+SOURCE = Path(__file__)
 
 
 class Level(Settings):
@@ -108,6 +112,32 @@ def test_a_unit(described: model.GraphMetadata) -> None:
         threads=[],
         initial_structured={"level": 5},
     )
+
+
+class Wrapped(Unit):
+    IN = InputStream(int)
+
+    @timeit
+    @subscriber(IN)
+    async def measured(self, message: int) -> None: ...
+
+    async def plain(self, message: int) -> None: ...
+
+    bound = subscriber(IN)(partial(plain))
+    made = subscriber(IN)(eval("lambda self, message: None"))
+
+
+def test_where_tasks_are_defined(described: model.GraphMetadata) -> None:
+    def line_of(words: str) -> int:
+        return SOURCE.read_text(encoding="utf-8").splitlines().index(f"    {words}") + 1
+
+    forward, watch = described.components["R/B/WORKER"].tasks  # type: ignore[union-attr]
+    assert forward.source == f"{SOURCE}:{line_of('async def forward(self, message: list[int]) -> Any:') - 2}"
+    assert watch.source == f"{SOURCE}:{line_of('async def watch(self) -> None: ...') - 1}"
+    (unit,) = graph_metadata(resolve_graph({"U": Wrapped()})).components.values()
+    sources = {task.name: task.source for task in unit.tasks}  # type: ignore[union-attr]
+    below_its_wrapper = f"{SOURCE}:{line_of('@timeit')}"
+    assert sources == {"measured": below_its_wrapper, "made": "<string>:1", "bound": None}
 
 
 def bridge(name: str) -> dict[str, Any]:

@@ -81,6 +81,7 @@ from ezmsg.protocol.model import (
     ProcessProfilingTraceBatch,
     ProcessRegistration,
     ProcessSettingsUpdate,
+    ProcessStacks,
     ProcessStats,
     ProcessTrace,
     ProfileChannelType,
@@ -98,9 +99,12 @@ from ezmsg.protocol.model import (
     SettingsSnapshotValue,
     SnapshotProcess,
     SnapshotSession,
+    StackFrame,
     StreamMetadata,
     SubscriberProfileSnapshot,
     TaskMetadata,
+    TaskStack,
+    ThreadStack,
     TopicMetadata,
     TopologyChangedEvent,
     TopologyEventType,
@@ -198,6 +202,20 @@ SETTINGS_CHANGED = SettingsChangedEvent(
     3, SettingsEventType.SETTINGS_UPDATED, "SYSTEM/FILTER", TIME, str(SESSION), PROCESS, SETTINGS
 )
 REQUEST = ProcessControlRequest("r1", "SYSTEM/FILTER", ProcessControlOperation.UPDATE_SETTING_FIELD, b"payload")
+STACK_FRAME = StackFrame("/lab/filters.py", 88, "Filter.work", "time.sleep(1)")
+THREAD_STACK = ThreadStack("MainThread", 140_000_000_000_000, False, [STACK_FRAME], 2)
+TASK_STACK = TaskStack("SYSTEM/FILTER/INPUT", None, 140_000_000_000_000, [STACK_FRAME, STACK_FRAME], 1)
+STACKS = ProcessStacks(
+    PROCESS,
+    4711,
+    "lab",
+    TIME,
+    [TASK_STACK, TaskStack("SYSTEM/FILTER:watch", "Future")],
+    [THREAD_STACK, ThreadStack("", 1, None)],
+    3,
+    4,
+    ["Tasks came and went."],
+)
 RESPONSE = ProcessControlResponse("r1", False, None, "too slow", ProcessControlErrorCode.TIMEOUT, PROCESS)
 CONTACT = endpoints.Contact(EXCHANGE, "\x00ezmsg-link", "10.0.0.1", 25980)
 EDGE_CONNECT = envelopes.Body(to_wire(sessions.Connect("A", "B", SESSION)))
@@ -346,6 +364,10 @@ MODEL: tuple[Any, ...] = (
     SettingsFieldUpdateRequest("filters[2].cutoff", (1, 2.5)),
     ProcessPing(PROCESS, 4711, "lab", TIME),
     ProcessStats(PROCESS, 4711, "lab", ["SYSTEM/FILTER"], TIME),
+    STACKS,
+    THREAD_STACK,
+    TASK_STACK,
+    STACK_FRAME,
     TOTALS,
     CHANNEL_PROFILE,
     PUBLISHER_PROFILE,
@@ -415,6 +437,10 @@ LATER_FIELDS: dict[str, Any] = {
     "SubscriberProfileSnapshot+held": dataclasses.replace(SUBSCRIBER_PROFILE, held_now=1, lease_ns_total=5_000),
     "ProfilingTraceSample+within": dataclasses.replace(SAMPLE, label="filter", within="detect"),
     "TraceColumns+within": dataclasses.replace(COLUMNS, within=bytes([1, 0])),
+    "TaskMetadata+source": TaskMetadata("filter", "INPUT", ["OUTPUT"], "/lab/filters.py:88"),
+    "ProcessControlRequest+stacks": ProcessControlRequest(
+        "r2", "SYSTEM/FILTER", ProcessControlOperation.GET_PROCESS_STACKS
+    ),
     "ProcessTrace+traced": ProcessTrace(PROCESS, 4711, "lab", 1e9, 12, 0, TraceColumns(), traced=False),
 }
 """Messages with the fields that came to them after their own vector was written."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         profiling_trace,
         set_profiling_trace,
     )
-    from ezmsg.control.requests import ping, process_stats, route_request
+    from ezmsg.control.requests import ping, process_stacks, process_stats, route_request
     from ezmsg.control.service import GraphService
     from ezmsg.control.session import Session
     from ezmsg.control.settings import (
@@ -51,6 +51,7 @@ __all__ = [
     "follow_topology",
     "follow_traces",
     "ping",
+    "process_stacks",
     "process_stats",
     "profiling_snapshot",
     "profiling_snapshot_all",
@@ -86,6 +87,7 @@ _MODULES = {
     "follow_topology": "watching",
     "follow_traces": "trace_stream",
     "ping": "requests",
+    "process_stacks": "requests",
     "process_stats": "requests",
     "profiling_snapshot": "profiling",
     "profiling_snapshot_all": "profiling",

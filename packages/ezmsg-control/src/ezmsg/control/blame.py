@@ -18,7 +18,9 @@ from ezmsg.control.operations import take_snapshot
 from ezmsg.control.profiling import profiling_snapshot, units_of_processes
 from ezmsg.control.requests import DEFAULT_TIMEOUT_S
 from ezmsg.control.tracing import Tracing
+from ezmsg.protocol.model.metadata import UnitMetadata
 from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot, ProfilingTraceControl
+from ezmsg.protocol.model.snapshot import GraphSnapshot
 
 __all__ = ["Blame", "Culprit", "TaskBlame", "blame", "measure_blame"]
 
@@ -41,7 +43,8 @@ async def measure_blame(
     :raises NobodyPublishes: if the topic has no publisher in a process that answers.
     """
     checked_window("A wait", window_s)
-    units = units_of_processes(await take_snapshot(connection))
+    graph = await take_snapshot(connection)
+    units = units_of_processes(graph)
     there, failures = await _snapshots(connection, units, timeout)
     with_publishers = concerned(there, topic)
     if not with_publishers:
@@ -57,9 +60,23 @@ async def measure_blame(
         after, _ = await _snapshots(connection, units, timeout)
         await tracing.collect()
     failures |= tracing.failures
-    found = blame(before, after, topic, tracing.batches)
+    found = blame(before, after, topic, tracing.batches, task_sources(graph))
     gaps = [f"Process {process_id}: {reason}" for process_id, reason in sorted(failures.items())]
     return evolve(found, gaps=[*found.gaps, *gaps])
+
+
+def task_sources(graph: GraphSnapshot) -> dict[tuple[str, str], str]:
+    """Return where the functions of units are defined, by the topic that each subscribes to and its name."""
+    described = (session.metadata for session in graph.sessions.values())
+    return {
+        (task.subscribes, task.name): task.source
+        for metadata in described
+        if metadata is not None
+        for component in metadata.components.values()
+        if isinstance(component, UnitMetadata)
+        for task in component.tasks
+        if task.subscribes is not None and task.source is not None
+    }
 
 
 def checked_window(what: str, seconds: float) -> float:

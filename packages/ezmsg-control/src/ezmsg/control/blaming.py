@@ -8,7 +8,7 @@ far down. All shares are whole nanoseconds and add up to the wait.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from uuid import UUID
 
 from attrs import define, field, frozen
@@ -27,7 +27,10 @@ _UNSEEN_PART = 10
 
 @frozen
 class TaskBlame:
-    """A unit's function, and its part in what its subscriber is blamed for. Percentiles are of traced calls."""
+    """A unit's function, and its part in what its subscriber is blamed for. Percentiles are of traced calls.
+
+    ``source`` is where it is defined, as ``"<file>:<line>"`` on the machine of its program, if that is known.
+    """
 
     name: str
     waited_ns: int
@@ -35,6 +38,7 @@ class TaskBlame:
     spent_ns: int
     p50_ns: int | None = None
     p99_ns: int | None = None
+    source: str | None = None
 
 
 @frozen
@@ -81,10 +85,12 @@ def blame(
     after: Sequence[ProcessProfilingSnapshot],
     topic: str,
     traces: Iterable[ProcessProfilingTraceBatch] = (),
+    sources: Mapping[tuple[str, str], str] | None = None,
 ) -> Blame:
     """Say for whom the publishers of a topic waited between two snapshots of all processes.
 
     :param traces: what was traced in between, for percentiles of the tasks' times.
+    :param sources: where functions are defined, by the topic that they subscribe to and their name.
     :raises NobodyPublishes: if the topic has no publisher.
     """
     known = {publisher.topic for each in (*before, *after) for publisher in each.publishers.values()}
@@ -94,7 +100,7 @@ def blame(
     traced = list(traces)
     publishers = [publisher for publisher in grown.publishers if publisher.topic == topic]
     waited_ns = sum(publisher.waited_ns for publisher in publishers)
-    ledger = _Ledger(grown, waited_ns)
+    ledger = _Ledger(grown, waited_ns, sources or {})
     for publisher in publishers:
         ledger.spread(publisher, publisher.waited_ns, ())
     watched_ns = sum(publisher.place.window_ns for publisher in publishers)
@@ -119,6 +125,7 @@ class _Ledger:
 
     grown: Growth
     waited_ns: int
+    sources: Mapping[tuple[str, str], str]
     unattributed_ns: int = 0
     gaps: set[str] = field(factory=set)
     _given: dict[tuple[str, tuple[str, ...]], int] = field(factory=dict)
@@ -146,7 +153,7 @@ class _Ledger:
                 waited_ns=given_ns,
                 share=given_ns / self.waited_ns,
                 busy_share=subscriber.busy_ns / subscriber.place.window_ns,
-                tasks=_tasks(subscriber, given_ns, percentiles),
+                tasks=_tasks(subscriber, given_ns, percentiles, self.sources),
                 through=list(through),
             )
 
@@ -257,7 +264,12 @@ def _losses(traces: Iterable[ProcessProfilingTraceBatch]) -> list[str]:
     ]
 
 
-def _tasks(subscriber: SubscriberGrowth, given_ns: int, percentiles: _Percentiles) -> list[TaskBlame]:
+def _tasks(
+    subscriber: SubscriberGrowth,
+    given_ns: int,
+    percentiles: _Percentiles,
+    sources: Mapping[tuple[str, str], str],
+) -> list[TaskBlame]:
     parts = apportion(given_ns, [task.spent_ns for task in subscriber.tasks.values()]) if subscriber.tasks else []
     tasks = [
         TaskBlame(
@@ -267,6 +279,7 @@ def _tasks(subscriber: SubscriberGrowth, given_ns: int, percentiles: _Percentile
             spent_ns=task.spent_ns,
             p50_ns=percentiles.at(subscriber.endpoint_id, name, 50),
             p99_ns=percentiles.at(subscriber.endpoint_id, name, 99),
+            source=sources.get((subscriber.topic, name)),
         )
         for (name, task), part_ns in zip(subscriber.tasks.items(), parts, strict=True)
     ]

@@ -134,7 +134,7 @@ class NoSettingsInput(ControlError, RuntimeError):
 class UnknownTarget(ControlError, LookupError):
     """What was named on a command line is nothing, or several things.
 
-    ``near`` are those that may be meant, ``known`` all there are.
+    ``near`` are those that may be meant, ``known`` all there are; ``by`` is how it can be named.
     """
 
     code: ClassVar[str] = "EZ-4008"
@@ -142,12 +142,13 @@ class UnknownTarget(ControlError, LookupError):
     target: str
     near: list[str]
     known: list[str] = field(factory=list)
+    by: str = "an address"
 
     def sentence(self) -> str:
         if self.near and all(each.startswith(self.target) for each in self.near):
             several = f"{self.target!r} begins several: {', '.join(self.near)}."
             return f"{several} Write more of the one that is meant."
-        nothing = f"No {self.kind} has an address that is {self.target!r} or begins so."
+        nothing = f"No {self.kind} has {self.by} that is {self.target!r} or begins so."
         if self.near:
             return f"{nothing} Is one of these meant: {', '.join(self.near)}?"
         if not self.known:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from ezmsg.control.in_thread import in_thread
 from ezmsg.control.payloads import encode_payload
+from ezmsg.control.stacks import look_at_stacks
 from ezmsg.control.vitals import LatenessProbe, cpu_s, memory_bytes, uptime_s
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.model.process_control import (
@@ -51,7 +52,7 @@ class ProcessAnswers:
     """The operations of one process, and its user's handler.
 
     :param owned_units: returns the units that the process owns.
-    :param units_loop: the event loop whose lateness is told, on which the units run.
+    :param units_loop: the event loop whose lateness and tasks are told, on which the units run.
     """
 
     def __init__(
@@ -64,10 +65,13 @@ class ProcessAnswers:
         self.handler: RequestHandler | None = None
         self.operations: dict[ProcessControlOperation | str, Operation] = {
             ProcessControlOperation.GET_PROCESS_STATS: self._stats,
+            ProcessControlOperation.GET_PROCESS_STACKS: self._stacks,
         }
         self._process_id = process_id
         self._owned_units = owned_units
+        self._units_loop = units_loop
         self._probe = LatenessProbe(units_loop)
+        self._looking = asyncio.Lock()
         self._slots = asyncio.Semaphore(limit)
 
     def respond_at_once(self, request: ProcessControlRequest) -> ProcessControlResponse | None:
@@ -169,6 +173,12 @@ class ProcessAnswers:
                 uptime_s=uptime_s(),
             )
         )
+
+    async def _stacks(self, _: ProcessControlRequest, __: UUID | None) -> bytes:
+        asking = asyncio.current_task()
+        async with self._looking:  # one at a time is enough for all who may ask
+            look = partial(look_at_stacks, self._process_id, self._owned_units(), self._units_loop, asking)
+            return encode_payload(await in_thread(look))
 
 
 async def _awaited(result: Any) -> object:

@@ -15,6 +15,7 @@ from ezmsg.protocol.model.process_control import (
     ProcessPing,
     ProcessStats,
 )
+from ezmsg.protocol.model.stacks import ProcessStacks
 
 DEFAULT_TIMEOUT_S = 2.0
 """Seconds that a process gets to answer, unless told otherwise."""
@@ -72,6 +73,21 @@ async def process_stats(
     operation = ProcessControlOperation.GET_PROCESS_STATS
     response = await route_request(connection, unit_address, operation, timeout=timeout)
     return decode_response(response, ProcessStats)
+
+
+async def process_stacks(
+    connection: ControlConnection, unit_address: str, timeout: float = DEFAULT_TIMEOUT_S
+) -> ProcessStacks:
+    """Ask the process that owns a unit where its threads and its tasks are.
+
+    It answers also while the unit blocks its event loop, if the unit's process has a thread for such answers: those
+    of ``run()`` have one.
+
+    :raises ProcessRequestFailed: if it does not answer in time, or is of a release that does not know this.
+    """
+    operation = ProcessControlOperation.GET_PROCESS_STACKS
+    response = await route_request(connection, unit_address, operation, timeout=timeout)
+    return decode_response(response, ProcessStacks)
 
 
 def checked_timeout(operation: str, timeout: float | None) -> float:

@@ -48,6 +48,7 @@ from ezmsg.protocol.model.profiling import (
 )
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsSnapshotValue
 from ezmsg.protocol.model.snapshot import GraphSnapshot
+from ezmsg.protocol.model.stacks import ProcessStacks
 from ezmsg.protocol.model.topology import TopologyChangedEvent
 
 if TYPE_CHECKING:
@@ -230,6 +231,16 @@ class GraphContext:
         :raises SessionRequired: outside ``async with``.
         """
         return await requests.process_stats(self._joined("process_stats"), unit_address, timeout)
+
+    async def process_stacks(
+        self, unit_address: str, *, timeout: float = requests.DEFAULT_TIMEOUT_S
+    ) -> ProcessStacks:
+        """Ask the process that owns a unit where its threads and its tasks are at this moment.
+
+        :raises ProcessRequestFailed: if it does not answer in time, or is of a release that does not know this.
+        :raises SessionRequired: outside ``async with``.
+        """
+        return await requests.process_stacks(self._joined("process_stacks"), unit_address, timeout)
 
     # --- profiles of processes ----------------------------------------------------------------------------
 

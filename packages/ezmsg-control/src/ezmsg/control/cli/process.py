@@ -10,6 +10,7 @@ from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 if TYPE_CHECKING:
     from ezmsg.control.client import ControlConnection
     from ezmsg.protocol.model.process_control import ProcessPing
+    from ezmsg.protocol.model.stacks import ProcessStacks
 
 process = App(
     name="process",
@@ -83,4 +84,51 @@ def ping_one(
         print(json_text.dumps({"$schema": "ezmsg.process.ping/1", **form}))
         return 0
     print(f"{name}   pid {answer.pid} on {answer.host}   answered in {1000 * took_s:.1f} ms")
+    return 0
+
+
+@process.command(name="stacks")
+def show_stacks(
+    target: Annotated[
+        str, Parameter(help="A process's number, or a unit of it, or a beginning that only that has.")
+    ],
+    /,
+    *,
+    address: AddressOption = None,
+    json: JsonOption = False,
+    timeout: TimeoutOption = 2.0,
+) -> int:
+    """Show where a process is: the stacks of its units' tasks and of all its threads, also while a unit blocks."""
+    import json as json_text
+
+    from ezmsg.control.cli.asking import ask
+    from ezmsg.control.cli.targets import resolved_process
+    from ezmsg.control.discovery import find_running
+    from ezmsg.control.errors import ProcessRequestFailed
+    from ezmsg.control.exporting.json_form import to_json_form
+    from ezmsg.control.operations import take_snapshot
+    from ezmsg.control.rendering.stacks import stack_lines
+    from ezmsg.control.requests import process_stacks
+    from ezmsg.protocol.model.process_control import ProcessControlErrorCode
+
+    async def ask_it(connection: "ControlConnection", timeout: float) -> "ProcessStacks":
+        unit = resolved_process(target, (await take_snapshot(connection, timeout)).processes.values())
+        return await process_stacks(connection, unit, timeout)
+
+    try:
+        stacks = ask(ask_it, find_running(address), timeout)
+    except ProcessRequestFailed as error:
+        codes = (ProcessControlErrorCode.HANDLER_NOT_CONFIGURED, ProcessControlErrorCode.UNSUPPORTED_OPERATION)
+        if error.error_code not in [code.value for code in codes]:
+            raise
+        older = "it is of a release of ezmsg that does not know how to. Start it again with a newer one"
+        print(f"ezmsg: The process of {target} does not tell its stacks: {older}.", file=sys.stderr)
+        return 4
+    if json:
+        print(json_text.dumps({"$schema": "ezmsg.process.stacks/1", **to_json_form(stacks)}))
+    else:
+        for line in stack_lines(stacks):
+            print(line)
+    for gap in stacks.gaps:
+        print(f"! {gap}", file=sys.stderr)
     return 0

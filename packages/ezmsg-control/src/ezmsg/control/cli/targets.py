@@ -4,12 +4,28 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from ezmsg.control.errors import UnknownTarget
+from ezmsg.protocol.model.snapshot import SnapshotProcess
 
 _MOST = 8  # names in a sentence
 
 
-def resolved(target: str, known: Iterable[str], kind: str) -> str:
-    """Return the address that is meant; ``kind`` is what a sentence calls it.
+def resolved_process(target: str, processes: Iterable[SnapshotProcess]) -> str:
+    """Return a unit of the process that is meant, by its number, which is never abbreviated, or by a unit.
+
+    :raises UnknownTarget: if none is meant, or several are, as processes of two hosts may have one number.
+    """
+    owners = [process for process in processes if process.units]
+    numbered = [each.units[0] for each in owners if each.pid is not None and str(each.pid) == target]
+    if len(numbered) == 1:
+        return numbered[0]
+    if numbered:
+        raise UnknownTarget(kind="single process", target=target, near=numbered, by="a number")
+    units = [unit for process in owners for unit in process.units]
+    return resolved(target, units, "process or unit", "a number or an address")
+
+
+def resolved(target: str, known: Iterable[str], kind: str, by: str = "an address") -> str:
+    """Return the address that is meant; ``kind`` is what a sentence calls it, ``by`` how it is named.
 
     :raises UnknownTarget: if none is, or several are.
     """
@@ -20,7 +36,7 @@ def resolved(target: str, known: Iterable[str], kind: str) -> str:
     if len(begun) == 1:
         return begun[0]
     near = begun or get_close_matches(target, addresses) or [each for each in addresses if _has(each, target)]
-    raise UnknownTarget(kind=kind, target=target, near=near[:_MOST], known=addresses)
+    raise UnknownTarget(kind=kind, target=target, near=near[:_MOST], known=addresses, by=by)
 
 
 def _has(address: str, target: str) -> bool:

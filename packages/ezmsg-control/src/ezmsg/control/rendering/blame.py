@@ -29,7 +29,8 @@ def blame_lines(blame: Blame) -> Iterator[str]:
         yield _line(culprit, width, several_hosts).rstrip()
     if blame.unattributed_ns:
         yield f"{percent(blame.unattributed_ns / blame.waited_ns):>8}  nobody can be named"
-    yield from _next(blame)
+    if blame.culprits:
+        yield _next(blame)
 
 
 def _line(culprit: Culprit, width: int, with_host: bool) -> str:
@@ -40,19 +41,23 @@ def _line(culprit: Culprit, width: int, with_host: bool) -> str:
         task = culprit.tasks[0]
         if task.p50_ns is not None and task.p99_ns is not None:
             parts.append(f"user code p50 {duration(task.p50_ns)}  p99 {duration(task.p99_ns)}")
-        parts.append(task.name)
+        parts.append(task.name if task.source is None else f"{task.name}  {_file_name(task.source)}")
     if culprit.through:
         parts.append(f"through {', '.join(culprit.through)}")
     return "   ".join(parts)
 
 
-def _next(blame: Blame) -> Iterator[str]:
-    if not blame.culprits:
-        return
+def _file_name(source: str) -> str:
+    """Return a place in a file without the folders, which may be those of another operating system."""
+    return source.replace("\\", "/").rpartition("/")[2]
+
+
+def _next(blame: Blame) -> str:
     worst = blame.culprits[0]
-    yield "Next: ezmsg profile trace -o trace.pftrace   shows every message on its way"
+    stacks = f"Next: ezmsg process stacks {worst.pid}"
     slowest = max((task.p99_ns or 0 for task in worst.tasks), default=0)
     if slowest and blame.window_ns and worst.busy_share < _SATURATED:
         more = math.ceil(slowest * blame.messages / blame.window_ns)
         buffers = f"num_buffers {blame.num_buffers} -> {blame.num_buffers + more}"
-        yield f"      more buffers hide bursts up to {duration(slowest)}: {buffers}"
+        return f"{stacks}      more buffers hide bursts up to {duration(slowest)}: {buffers}"
+    return stacks

@@ -4,6 +4,10 @@ Only reads: the components are as `ezmsg.core.graph.crawl` left them. The classe
 `ezmsg.protocol.model.metadata`, sorted by address.
 """
 
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from ezmsg.control.settingsmeta import (
@@ -102,4 +106,14 @@ def _task(unit: Unit, name: str) -> TaskMetadata:
         name=name,
         subscribes=None if inlet is None else inlet.address,
         publishes=[outlet.address for outlet in publications_of(unit, func)],
+        source=_source(func),
     )
+
+
+def _source(func: Callable[..., Any]) -> str | None:
+    """Return where a function is defined, below what wraps it: at its first decorator, if it has any."""
+    code = getattr(inspect.unwrap(func), "__code__", None)
+    if not isinstance(code, CodeType):
+        return None
+    file = code.co_filename
+    return f"{file if file.startswith('<') else Path(file).absolute()}:{code.co_firstlineno}"

@@ -48,6 +48,7 @@ from ezmsg.protocol.model.profiling import (
 )
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
 from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot, SnapshotProcess, SnapshotSession
+from ezmsg.protocol.model.stacks import ProcessStacks, StackFrame, TaskStack, ThreadStack
 from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "ProcessProfilingTraceBatch",
     "ProcessRegistration",
     "ProcessSettingsUpdate",
+    "ProcessStacks",
     "ProcessStats",
     "ProcessTrace",
     "ProfileChannelType",
@@ -92,9 +94,12 @@ __all__ = [
     "SettingsSnapshotValue",
     "SnapshotProcess",
     "SnapshotSession",
+    "StackFrame",
     "StreamMetadata",
     "SubscriberProfileSnapshot",
     "TaskMetadata",
+    "TaskStack",
+    "ThreadStack",
     "TopicMetadata",
     "TopologyChangedEvent",
     "TopologyEventType",

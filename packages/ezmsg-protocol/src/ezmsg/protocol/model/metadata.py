@@ -113,11 +113,16 @@ class OutputRelayMetadata(OutputTopicMetadata):
 
 @dataclass
 class TaskMetadata:
-    """A coroutine of a unit, the stream it subscribes to and the streams it publishes on."""
+    """A coroutine of a unit, the stream it subscribes to and the streams it publishes on.
+
+    ``source`` is where it is defined, as ``"<file>:<line>"`` on the machine of the program. It tells nothing about
+    what the task does, so that tasks are compared without it.
+    """
 
     name: str
     subscribes: str | None = None
     publishes: list[str] = field(default_factory=list)
+    source: str | None = field(default=None, compare=False)
 
 
 @dataclass

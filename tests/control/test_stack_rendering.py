@@ -1,0 +1,66 @@
+"""Stacks as people read them."""
+
+from uuid import UUID
+
+from ezmsg.control.rendering.stacks import stack_lines
+from ezmsg.protocol.model.stacks import ProcessStacks, StackFrame, TaskStack, ThreadStack
+
+WATCH = StackFrame("/lib/worker.py", 254, "Worker._watch", "await coroutine")
+SLEEP = StackFrame("/lab/decoder.py", 88, "Decoder.on_message", "time.sleep(1)")
+FOREIGN = StackFrame("<made>", None, "go")
+
+
+def test_stacks() -> None:
+    stacks = ProcessStacks(
+        UUID(int=1),
+        4188,
+        "lab3",
+        0.0,
+        [
+            TaskStack("DEMO/DECODE/INPUT", None, 11, [WATCH, SLEEP], 1),
+            TaskStack("DEMO/DECODE:watch", "Future", None, [WATCH]),
+            TaskStack("Task-1", None),
+        ],
+        [ThreadStack("Units", 11, False, [WATCH, SLEEP], 2), ThreadStack("", 12, None, [FOREIGN])],
+        tasks_left_out=1,
+        threads_left_out=3,
+    )
+    assert list(stack_lines(stacks)) == [
+        "pid 4188 on lab3   4 tasks on the units' event loop, 5 threads",
+        "",
+        "task DEMO/DECODE/INPUT   runs now, in thread Units",
+        "  (1 outer frame left out)",
+        '  File "/lib/worker.py", line 254, in Worker._watch',
+        "    await coroutine",
+        '  File "/lab/decoder.py", line 88, in Decoder.on_message',
+        "    time.sleep(1)",
+        "",
+        "task DEMO/DECODE:watch   awaits Future",
+        '  File "/lib/worker.py", line 254, in Worker._watch',
+        "    await coroutine",
+        "",
+        "task Task-1   is about to run",
+        "",
+        "(1 more task left out)",
+        "",
+        "thread Units   11",
+        "  (2 outer frames left out)",
+        '  File "/lib/worker.py", line 254, in Worker._watch',
+        "    await coroutine",
+        '  File "/lab/decoder.py", line 88, in Decoder.on_message',
+        "    time.sleep(1)",
+        "",
+        "thread 12   not started by Python",
+        '  File "<made>", in go',
+        "",
+        "(3 more threads left out)",
+    ]
+
+
+def test_a_task_in_a_thread_that_is_not_told() -> None:
+    stacks = ProcessStacks(UUID(int=1), 1, "lab3", 0.0, [TaskStack("A:go", None, 7)])
+    assert list(stack_lines(stacks)) == [
+        "pid 1 on lab3   1 task on the units' event loop, 0 threads",
+        "",
+        "task A:go   runs now, in thread 7",
+    ]
