@@ -216,6 +216,24 @@ async def test_a_handler_that_is_too_late_is_answered_for(
         await cancelled.wait()
 
 
+async def test_the_late_answer_of_a_handler_in_a_thread_is_dropped_and_counted(
+    client: ControlConnection, process: ProcessControlClient
+) -> None:
+    go_on = threading.Event()
+
+    def slow(request: ProcessControlRequest) -> ProcessControlResponse:
+        assert go_on.wait(HANG)
+        return ProcessControlResponse(request.request_id, True)
+
+    process.set_request_handler(slow)
+    assert (await route_request(client, "A", "ANY", timeout=0.05)).error_code is Code.TIMEOUT
+    assert (await process_stats(client, "A", HANG)).late_replies == 0
+    go_on.set()
+    async with asyncio.timeout(HANG):
+        while (await process_stats(client, "A", HANG)).late_replies != 1:
+            pass
+
+
 async def test_a_process_that_leaves_ends_its_requests(
     client: ControlConnection, process: ProcessControlClient
 ) -> None:

@@ -19,9 +19,10 @@ from ezmsg.protocol import connection as protocol
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.codec import encode
 from ezmsg.protocol.messages.processes import RegisterProcess
-from ezmsg.protocol.messages.requests import HandleRequest, Responded
+from ezmsg.protocol.messages.requests import HandleRequest, Responded, RouteRequest
 from ezmsg.protocol.messages.sessions import Connect
 from ezmsg.protocol.model.process_control import (
+    ProcessControlErrorCode,
     ProcessControlOperation,
     ProcessControlResponse,
     ProcessRegistration,
@@ -139,6 +140,23 @@ def test_who_does_not_answer_is_named(spawned: Any) -> None:
     status, _, text = fetch(page)
     assert status == 200
     assert up(parse(text)) == {str(good.id): 1, str(silent.id): 0, str(mad.id): 0}
+
+
+def test_answers_that_come_too_late_are_counted(spawned: Any) -> None:
+    page, _, friend = spawned
+    process, caller = friend(), friend()
+    process.acknowledge = False
+    process.ask(RegisterProcess(uuid4(), ProcessRegistration(17, "lab", ["U"])))
+    assert caller.ask(RouteRequest("U", "ANY", 0.05)).response.error_code is ProcessControlErrorCode.TIMEOUT
+    process.pump_until(lambda: process.calls)
+    late = ProcessControlResponse(process.calls[0].request.request_id, True)
+    process.connection.reply(1, Responded(late))
+    process.flush()
+    process.close()  # what it said until then counts
+    caller.close()
+    end = time.monotonic() + DEADLINE_S
+    while parse(fetch(page)[2])["ezmsg_server_late_replies_total", ()] != 1:
+        assert time.monotonic() < end
 
 
 def test_without_processes_there_is_a_page(spawned: Any) -> None:

@@ -20,7 +20,7 @@ from ezmsg.protocol.model.profiling import (
 from ezmsg.protocol.testing import instances
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-SERVER = ServerFigures("epoch", "0.1.0", "1.0", 1, 2, 3, 4, 5, 6, 7, 8)
+SERVER = ServerFigures("epoch", "0.1.0", "1.0", 1, 2, 3, 4, 5, 6, 7, 8, 9)
 COUNT = Family("a_count", "counter", 'Counts "things"\nof \\ all kinds.')
 TEXT = st.text(max_size=20)
 

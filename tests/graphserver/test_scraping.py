@@ -27,7 +27,7 @@ class Asked:
 
 
 def scraping_of(asked: Asked) -> Scraping:
-    return Scraping(Graph(UUID(int=9)).state, asked)
+    return Scraping(Graph(UUID(int=9)).state, asked, lambda: 0)
 
 
 async def test_the_loop_turns_while_the_page_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

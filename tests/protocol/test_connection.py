@@ -401,6 +401,7 @@ def test_a_cancelled_request_gets_no_answer() -> None:
     shuttle(a, b)
     assert a.events_received() == []
     assert b.events_received() == [CancelReceived(replied), CancelReceived(failed)]
+    assert (a.late_replies, b.late_replies) == (2, 0)
 
 
 def test_cancelling_what_was_never_asked_says_nothing() -> None:

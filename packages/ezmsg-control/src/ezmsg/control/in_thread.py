@@ -14,13 +14,17 @@ T = TypeVar("T")
 
 
 async def in_thread(
-    function: Callable[[], T], name: str = "ezmsg-call", not_started: Callable[[], object] = lambda: None
+    function: Callable[[], T],
+    name: str = "ezmsg-call",
+    not_started: Callable[[], object] = lambda: None,
+    too_late: Callable[[], object] = lambda: None,
 ) -> T:
     """Call a function in a thread and return what it returns, or raise what it raises.
 
     Who gives up waiting does not stop the function; what it then returns is dropped.
 
     :param not_started: called if there can be no more threads, in place of the function.
+    :param too_late: called when the function ends and nobody waits any more.
     :raises RuntimeError: then.
     """
     loop = asyncio.get_running_loop()
@@ -32,7 +36,7 @@ async def in_thread(
         except BaseException as error:  # noqa: BLE001  it is raised where the call is awaited
             result = partial(_raised, error)
         with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
-            loop.call_soon_threadsafe(_settle, outcome, result)
+            loop.call_soon_threadsafe(_settle, outcome, result, too_late)
 
     try:
         threading.Thread(target=work, name=name, daemon=True).start()
@@ -42,8 +46,10 @@ async def in_thread(
     return (await outcome)()
 
 
-def _settle(outcome: asyncio.Future[Any], result: Callable[[], Any]) -> None:
-    if not outcome.done():
+def _settle(outcome: asyncio.Future[Any], result: Callable[[], Any], too_late: Callable[[], object]) -> None:
+    if outcome.done():
+        too_late()
+    else:
         outcome.set_result(result)
 
 

@@ -73,6 +73,7 @@ class ProcessAnswers:
         self._probe = LatenessProbe(units_loop)
         self._looking = asyncio.Lock()
         self._slots = asyncio.Semaphore(limit)
+        self._late_replies = 0
 
     def respond_at_once(self, request: ProcessControlRequest) -> ProcessControlResponse | None:
         """Answer a request that takes no time, so that it waits for nothing; ``None`` for all others."""
@@ -124,11 +125,18 @@ class ProcessAnswers:
                 return await _awaited(handler(request))
         await self._slots.acquire()
         loop = asyncio.get_running_loop()
-        result = await in_thread(partial(self._in_slot, loop, handler, request), not_started=self._slots.release)
+        result = await in_thread(
+            partial(self._in_slot, loop, handler, request),
+            not_started=self._slots.release,
+            too_late=self._count_late,
+        )
         if not inspect.isawaitable(result):
             return result
         async with self._slots:
             return await _awaited(result)
+
+    def _count_late(self) -> None:
+        self._late_replies += 1
 
     def _in_slot(
         self, loop: asyncio.AbstractEventLoop, handler: RequestHandler, request: ProcessControlRequest
@@ -171,6 +179,7 @@ class ProcessAnswers:
                 memory_bytes=memory_bytes(),
                 loop_lateness_s=lateness_s,
                 uptime_s=uptime_s(),
+                late_replies=self._late_replies,
             )
         )
 

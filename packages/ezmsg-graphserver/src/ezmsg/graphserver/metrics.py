@@ -27,6 +27,7 @@ _PUBLISHERS = Family("ezmsg_server_publishers", "gauge", "Publishers that are de
 _SUBSCRIBERS = Family("ezmsg_server_subscribers", "gauge", "Subscribers that are declared.")
 _TOPOLOGY = Family("ezmsg_server_topology_events", "counter", "Changes of the graph.")
 _SETTINGS = Family("ezmsg_server_settings_events", "counter", "Changes of settings.")
+_LATE = Family("ezmsg_server_late_replies", "counter", "Answers that came after their deadline, and were dropped.")
 _UP = Family("ezmsg_process_up", "gauge", "1 if the process has told what it counted, 0 if it did not answer.")
 _TRACERS = Family("ezmsg_process_tracers", "gauge", "Clients for which the process traces.")
 
@@ -71,6 +72,7 @@ class ServerFigures:
     subscribers: int
     topology_events: int
     settings_events: int
+    late_replies: int
 
 
 @frozen
@@ -96,6 +98,7 @@ def metrics_text(server: ServerFigures, processes: Sequence[ProcessFigures]) -> 
         (_SUBSCRIBERS, server.subscribers),
         (_TOPOLOGY, server.topology_events),
         (_SETTINGS, server.settings_events),
+        (_LATE, server.late_replies),
     ):
         page.add(family, value)
     for process in processes:

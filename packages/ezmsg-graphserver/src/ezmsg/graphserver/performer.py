@@ -39,6 +39,12 @@ class Performer:
         self._survey_ids = count(1)
         self._surveys: dict[int, asyncio.Future[effects.Surveyed]] = {}
         self._closed = False
+        self._late_replies = 0  # of those that have left
+
+    @property
+    def late_replies(self) -> int:
+        """How many answers came to questions that waited no more, and were dropped."""
+        return self._late_replies + sum(link.connection.late_replies for link in self._links.values())
 
     def join(self, link: Link, hello: Hello) -> None:
         """Let a client in."""
@@ -76,7 +82,10 @@ class Performer:
         Not once the server ends: everybody leaves then, and nobody shall take down a route because of it.
         """
         self._followers.discard(link)
-        if self._links.pop(link.peer, None) is not None and not self._closed:
+        if self._links.pop(link.peer, None) is None:
+            return
+        self._late_replies += link.connection.late_replies
+        if not self._closed:
             self._perform(self._graph.peer_left(link.peer, _now()))
 
     async def survey(self, timeout_s: float) -> effects.Surveyed:

@@ -32,11 +32,18 @@ class Scraping:
     """Makes the page; those who want it at the same time, or soon after, get the same.
 
     :param survey: asks every process, given the seconds that each has.
+    :param late_replies: returns how many answers came too late.
     """
 
-    def __init__(self, state: GraphState, survey: Callable[[float], Awaitable[Surveyed]]) -> None:
+    def __init__(
+        self,
+        state: GraphState,
+        survey: Callable[[float], Awaitable[Surveyed]],
+        late_replies: Callable[[], int],
+    ) -> None:
         self._state = state
         self._survey = survey
+        self._late_replies = late_replies
         self._under_way: asyncio.Task[str] | None = None
         self._kept: str | None = None
         self._kept_until = 0.0
@@ -58,7 +65,7 @@ class Scraping:
 
     async def _make(self) -> str:
         surveyed = await self._survey(ANSWER_TIMEOUT_S)
-        self._kept = await asyncio.to_thread(_written, _figures(self._state), surveyed)
+        self._kept = await asyncio.to_thread(_written, _figures(self._state, self._late_replies()), surveyed)
         self._kept_until = asyncio.get_running_loop().time() + KEPT_S
         return self._kept
 
@@ -88,7 +95,7 @@ def _counted(process_id: UUID, response: ProcessControlResponse) -> ProcessProfi
     return None
 
 
-def _figures(state: GraphState) -> ServerFigures:
+def _figures(state: GraphState, late_replies: int) -> ServerFigures:
     return ServerFigures(
         epoch=str(state.epoch),
         version=version("ezmsg-graphserver"),
@@ -101,4 +108,5 @@ def _figures(state: GraphState) -> ServerFigures:
         subscribers=len(state.endpoints.subscribers),
         topology_events=state.topology.last_seq,
         settings_events=state.settings.log.last_seq,
+        late_replies=late_replies,
     )

@@ -62,7 +62,7 @@ class Server:
         self._epoch = uuid4()
         graph = Graph(self._epoch, configuration)
         self._performer = Performer(graph, self.stop, self._warn)
-        scraping = Scraping(graph.state, self._performer.survey)
+        scraping = Scraping(graph.state, self._performer.survey, lambda: self._performer.late_replies)
         self._page = None if metrics is None else MetricsPage(metrics, scraping, self._accept_failed)
         self._sockets: set[Link] = set()
         self._unauthenticated: set[Link] = set()

@@ -83,6 +83,8 @@ class Connection:
         self._next_id = 0
         self._asked: dict[int, bool] = {}  # our requests without an answer; True for one that opens a stream
         self._streaming: set[int] = set()  # our requests whose stream is open
+        self.late_replies = 0
+        """How many answers came to what we had cancelled, and were dropped."""
         if isinstance(handshake, ClientHandshake):
             self._send(handshake.start())
 
@@ -239,7 +241,8 @@ class Connection:
 
     def _receive_reply(self, message: Reply) -> None:
         if message.id not in self._asked:
-            return  # the late answer to what we cancelled
+            self.late_replies += 1
+            return
         opens_stream = self._asked.pop(message.id)
         try:
             self._events.append(ReplyReceived(message.id, body_from_wire(message.body)))
@@ -255,6 +258,8 @@ class Connection:
         if self._forget(message.id):
             error = from_failure(message.code, message.text, message.fields)
             self._events.append(FailureReceived(message.id, error))
+        else:
+            self.late_replies += 1
 
     def _receive_notice(self, message: Notice) -> None:
         body = self._known(message.body)

@@ -105,7 +105,8 @@ class ProcessStats:
     """Who a process is, which units it owns and how it fares; ``timestamp`` is wall time in seconds.
 
     ``cpu_s`` is the processor time that it has used, ``uptime_s`` how long it has run, ``memory_bytes`` what it has
-    in memory, ``loop_lateness_s`` how late its units' event loop is: ``None`` where that cannot be told.
+    in memory, ``loop_lateness_s`` how late its units' event loop is, ``late_replies`` how many answers of its
+    request handler came after their deadline and were dropped: ``None`` where that cannot be told.
     """
 
     process_id: UUID
@@ -117,3 +118,4 @@ class ProcessStats:
     memory_bytes: int | None = None
     loop_lateness_s: float | None = None
     uptime_s: float | None = None
+    late_replies: int | None = None
