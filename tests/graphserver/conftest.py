@@ -16,8 +16,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ezmsg.graphserver import GraphServer
-from ezmsg.graphserver.loops import run
+from ezmsg.graphserver import GraphServer, loops
 from ezmsg.protocol import connection as protocol
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.announcement import Announcement, announcement_name
@@ -166,9 +165,16 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def first_loop() -> None:
-    """Make a loop, as the first one of a process opens descriptors that stay with the process."""
-    run(asyncio.sleep(0))
+def first_loop() -> Iterator[None]:
+    """Run the servers of this process on uvloop's loop, on newer Pythons on asyncio's: both are used, and differ.
+
+    The first loop of a process opens descriptors that stay with the process, and so is made before any test.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.version_info >= (3, 12):
+            patch.setattr(loops, "new_event_loop", asyncio.new_event_loop)
+        loops.run(asyncio.sleep(0))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,16 @@ from ezmsg.graphserver import listener as module
 from ezmsg.graphserver.listener import Listener
 
 HANG = 30.0
-LOOPS = {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+
+
+class Unwatching(asyncio.SelectorEventLoop):
+    """A loop that cannot watch a socket for others, as that of Windows."""
+
+    def add_reader(self, *_: object) -> None:
+        raise NotImplementedError
+
+
+LOOPS = {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop, "unwatching": Unwatching}
 
 
 class Greeter(asyncio.Protocol):
@@ -27,15 +36,16 @@ class Greeter(asyncio.Protocol):
         stream.close()
 
 
-class Exhausted(socket.socket):
-    """A socket that finds no descriptor for the first so many clients."""
+class Failing(socket.socket):
+    """A socket that fails for the first so many clients."""
 
     failures = 0
+    reason = errno.EMFILE
 
     def accept(self) -> tuple[socket.socket, object]:
         if self.failures:
             self.failures -= 1
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            raise OSError(self.reason, os.strerror(self.reason))
         return super().accept()
 
 
@@ -48,6 +58,13 @@ def listening(kind: type[socket.socket] = socket.socket) -> socket.socket:
     sock = kind(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.bind(("127.0.0.1", 0))
     sock.listen(512)
+    return sock
+
+
+def failing(failures: int, reason: int = errno.EMFILE) -> Failing:
+    sock = listening(Failing)
+    assert isinstance(sock, Failing)
+    sock.failures, sock.reason = failures, reason
     return sock
 
 
@@ -88,9 +105,7 @@ def test_who_finds_no_descriptor_is_told_of_and_let_in_later(
     errors: list[OSError] = []
 
     async def main() -> None:
-        sock = listening(Exhausted)
-        assert isinstance(sock, Exhausted)
-        sock.failures = 2
+        sock = failing(2)
         listener = Listener(sock, Greeter, errors.append)
         listener.start()
         assert await read_all(sock.getsockname()) == b"hello"
@@ -100,13 +115,26 @@ def test_who_finds_no_descriptor_is_told_of_and_let_in_later(
     assert [error.errno for error in errors] == [errno.EMFILE] * 2
 
 
+def test_what_ails_one_client_makes_no_other_wait(runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 10 * HANG)
+    errors: list[OSError] = []
+
+    async def main() -> None:
+        sock = failing(2, errno.EPROTO)
+        listener = Listener(sock, Greeter, errors.append)
+        listener.start()
+        assert await read_all(sock.getsockname()) == b"hello"
+        await listener.close()
+
+    with_runner(runner, main)
+    assert [error.errno for error in errors] == [errno.EPROTO] * 2
+
+
 def test_it_closes_while_it_waits_to_try_again(runner: asyncio.Runner) -> None:
     failed = asyncio.Event()
 
     async def main() -> None:
-        sock = listening(Exhausted)
-        assert isinstance(sock, Exhausted)
-        sock.failures = 1
+        sock = failing(1)
         listener = Listener(sock, Greeter, lambda _: failed.set())
         listener.start()
         with socket.create_connection(sock.getsockname(), timeout=HANG):

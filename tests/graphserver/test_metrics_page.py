@@ -1,8 +1,10 @@
 """The page of metrics over real sockets: what it asks, what it says, and whom bad requests harm (nobody)."""
 
+import asyncio
 import contextlib
 import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -10,11 +12,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import uvloop
 from tests.graphserver.conftest import DEADLINE_S, RawClient
 from tests.graphserver.test_open_metrics import Samples, one_process, parse
 
 from ezmsg.graphserver import metrics_page
+from ezmsg.graphserver.binding import bind
 from ezmsg.graphserver.embedded import GraphServer
+from ezmsg.graphserver.metrics_page import MetricsPage
+from ezmsg.graphserver.scraping import Scraping
 from ezmsg.protocol import connection as protocol
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.codec import encode
@@ -224,6 +230,47 @@ def test_a_reader_who_goes_away_takes_the_page_from_nobody(spawned: Any) -> None
             leaving.sendall(GET)
             staying.sendall(GET)
         assert read(staying)[0] == 200
+
+
+class Waiting(Scraping):
+    """Has its page when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def page(self) -> str:
+        self.asked.set()
+        await self.go_on.wait()
+        return "# EOF\n"
+
+    async def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_reader_who_goes_away_before_the_page_is_made_is_no_fault_of_ours(
+    loop: Any, cut_off: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        scraping = Waiting()
+        page = MetricsPage(bind(Address("127.0.0.1", 0)), scraping, lambda _: None)
+        page.start()
+        with socket.create_connection(page.address) as client:
+            client.sendall(GET)
+            async with asyncio.timeout(DEADLINE_S):
+                await scraping.asked.wait()
+            if cut_off:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        (reader,) = page._readers
+        await asyncio.sleep(0.05)  # the loop may see it go, or not: neither is a fault
+        scraping.go_on.set()
+        async with asyncio.timeout(DEADLINE_S):
+            await asyncio.wait([reader])
+        await page.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main())
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_it_ends_while_somebody_reads(spawn: Any, announced: Any, raw: Any) -> None:

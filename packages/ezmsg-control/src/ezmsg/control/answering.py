@@ -5,7 +5,7 @@ No socket here: an answer leaves by the line on which the request came, if that 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from ezmsg.protocol.errors import EzmsgError, UnknownMessage
@@ -71,6 +71,8 @@ class Answers:
         task = asyncio.get_running_loop().create_task(_answer(asker, request_id, body, result))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if isinstance(result, Coroutine):  # one that is cancelled before its first step is still to be closed
+            task.add_done_callback(lambda _: result.close())
         if type(body) in self._abandonable:
             self._abandonable_tasks[asker, request_id] = task
             task.add_done_callback(lambda _: self._abandonable_tasks.pop((asker, request_id), None))

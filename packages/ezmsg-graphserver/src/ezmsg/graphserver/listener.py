@@ -5,11 +5,26 @@ is closed, and uvloop's, when descriptors run out, turns clients away without a 
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 
 RETRY_S = 1.0
 """How long nobody is accepted after that failed, for want of descriptors or memory: clients wait in the backlog."""
+
+_OF_THE_CLIENT = {
+    errno.ECONNABORTED,
+    errno.EPROTO,
+    errno.ENOPROTOOPT,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.ETIMEDOUT,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+}
+"""What Linux's ``accept`` says of the one connection that it was to give out; the next one may be well."""
 
 _PER_TURN = 64
 """How many are accepted in one turn of the loop: those that are in have their turn, too."""
@@ -34,17 +49,25 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._connecting: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.Task[None] | None = None  # where the loop cannot watch a socket
 
     def start(self) -> None:
         """Begin to accept."""
         self._retry = None
-        self._loop.add_reader(self._sock, self._accept)
+        try:
+            self._loop.add_reader(self._sock, self._accept)
+        except NotImplementedError:  # Windows
+            self._waiting = self._loop.create_task(self._wait_and_accept())
 
     async def close(self) -> None:
         """Close the socket; return when whoever was accepted has its protocol."""
         if self._retry is not None:
             self._retry.cancel()
-        self._loop.remove_reader(self._sock)
+        if self._waiting is not None:
+            self._waiting.cancel()
+            await asyncio.wait([self._waiting])
+        else:
+            self._loop.remove_reader(self._sock)
         self._sock.close()
         if self._connecting:
             await asyncio.wait(self._connecting)
@@ -53,17 +76,33 @@ class Listener:
         for _ in range(_PER_TURN):
             try:
                 client, _ = self._sock.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                self._loop.remove_reader(self._sock)
-                self._retry = self._loop.call_later(RETRY_S, self.start)
                 self._failed(error)
-                return
-            client.setblocking(False)
-            task = self._loop.create_task(self._connect(client))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+                if error.errno not in _OF_THE_CLIENT:
+                    self._loop.remove_reader(self._sock)
+                    self._retry = self._loop.call_later(RETRY_S, self.start)
+                    return
+            else:
+                self._let_in(client)
+
+    async def _wait_and_accept(self) -> None:
+        while True:
+            try:
+                client, _ = await self._loop.sock_accept(self._sock)
+            except OSError as error:
+                self._failed(error)
+                if error.errno not in _OF_THE_CLIENT:
+                    await asyncio.sleep(RETRY_S)
+            else:
+                self._let_in(client)
+
+    def _let_in(self, client: socket.socket) -> None:
+        client.setblocking(False)
+        task = self._loop.create_task(self._connect(client))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
 
     async def _connect(self, client: socket.socket) -> None:
         try:

@@ -87,7 +87,10 @@ class MetricsPage:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_full: bool) -> None:
         try:
-            writer.write(_COME_LATER if is_full else await self._answer(reader))
+            answer = _COME_LATER if is_full else await self._answer(reader)
+            if writer.transport.is_closing():  # the client is gone, for which uvloop would raise RuntimeError
+                return
+            writer.write(answer)
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 await writer.drain()
                 writer.write_eof()
