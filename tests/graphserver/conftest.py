@@ -168,12 +168,12 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def first_loop() -> Iterator[None]:
     """Run the servers of this process on uvloop's loop, on newer Pythons on asyncio's: both are used, and differ.
 
-    The first loop of a process opens descriptors that stay with the process, and so is made before any test.
+    uvloop's first loop opens descriptors that stay with the process, and so is made before any test.
     """
+    loops.run(asyncio.sleep(0))
     with pytest.MonkeyPatch.context() as patch:
         if sys.version_info >= (3, 12):
             patch.setattr(loops, "new_event_loop", asyncio.new_event_loop)
-        loops.run(asyncio.sleep(0))
         yield
 
 
