@@ -1,9 +1,12 @@
 """How hard the property tests look: a bounded default, ``--hypothesis-profile=brief``, and ``=long`` for a night.
 
-In the long profile a single test may take minutes, and none has a time limit.
+In the long profile a single test may take minutes, and none has a time limit. Besides, what a failed test leaves is
+held against it and nobody else.
 """
 
+import gc
 import os
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,3 +33,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--hypothesis-profile") == "long":
         for item in items:
             item.add_marker(pytest.mark.timeout(0), append=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """Let go of what a failed test had while it is still that test's turn.
+
+    For the sake of debuggers, pytest keeps the failure, and so the tasks and sockets in its frames, until the next
+    test begins to run. What they say when they go, of never being closed or asked, would make that one fail too.
+    """
+    if vars(sys).pop("last_value", None) is not None:
+        for name in ("last_type", "last_traceback", "last_exc"):
+            vars(sys).pop(name, None)
+        gc.collect()

@@ -37,7 +37,7 @@ async def stacks(server: Any, *arguments: str) -> Ran:
     return await asyncio.to_thread(ezmsg, "process", "stacks", *arguments, "--address", str(server.address))
 
 
-@pytest.mark.parametrize("target", [str(os.getpid()), "SYSTEM/B"])
+@pytest.mark.parametrize("target", [str(os.getpid()), "SYSTEM/B"], ids=["number", "unit"])
 async def test_a_process_is_named_by_its_number_or_a_unit(
     server: Any, process: ProcessControlClient, target: str
 ) -> None:

@@ -1,6 +1,7 @@
 """A server that goes and comes back: everything that clients own at it is there again, under its old id."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -253,6 +254,14 @@ async def test_what_cannot_be_restored_is_told_and_harms_nothing_else(
         while (await scripted.request(Connect))[1].body.from_topic != "X":
             pass
         await connection.close()
+
+
+async def test_coming_back_takes_nothing_from_the_programs_random_numbers(
+    servers: Servers, connection: ControlConnection
+) -> None:
+    before = random.getstate()
+    await servers.restart(connection)
+    assert random.getstate() == before
 
 
 # --- calls meanwhile --------------------------------------------------------------------------------------

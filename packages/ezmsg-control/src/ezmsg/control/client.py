@@ -40,6 +40,9 @@ RETRY_FOREIGN_S = 5.0
 TELL_AGAIN_S = 1.0
 """Seconds in which the log of a process says the same about a server only once."""
 
+_CHANCE = random.SystemRandom()
+"""The system's own: neither a program's seed nor a fork decides anything here, nor are its numbers taken."""
+
 LostCallback = Callable[[EzmsgError], None]
 Declarations = Callable[[], Iterable[object]]
 """Returns the requests by which somebody says again what it has at the server."""
@@ -224,7 +227,7 @@ class ControlConnection:
         delay_s = RETRY_FIRST_S
         while self._line is None:
             longest_s = RETRY_LONGEST_S
-            await asyncio.sleep(delay_s * random.random())  # noqa: S311  many clients may have lost the same server
+            await asyncio.sleep(delay_s * _CHANCE.random())  # many clients may have lost the same server
             try:
                 self._adopt(await self._open_line(DEFAULT_TIMEOUT))
             except EzmsgError as error:
