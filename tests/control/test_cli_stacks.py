@@ -104,10 +104,10 @@ def test_which_process_is_meant() -> None:
         return SnapshotProcess(UUID(int=0), pid, host, list(units))
 
     processes = [of(41, "a", "X"), of(4121, "a", "A/B", "A/C"), of(7, "a", "D"), of(7, "b", "E"), of(9, "a")]
-    processes.append(of(None, "c", "F"))
-    named = {"41": "X", "4121": "A/B", "A/C": "A/C", "D": "D"}
+    processes += [of(None, "c", "F"), of(10, "c", "GA", "GB"), of(11, "c", "GC")]
+    named = {"41": "X", "4121": "A/B", "A/C": "A/C", "D": "D", "A/": "A/B", "A": "A/B"}
     assert {target: resolved_process(target, processes) for target in named} == named
-    for target in ("4", "412", "9", "A", "None"):
+    for target in ("4", "412", "9", "G", "None"):
         with pytest.raises(UnknownTarget):
             resolved_process(target, processes)
     with pytest.raises(UnknownTarget, match=r"No single process has a number that is '7'.*these meant: D, E\?"):
