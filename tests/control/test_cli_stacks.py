@@ -62,6 +62,18 @@ async def test_as_json(server: Any, process: ProcessControlClient) -> None:
     assert {"file", "line", "function", "text"} == set(frames[0])
 
 
+async def test_what_the_output_cannot_hold_is_escaped(server: Any, process: ProcessControlClient) -> None:
+    me = asyncio.current_task()
+    assert me is not None
+    me.set_name("SYSTEM/A:\u2192\U0001f40d")
+    where = ("--address", str(server.address))
+    done = await asyncio.to_thread(ezmsg, "process", "stacks", "SYSTEM/A", *where, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"task SYSTEM/A:\u2192\U0001f40d   " in done.stdout
+    done = await asyncio.to_thread(ezmsg, "process", "stacks", "SYSTEM/A", *where, PYTHONIOENCODING="ascii:replace")
+    assert (done.returncode, "task SYSTEM/A:??   " in done.stdout) == (0, True)
+
+
 async def test_nobody_is_meant(server: Any, process: ProcessControlClient) -> None:
     done = await stacks(server, "0")
     assert (done.returncode, done.stdout) == (2, "")
