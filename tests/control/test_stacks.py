@@ -1,6 +1,7 @@
 """Stacks of a process: the place of each thread and task, whatever the event loop is busy with, and no more."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
@@ -180,6 +181,39 @@ def test_a_task_that_keeps_the_loop_busy_is_seen_in_its_thread(busy: Callable[..
     (place,) = [frame for frame in task.frames if frame.function == busy.__name__]
     assert place.text in ("while not over.is_set():", "pass", "over.wait(HANG)")
     assert threading.current_thread().name not in [thread.name for thread in stacks.threads]
+
+
+def test_a_task_that_ends_while_it_is_looked_for_gets_no_stack_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, over, ended = threading.Event(), threading.Event(), threading.Event()
+    frames_now = sys._current_frames
+
+    async def waits_for_its_end(task: asyncio.Task[None]) -> None:
+        await task
+        ended.set()
+        assert await asyncio.to_thread(looked_at.wait, HANG)
+
+    async def outer() -> None:
+        task = asyncio.get_running_loop().create_task(runs(begun, over), name="ends")
+        await waits_for_its_end(task)
+
+    def frames_after_its_end() -> dict[int, Any]:
+        if begun.is_set() and calls.pop():
+            over.set()
+            assert ended.wait(HANG)
+        return frames_now()
+
+    looked_at = threading.Event()
+    calls = [True, False]  # the last one first: the threads are looked at, and then is the task looked for in them
+    with busy_loop(outer(), "outer") as loop:
+        assert begun.wait(HANG)
+        monkeypatch.setattr(sys, "_current_frames", frames_after_its_end)
+        try:
+            ends = task_of(look(loop), "ends")
+        finally:
+            monkeypatch.undo()
+            over.set()
+            looked_at.set()
+    assert (calls, ends.thread, ends.frames) == ([], None, [])
 
 
 def test_tasks_that_come_and_go_meanwhile_do_no_harm() -> None:

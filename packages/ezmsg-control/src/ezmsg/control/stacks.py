@@ -157,10 +157,13 @@ def _running(coroutine: object) -> tuple[int | None, list[_Place]]:
     """Return the thread in which a coroutine runs at this moment, and its part of the thread's stack."""
     if not (isinstance(coroutine, CoroutineType) and coroutine.cr_running):
         return None, []
+    outermost = coroutine.cr_frame  # read once: it is gone as soon as the coroutine ends, in its own thread
+    if outermost is None:
+        return None, []
     for ident, innermost in sys._current_frames().items():
-        if stack := _outwards(innermost, coroutine.cr_frame):
+        if stack := _outwards(innermost, outermost):
             return ident, stack
-    return None, []  # it has come to an await in between
+    return None, []  # it has come to an await, or to its end, in between
 
 
 def _waiting(coroutine: object) -> tuple[list[_Place], object]:
