@@ -55,6 +55,13 @@ def test_graph(address: str) -> None:
     assert done.stderr == f"5 edges at {address}\n"
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_topic_that_the_output_cannot_hold_is_escaped(server: Any, encoding: str) -> None:
+    asyncio.run(GraphService(server.address).connect("A/\u2192", "B"))
+    done = ezmsg("graph", "--address", str(server.address), PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, r"A/\u2192")
+
+
 def test_graph_as_json(address: str) -> None:
     done = ezmsg("graph", "--json", EZMSG_GRAPHSERVER_ADDR=address)
     assert (done.returncode, done.stderr) == (0, "")

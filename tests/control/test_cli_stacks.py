@@ -62,6 +62,18 @@ async def test_as_json(server: Any, process: ProcessControlClient) -> None:
     assert {"file", "line", "function", "text"} == set(frames[0])
 
 
+async def test_what_the_output_cannot_hold_is_escaped(server: Any, process: ProcessControlClient) -> None:
+    me = asyncio.current_task()
+    assert me is not None
+    me.set_name("SYSTEM/A:\u2192\U0001f40d")
+    where = ("--address", str(server.address))
+    done = await asyncio.to_thread(ezmsg, "process", "stacks", "SYSTEM/A", *where, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"task SYSTEM/A:\u2192\U0001f40d   " in done.stdout
+    done = await asyncio.to_thread(ezmsg, "process", "stacks", "SYSTEM/A", *where, PYTHONIOENCODING="ascii:replace")
+    assert (done.returncode, "task SYSTEM/A:??   " in done.stdout) == (0, True)
+
+
 async def test_nobody_is_meant(server: Any, process: ProcessControlClient) -> None:
     done = await stacks(server, "0")
     assert (done.returncode, done.stdout) == (2, "")
@@ -104,10 +116,10 @@ def test_which_process_is_meant() -> None:
         return SnapshotProcess(UUID(int=0), pid, host, list(units))
 
     processes = [of(41, "a", "X"), of(4121, "a", "A/B", "A/C"), of(7, "a", "D"), of(7, "b", "E"), of(9, "a")]
-    processes.append(of(None, "c", "F"))
-    named = {"41": "X", "4121": "A/B", "A/C": "A/C", "D": "D"}
+    processes += [of(None, "c", "F"), of(10, "c", "GA", "GB"), of(11, "c", "GC")]
+    named = {"41": "X", "4121": "A/B", "A/C": "A/C", "D": "D", "A/": "A/B", "A": "A/B"}
     assert {target: resolved_process(target, processes) for target in named} == named
-    for target in ("4", "412", "9", "A", "None"):
+    for target in ("4", "412", "9", "G", "None"):
         with pytest.raises(UnknownTarget):
             resolved_process(target, processes)
     with pytest.raises(UnknownTarget, match=r"No single process has a number that is '7'.*these meant: D, E\?"):

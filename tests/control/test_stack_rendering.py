@@ -2,7 +2,10 @@
 
 from uuid import UUID
 
-from ezmsg.control.rendering.stacks import stack_lines
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ezmsg.control.rendering.stacks import stack_lines, visible
 from ezmsg.protocol.model.stacks import ProcessStacks, StackFrame, TaskStack, ThreadStack
 
 WATCH = StackFrame("/lib/worker.py", 254, "Worker._watch", "await coroutine")
@@ -64,3 +67,34 @@ def test_a_task_in_a_thread_that_is_not_told() -> None:
         "",
         "task A:go   runs now, in thread 7",
     ]
+
+
+def test_nothing_of_the_program_steers_the_terminal() -> None:
+    red = StackFrame("/lab/a.py", 1, "go", "say('\x1b[31m') \udcff")
+    stacks = ProcessStacks(
+        UUID(int=1),
+        1,
+        "lab3",
+        0.0,
+        [TaskStack("A:x\n\x1b[2Jtask B:y", "task \r", None, [red])],
+        [ThreadStack("\a", 7, False)],
+    )
+    assert list(stack_lines(stacks)) == [
+        "pid 1 on lab3   1 task on the units' event loop, 1 thread",
+        "",
+        r"task A:x\n\x1b[2Jtask B:y   awaits task \r",
+        '  File "/lab/a.py", line 1, in go',
+        r"    say('\x1b[31m') \udcff",
+        "",
+        r"thread \x07   7",
+    ]
+
+
+@given(st.text())
+def test_what_is_visible_stays_as_it_is_and_all_else_can_be_read_back(text: str) -> None:
+    shown = visible(text)
+    assert shown.isprintable()
+    if text.isprintable():
+        assert shown == text
+    elif text.isascii() and "\\" not in text:
+        assert shown.encode().decode("unicode_escape") == text

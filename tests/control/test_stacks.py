@@ -1,8 +1,9 @@
 """Stacks of a process: the place of each thread and task, whatever the event loop is busy with, and no more."""
 
 import asyncio
+import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ezmsg.control.errors import ProcessRequestFailed
 from ezmsg.control.stacks import look_at_stacks
 from ezmsg.graphserver import GraphServer
 from ezmsg.protocol.codec import encode
+from ezmsg.protocol.errors import DeadlineExceeded
 from ezmsg.protocol.frames import FRAME_LIMIT
 from ezmsg.protocol.model.process_control import ProcessControlOperation
 from ezmsg.protocol.model.stacks import ProcessStacks, StackFrame, TaskStack, ThreadStack
@@ -182,6 +184,39 @@ def test_a_task_that_keeps_the_loop_busy_is_seen_in_its_thread(busy: Callable[..
     assert threading.current_thread().name not in [thread.name for thread in stacks.threads]
 
 
+def test_a_task_that_ends_while_it_is_looked_for_gets_no_stack_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, over, ended = threading.Event(), threading.Event(), threading.Event()
+    frames_now = sys._current_frames
+
+    async def waits_for_its_end(task: asyncio.Task[None]) -> None:
+        await task
+        ended.set()
+        assert await asyncio.to_thread(looked_at.wait, HANG)
+
+    async def outer() -> None:
+        task = asyncio.get_running_loop().create_task(runs(begun, over), name="ends")
+        await waits_for_its_end(task)
+
+    def frames_after_its_end() -> dict[int, Any]:
+        if begun.is_set() and calls.pop():
+            over.set()
+            assert ended.wait(HANG)
+        return frames_now()
+
+    looked_at = threading.Event()
+    calls = [True, False]  # the last one first: the threads are looked at, and then is the task looked for in them
+    with busy_loop(outer(), "outer") as loop:
+        assert begun.wait(HANG)
+        monkeypatch.setattr(sys, "_current_frames", frames_after_its_end)
+        try:
+            ends = task_of(look(loop), "ends")
+        finally:
+            monkeypatch.undo()
+            over.set()
+            looked_at.set()
+    assert (calls, ends.thread, ends.frames) == ([], None, [])
+
+
 def test_tasks_that_come_and_go_meanwhile_do_no_harm() -> None:
     begun, over = threading.Event(), threading.Event()
 
@@ -259,6 +294,149 @@ async def test_what_is_too_much_is_counted(event: asyncio.Event, monkeypatch: py
     assert above == (f"…{'f' * (module.FILE_LIMIT - 2)}>", f"…{'d' * (module.NAME_LIMIT - 1)}", "")
 
 
+async def test_of_what_is_left_out_no_stack_is_read(event: asyncio.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TASKS_LIMIT", 5)
+    monkeypatch.setattr(module, "THREADS_LIMIT", 2)
+    read: list[None] = []
+    places = module._Frames.of
+
+    def noted(*arguments: Any) -> list[StackFrame]:
+        read.append(None)
+        return places(*arguments)
+
+    monkeypatch.setattr(module._Frames, "of", noted)
+    over = threading.Event()
+    threads = [threading.Thread(target=over.wait, args=(HANG,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    names = [f"{number:02}" for number in range(30)]
+    for name in (*names, "UNIT:last", "UNIT/LAST"):
+        asyncio.get_running_loop().create_task(event.wait(), name=name).add_done_callback(lambda _: None)
+    me = asyncio.current_task()
+    assert me is not None
+    try:
+        stacks = await asyncio.to_thread(look_at_stacks, uuid4(), ["UNIT"], me.get_loop(), {me})
+    finally:
+        over.set()
+    for thread in threads:
+        thread.join(HANG)
+    assert [task.name for task in stacks.tasks] == ["UNIT/LAST", "UNIT:last", *names[:3]]
+    assert (stacks.tasks_left_out, len(stacks.threads)) == (27, 2)
+    assert stacks.threads_left_out >= 2
+    assert len(read) == 7
+
+
+# --- what is the program's own --------------------------------------------------------------------------------
+
+
+class Refusing:
+    """What a coroutine waits for; it is asked nothing without raising."""
+
+    @property
+    def _asyncio_future_blocking(self) -> bool:
+        raise RuntimeError("not yours")
+
+    def __await__(self) -> Any:
+        return self
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        return None
+
+
+class Unfinished(Refusing):
+    """Looks like a future, and has nothing else of one."""
+
+    _asyncio_future_blocking = False
+
+
+class Anonymous(asyncio.Task[None]):
+    def get_name(self) -> str:
+        raise LookupError("no name")
+
+
+class Numbered(threading.Thread):
+    @property  # type: ignore[override]
+    def name(self) -> int:
+        return 5
+
+    @name.setter
+    def name(self, _: str) -> None: ...
+
+
+async def waits_for(awaited: Any) -> None:
+    await awaited
+
+
+@pytest.mark.parametrize(
+    ("awaited", "why"),
+    [(Refusing(), "RuntimeError('not yours')"), (Unfinished(), "AttributeError(")],
+)
+def test_what_a_task_waits_for_spoils_only_its_own_end(awaited: Refusing, why: str) -> None:
+    loop = asyncio.new_event_loop()
+    awaiting = waits_for(awaited)
+    tasks = [loop.create_task(awaiting, name="odd"), loop.create_task(asyncio.Event().wait(), name="other")]
+    awaiting.send(None)  # as far as its await: no loop would go on with what it waits for
+    stacks = look(loop)
+    odd = task_of(stacks, "odd")
+    assert (odd.awaits, odd.thread, functions(odd.frames)) == ("something unknown", None, ["waits_for"])
+    assert functions(task_of(stacks, "other").frames) == ["Event.wait"]
+    (gap,) = stacks.gaps
+    assert gap.startswith(f"1 task could not be read in full: {why}")
+    end(loop, tasks)
+
+
+def test_tasks_and_threads_that_do_not_tell_their_names_spoil_nothing_else() -> None:
+    over = threading.Event()
+    thread = Numbered(target=over.wait, args=(HANG,))
+    thread.start()
+    loop = asyncio.new_event_loop()
+    tasks = [loop.create_task(asyncio.Event().wait(), name="A:other")]
+    tasks += [Anonymous(asyncio.Event().wait(), loop=loop) for _ in range(2)]  # type: ignore[arg-type]
+    try:
+        stacks = look(loop)
+    finally:
+        over.set()
+    thread.join(HANG)
+    end(loop, tasks)
+    assert [task.name for task in stacks.tasks] == ["<name unknown>", "<name unknown>", "A:other"]
+    assert all(functions(task.frames) == ["Event.wait"] for task in stacks.tasks)
+    (told,) = [each for each in stacks.threads if each.name == "<name unknown>"]
+    assert (told.ident, told.daemon) == (thread.ident, False)
+    assert "Event.wait" in functions(told.frames)
+    assert stacks.gaps == [
+        "1 thread could not be read in full: TypeError('the name is no text, it is of type int').",
+        "2 tasks could not be read in full: LookupError('no name').",
+    ]
+
+
+def end(loop: asyncio.AbstractEventLoop, tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.wait(tasks))
+    loop.close()
+
+
+def test_a_line_that_cannot_be_read_is_empty() -> None:
+    def here(over: threading.Event) -> None:
+        over.wait(HANG)
+
+    here.__code__ = here.__code__.replace(co_filename="no\0file")
+    over, loop = threading.Event(), asyncio.new_event_loop()
+    thread = threading.Thread(target=here, args=(over,), name="here")
+    thread.start()
+    try:
+        stacks = look(loop)
+    finally:
+        over.set()
+    thread.join(HANG)
+    loop.close()
+    (told,) = [each for each in stacks.threads if each.name == "here"]
+    assert [frame.text for frame in told.frames if frame.file == "no\0file"] == [""]
+
+
 @given(st.text(), st.integers(2, 20))
 def test_what_is_cut_says_so_and_is_no_longer_than_it_may_be(text: str, limit: int) -> None:
     beginning, end = module._beginning(text, limit), module._end(text, limit)
@@ -331,6 +509,43 @@ async def test_a_process_tells_of_a_loop_that_is_busy(server: GraphServer, clien
         (task,) = stacks.tasks
         assert (task.name, functions(task.frames)[0]) == ("B:runs", "runs")
         assert task.thread in [thread.ident for thread in stacks.threads if thread.name == "busy"]
+
+
+async def test_a_look_that_takes_longer_than_its_deadline_is_shared_by_who_asks_meanwhile(
+    client: ControlConnection, process: ProcessControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert process._answers is not None
+    operations = process._answers.operations
+    answer = operations[ProcessControlOperation.GET_PROCESS_STACKS]
+    arrivals: asyncio.Queue[None] = asyncio.Queue()
+    looks: list[None] = []
+    over = threading.Event()
+
+    async def noted(*arguments: Any) -> bytes:
+        arrivals.put_nowait(None)
+        return await answer(*arguments)
+
+    def slow(*arguments: Any) -> ProcessStacks:
+        looks.append(None)
+        assert over.wait(HANG)
+        return look_at_stacks(*arguments)
+
+    monkeypatch.setattr("ezmsg.control.process_answers.look_at_stacks", slow)
+    monkeypatch.setitem(operations, ProcessControlOperation.GET_PROCESS_STACKS, noted)
+    try:
+        for _ in range(3):
+            with pytest.raises((ProcessRequestFailed, DeadlineExceeded)):
+                await process_stacks(client, "A", 0.1)
+            await asyncio.wait_for(arrivals.get(), HANG)
+        last = asyncio.create_task(process_stacks(client, "A", HANG))
+        await asyncio.wait_for(arrivals.get(), HANG)
+    finally:
+        over.set()
+    stacks = await last
+    assert len(looks) == 1
+    assert not any("ProcessControlClient._handle" in functions(task.frames) for task in stacks.tasks)
+    await process_stacks(client, "A", HANG)
+    assert len(looks) == 2
 
 
 async def test_a_process_of_an_earlier_release_fails_as_for_any_name(

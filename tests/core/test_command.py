@@ -152,6 +152,12 @@ async def test_a_server_that_cannot_start_is_told(free: Address, tmp_path: Path)
         await run_command("start", free, log_file=str(tmp_path / "file" / "server.log"))
 
 
+async def test_a_drawing_that_the_output_cannot_hold_is_escaped(server: ez.GraphServer) -> None:
+    await ez.GraphService(server.address).connect("A/\u2192", "B")
+    done = await asyncio.to_thread(ezmsg, "graphviz", "--address", str(server.address), PYTHONIOENCODING="ascii")
+    assert (done.returncode, r"\u2192" in done.stdout) == (0, True)
+
+
 async def test_drawings(server: ez.GraphServer, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
     service = ez.GraphService(server.address)
     await service.connect("A/OUT", "B/IN")

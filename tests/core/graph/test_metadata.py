@@ -1,5 +1,6 @@
 """What a graph says about itself."""
 
+import os
 import pickle
 from dataclasses import field
 from functools import partial
@@ -138,6 +139,32 @@ def test_where_tasks_are_defined(described: model.GraphMetadata) -> None:
     sources = {task.name: task.source for task in unit.tasks}  # type: ignore[union-attr]
     below_its_wrapper = f"{SOURCE}:{line_of('@timeit')}"
     assert sources == {"measured": below_its_wrapper, "made": "<string>:1", "bound": None}
+
+
+def test_a_task_that_is_wrapped_in_itself_has_no_place() -> None:
+    class Circle(Unit):
+        @task
+        async def around(self) -> None: ...
+
+    Circle.around.__wrapped__ = Circle.around  # type: ignore[attr-defined]
+    (unit,) = graph_metadata(resolve_graph({"U": Circle()})).components.values()
+    assert [(each.name, each.source) for each in unit.tasks] == [("around", None)]  # type: ignore[union-attr]
+
+
+def test_a_task_has_no_place_when_the_folder_of_its_program_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: dict[str, Any] = {}
+    exec(compile("async def run(self): ...", "program.py", "exec"), names)
+
+    class Gone(Unit):
+        run = task(names["run"])
+
+    def getcwd() -> str:
+        raise FileNotFoundError
+
+    graph = resolve_graph({"U": Gone()})
+    monkeypatch.setattr(os, "getcwd", getcwd)
+    (unit,) = graph_metadata(graph).components.values()
+    assert [(each.name, each.source) for each in unit.tasks] == [("run", None)]  # type: ignore[union-attr]
 
 
 def bridge(name: str) -> dict[str, Any]:

@@ -27,6 +27,22 @@ async def in_thread(
     :param too_late: called when the function ends and nobody waits any more.
     :raises RuntimeError: then.
     """
+    try:
+        outcome = started_in_thread(function, name, too_late)
+    except RuntimeError:
+        not_started()
+        raise
+    return (await outcome)()
+
+
+def started_in_thread(
+    function: Callable[[], T], name: str = "ezmsg-call", too_late: Callable[[], object] = lambda: None
+) -> asyncio.Future[Callable[[], T]]:
+    """Begin to call a function in a thread; calling what the future holds in the end returns or raises as it did.
+
+    :param too_late: called when the function ends and the future was cancelled.
+    :raises RuntimeError: if there can be no more threads.
+    """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[Callable[[], T]] = loop.create_future()
 
@@ -38,12 +54,8 @@ async def in_thread(
         with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
             loop.call_soon_threadsafe(_settle, outcome, result, too_late)
 
-    try:
-        threading.Thread(target=work, name=name, daemon=True).start()
-    except RuntimeError:
-        not_started()
-        raise
-    return (await outcome)()
+    threading.Thread(target=work, name=name, daemon=True).start()
+    return outcome
 
 
 def _settle(outcome: asyncio.Future[Any], result: Callable[[], Any], too_late: Callable[[], object]) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from ezmsg.control.in_thread import in_thread
+from ezmsg.control.in_thread import in_thread, started_in_thread
 from ezmsg.control.payloads import encode_payload
 from ezmsg.control.stacks import look_at_stacks
 from ezmsg.control.vitals import LatenessProbe, cpu_s, memory_bytes, uptime_s
@@ -71,7 +71,8 @@ class ProcessAnswers:
         self._owned_units = owned_units
         self._units_loop = units_loop
         self._probe = LatenessProbe(units_loop)
-        self._looking = asyncio.Lock()
+        self._look: asyncio.Future[Callable[[], bytes]] | None = None
+        self._look_wanted_by: set[asyncio.Task[Any]] = set()
         self._slots = asyncio.Semaphore(limit)
         self._late_replies = 0
 
@@ -185,9 +186,22 @@ class ProcessAnswers:
 
     async def _stacks(self, _: ProcessControlRequest, __: UUID | None) -> bytes:
         asking = asyncio.current_task()
-        async with self._looking:  # one at a time is enough for all who may ask
-            look = partial(look_at_stacks, self._process_id, self._owned_units(), self._units_loop, asking)
-            return encode_payload(await in_thread(look))
+        assert asking is not None
+        self._look_wanted_by.add(asking)
+        try:
+            if self._look is None:
+                self._look = started_in_thread(partial(self._stacks_now, self._owned_units()))
+                self._look.add_done_callback(self._end_look)
+            # One at a time is enough for all who may ask; it goes on when the deadline of who asked first has come.
+            return (await asyncio.shield(self._look))()
+        finally:
+            self._look_wanted_by.discard(asking)
+
+    def _stacks_now(self, units: list[str]) -> bytes:
+        return encode_payload(look_at_stacks(self._process_id, units, self._units_loop, self._look_wanted_by))
+
+    def _end_look(self, _: object) -> None:
+        self._look = None
 
 
 async def _awaited(result: Any) -> object:

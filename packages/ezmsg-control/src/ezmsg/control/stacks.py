@@ -13,12 +13,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Sequence
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from ezmsg.protocol.model.stacks import ProcessStacks, StackFrame, TaskStack, ThreadStack
+from ezmsg.protocol.plain import safe_repr
 
 FRAMES_LIMIT = 40
 """So many frames of a stack are told, the innermost ones."""
@@ -33,6 +34,9 @@ TEXT_LIMIT = 120
 
 _DEEPEST = 10_000
 """More awaitables that wait for one another are not followed."""
+
+_NAMELESS = "<name unknown>"
+_UNKNOWN = "something unknown"
 
 _KEEPERS = ("builtins", "_asyncio")
 """Where the types are from that the interpreter puts between an ``await`` and what it waits for."""
@@ -50,57 +54,108 @@ def look_at_stacks(
     process_id: UUID,
     units: Collection[str],
     loop: asyncio.AbstractEventLoop,
-    asking: asyncio.Task[Any] | None = None,
+    asking: Container[asyncio.Task[Any]] = (),
 ) -> ProcessStacks:
     """Return the stacks of all threads but the one that calls this, and of the tasks of an event loop.
 
+    Only names are read of those that are left out.
+
     :param units: whose tasks come before the others of the loop.
-    :param asking: a task that is not told, because it is there only for this.
+    :param asking: tasks that are not told, because they are there only for this.
     """
-    frames = _Frames()
-    threads = _threads(frames)
+    frames, failures = _Frames(), _Failures()
+    threads, threads_left_out = _threads(frames, failures)
     tasks, gaps = _tasks(loop)
-    told = sorted(
-        (_task(task, frames) for task in tasks if task is not asking),
-        key=lambda task: (task.thread is None, not _is_of(task.name, units), task.name),
-    )
+    beginnings = tuple(f"{unit}{mark}" for unit in units for mark in ":/")
+    listed = sorted((_listed(task, beginnings, failures) for task in tasks if task not in asking), key=_rank)
+    told = [(one, _task(one, frames, failures)) for one in listed[:TASKS_LIMIT]]
+    told.sort(key=lambda pair: (pair[1].thread is None, *_rank(pair[0])[1:]))  # meanwhile others may run
     return ProcessStacks(
         process_id=process_id,
         pid=os.getpid(),
         host=socket.gethostname(),
         timestamp=time.time(),
-        tasks=told[:TASKS_LIMIT],
-        threads=threads[:THREADS_LIMIT],
-        tasks_left_out=max(0, len(told) - TASKS_LIMIT),
-        threads_left_out=max(0, len(threads) - THREADS_LIMIT),
-        gaps=gaps,
+        tasks=[task for _, task in told],
+        threads=threads,
+        tasks_left_out=len(listed) - len(told),
+        threads_left_out=threads_left_out,
+        gaps=gaps + failures.sentences(),
     )
 
 
-def _is_of(task: str, units: Iterable[str]) -> bool:
-    """Whether a task has the name of a unit's function (``UNIT:function``), or of the topic that one reads."""
-    return any(task.startswith((f"{unit}:", f"{unit}/")) for unit in units)
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"the name is no text, it is of type {type(value).__name__}")
+    return str.__str__(value)  # also of a subclass, whose own methods may do anything
+
+
+class _Failures:
+    """What could not be read of tasks and threads whose classes, or what they wait for, are the program's own."""
+
+    def __init__(self) -> None:
+        self._failed: dict[str, set[int]] = {}
+        self._why: dict[str, str] = {}
+
+    def add(self, what: str, one: object, error: Exception) -> None:
+        """Note that of this task or thread something could not be read; only the first error is told."""
+        self._failed.setdefault(what, set()).add(id(one))
+        if what not in self._why:
+            self._why[what] = _beginning(safe_repr(error), NAME_LIMIT)
+
+    def sentences(self) -> list[str]:
+        return [
+            f"{len(ones)} {what}{'' if len(ones) == 1 else 's'} could not be read in full: {self._why[what]}."
+            for what, ones in self._failed.items()
+        ]
 
 
 # --- threads --------------------------------------------------------------------------------------------------
 
 
-def _threads(frames: "_Frames") -> list[ThreadStack]:
-    known = {thread.ident: thread for thread in threading.enumerate()}
-    stacks = {ident: _outwards(innermost) for ident, innermost in sys._current_frames().items()}
-    stacks.pop(threading.get_ident(), None)
-    told = [
-        ThreadStack(
-            name=_beginning(known[ident].name, NAME_LIMIT) if ident in known else "",
-            ident=ident,
-            daemon=known[ident].daemon if ident in known else None,
-            frames=frames.of(stack),
-            frames_left_out=max(0, len(stack) - FRAMES_LIMIT),
-        )
-        for ident, stack in stacks.items()
-    ]
+class _Started(NamedTuple):
+    """What Python knows of a thread that it has started."""
+
+    name: str
+    daemon: bool | None
+
+
+_FOREIGN = _Started("", None)
+
+
+def _threads(frames: "_Frames", failures: _Failures) -> tuple[list[ThreadStack], int]:
+    """Return as many threads as are told, and how many there are besides."""
+    started = _started(failures)
     main = threading.main_thread().ident
-    return sorted(told, key=lambda thread: (thread.ident != main, thread.name, thread.ident))
+    innermost = sys._current_frames()
+    innermost.pop(threading.get_ident(), None)
+    listed = sorted(innermost, key=lambda ident: (ident != main, started.get(ident, _FOREIGN).name, ident))
+    stacks = {ident: _outwards(innermost[ident]) for ident in listed[:THREADS_LIMIT]}
+    innermost.clear()
+    told = [_thread(ident, started.get(ident, _FOREIGN), stack, frames) for ident, stack in stacks.items()]
+    return told, len(listed) - len(told)
+
+
+def _started(failures: _Failures) -> dict[int | None, _Started]:
+    started: dict[int | None, _Started] = {}
+    for thread in threading.enumerate():
+        ident, name, daemon = None, _NAMELESS, False
+        try:
+            ident, daemon = thread.ident, bool(thread.daemon)
+            name = _text(thread.name)
+        except Exception as error:  # noqa: BLE001  protects the answer on all others from a thread of a user's class
+            failures.add("thread", thread, error)
+        started[ident] = _Started(name, daemon)
+    return started
+
+
+def _thread(ident: int, started: _Started, stack: list[_Place], frames: "_Frames") -> ThreadStack:
+    return ThreadStack(
+        name=_beginning(started.name, NAME_LIMIT),
+        ident=ident,
+        daemon=started.daemon,
+        frames=frames.of(stack),
+        frames_left_out=max(0, len(stack) - FRAMES_LIMIT),
+    )
 
 
 def _outwards(innermost: FrameType | None, outermost: FrameType | None = None) -> list[_Place]:
@@ -137,15 +192,44 @@ def _tasks(loop: asyncio.AbstractEventLoop) -> tuple[list[asyncio.Task[Any]], li
         return [], ["Tasks came and went too fast to be listed. Ask again."]
 
 
-def _task(task: asyncio.Task[Any], frames: "_Frames") -> TaskStack:
-    coroutine = task.get_coro()
-    thread, stack = _running(coroutine)
-    awaits = None
-    if thread is None:
-        stack, awaited = _waiting(coroutine)
-        awaits = _name_of(awaited)
+class _Listed(NamedTuple):
+    """A task before its stack is read."""
+
+    task: asyncio.Task[Any]
+    name: str
+    is_running: bool
+    is_of_unit: bool
+
+
+def _listed(task: asyncio.Task[Any], beginnings: tuple[str, ...], failures: _Failures) -> _Listed:
+    """Look at a task; those of units have the name of their function (``UNIT:function``), or of its topic."""
+    name, is_running = _NAMELESS, False
+    try:
+        coroutine = task.get_coro()
+        is_running = isinstance(coroutine, CoroutineType) and coroutine.cr_running
+        name = _text(task.get_name())
+    except Exception as error:  # noqa: BLE001  protects the answer on all others from a task of a user's class
+        failures.add("task", task, error)
+    return _Listed(task, name, is_running, name.startswith(beginnings))
+
+
+def _rank(listed: _Listed) -> tuple[bool, bool, str]:
+    """Return what tasks are sorted by: those that run are first, then those of units."""
+    return not listed.is_running, not listed.is_of_unit, listed.name
+
+
+def _task(listed: _Listed, frames: "_Frames", failures: _Failures) -> TaskStack:
+    thread, awaits, stack = None, None, list[_Place]()
+    try:
+        coroutine = listed.task.get_coro()
+        thread, stack = _running(coroutine)
+        if thread is None:
+            awaits = _name_of(_waiting(coroutine, stack))
+    except Exception as error:  # noqa: BLE001  protects the answer on all others from what a user's task waits for
+        awaits = _UNKNOWN
+        failures.add("task", listed.task, error)
     return TaskStack(
-        name=_beginning(task.get_name(), NAME_LIMIT),
+        name=_beginning(listed.name, NAME_LIMIT),
         awaits=awaits,
         thread=thread,
         frames=frames.of(stack),
@@ -157,15 +241,17 @@ def _running(coroutine: object) -> tuple[int | None, list[_Place]]:
     """Return the thread in which a coroutine runs at this moment, and its part of the thread's stack."""
     if not (isinstance(coroutine, CoroutineType) and coroutine.cr_running):
         return None, []
+    outermost = coroutine.cr_frame  # read once: it is gone as soon as the coroutine ends, in its own thread
+    if outermost is None:
+        return None, []
     for ident, innermost in sys._current_frames().items():
-        if stack := _outwards(innermost, coroutine.cr_frame):
+        if stack := _outwards(innermost, outermost):
             return ident, stack
-    return None, []  # it has come to an await in between
+    return None, []  # it has come to an await, or to its end, in between
 
 
-def _waiting(coroutine: object) -> tuple[list[_Place], object]:
-    """Return the stack of a coroutine that does not run, and what it waits for in the end."""
-    stack: list[_Place] = []
+def _waiting(coroutine: object, stack: list[_Place]) -> object:
+    """Return what a coroutine that does not run waits for in the end, and add the places on the way to a stack."""
     awaited: object = coroutine
     for _ in range(_DEEPEST):
         frame: FrameType | None = None
@@ -183,7 +269,7 @@ def _waiting(coroutine: object) -> tuple[list[_Place], object]:
                 awaited = inside
         if frame is not None:
             stack.append(_place(frame))
-    return stack, awaited
+    return awaited
 
 
 def _inside(awaited: object) -> object | None:
@@ -204,7 +290,7 @@ def _name_of(awaited: object) -> str | None:
     if awaited is None or (asyncio.isfuture(awaited) and awaited.done()):
         return None
     if isinstance(awaited, asyncio.Task):
-        return f"task {_beginning(awaited.get_name(), NAME_LIMIT)}"
+        return f"task {_beginning(_text(awaited.get_name()), NAME_LIMIT)}"
     return _beginning(type(awaited).__qualname__, NAME_LIMIT)
 
 
@@ -229,11 +315,14 @@ class _Frames:
         )
 
     def _line(self, file: str, line: int, names: dict[str, Any]) -> str:
-        if file not in self._checked:
-            self._checked.add(file)
-            linecache.checkcache(file)
-            linecache.lazycache(file, names)  # it may be in an archive
-        return linecache.getline(file, line).strip()
+        try:
+            if file not in self._checked:
+                self._checked.add(file)
+                linecache.checkcache(file)
+                linecache.lazycache(file, names)  # it may be in an archive
+            return linecache.getline(file, line).strip()
+        except Exception:  # noqa: BLE001  protects the answer from a module's own loader, and from odd file names
+            return ""
 
 
 def _beginning(text: str, limit: int) -> str:

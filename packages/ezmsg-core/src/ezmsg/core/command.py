@@ -78,6 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 is well, 2 wrong usage, 3 no connection, 4 refused, 5 timed out, 130 interrupted.
     """
+    from ezmsg.control.cli.encodings import escape_what_does_not_fit
+
+    escape_what_does_not_fit()
     options = build_parser().parse_args(arguments)
     try:
         done = options._handler(options)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
+from ezmsg.control.cli.encodings import escape_what_does_not_fit
 from ezmsg.control.cli.verbs import known_verbs, load
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
@@ -17,6 +18,7 @@ _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
 def run(arguments: list[str]) -> int:
     """Run one command line; what went wrong is one sentence on standard error."""
+    escape_what_does_not_fit()
     known = known_verbs()
     wanted = arguments[0] if arguments else None
     # A verb that is named needs only its own module; help and a misspelt verb need all of them.

@@ -107,7 +107,7 @@ def show_stacks(
     from ezmsg.control.errors import ProcessRequestFailed
     from ezmsg.control.exporting.json_form import to_json_form
     from ezmsg.control.operations import take_snapshot
-    from ezmsg.control.rendering.stacks import stack_lines
+    from ezmsg.control.rendering.stacks import stack_lines, visible
     from ezmsg.control.requests import process_stacks
     from ezmsg.protocol.model.process_control import ProcessControlErrorCode
 
@@ -130,5 +130,5 @@ def show_stacks(
         for line in stack_lines(stacks):
             print(line)
     for gap in stacks.gaps:
-        print(f"! {gap}", file=sys.stderr)
+        print(f"! {visible(gap)}", file=sys.stderr)
     return 0

@@ -12,6 +12,8 @@ _MOST = 8  # names in a sentence
 def resolved_process(target: str, processes: Iterable[SnapshotProcess]) -> str:
     """Return a unit of the process that is meant, by its number, which is never abbreviated, or by a unit.
 
+    As much of a beginning is enough as only units of that process have.
+
     :raises UnknownTarget: if none is meant, or several are, as processes of two hosts may have one number.
     """
     owners = [process for process in processes if process.units]
@@ -21,6 +23,9 @@ def resolved_process(target: str, processes: Iterable[SnapshotProcess]) -> str:
     if numbered:
         raise UnknownTarget(kind="single process", target=target, near=numbered, by="a number")
     units = [unit for process in owners for unit in process.units]
+    begun = [process for process in owners if any(unit.startswith(target) for unit in process.units)]
+    if target not in units and len(begun) == 1:
+        return begun[0].units[0]
     return resolved(target, units, "process or unit", "a number or an address")
 
 

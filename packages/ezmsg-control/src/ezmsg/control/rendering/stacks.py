@@ -6,7 +6,19 @@ from ezmsg.protocol.model.stacks import ProcessStacks, StackFrame, TaskStack, Th
 
 
 def stack_lines(stacks: ProcessStacks) -> Iterator[str]:
-    """Yield who it is, the tasks, and then the threads; an empty line comes before each of them."""
+    """Yield who it is, the tasks, and then the threads; an empty line comes before each of them.
+
+    Names and lines of code are the program's: what in them could steer a terminal is made visible.
+    """
+    return map(visible, _lines(stacks))
+
+
+def visible(text: str) -> str:
+    """Return a text with its control characters, and others that cannot be seen, as Python's escape sequences."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+
+
+def _lines(stacks: ProcessStacks) -> Iterator[str]:
     tasks = _counted(len(stacks.tasks) + stacks.tasks_left_out, "task")
     threads = _counted(len(stacks.threads) + stacks.threads_left_out, "thread")
     yield f"pid {stacks.pid} on {stacks.host}   {tasks} on the units' event loop, {threads}"

@@ -112,8 +112,11 @@ def _task(unit: Unit, name: str) -> TaskMetadata:
 
 def _source(func: Callable[..., Any]) -> str | None:
     """Return where a function is defined, below what wraps it: at its first decorator, if it has any."""
-    code = getattr(inspect.unwrap(func), "__code__", None)
-    if not isinstance(code, CodeType):
+    try:
+        code = getattr(inspect.unwrap(func), "__code__", None)
+        if not isinstance(code, CodeType):
+            return None
+        file = code.co_filename
+        return f"{file if file.startswith('<') else Path(file).absolute()}:{code.co_firstlineno}"
+    except Exception:  # noqa: BLE001  protects a registration from a user's __wrapped__, and from a folder that is gone
         return None
-    file = code.co_filename
-    return f"{file if file.startswith('<') else Path(file).absolute()}:{code.co_firstlineno}"
