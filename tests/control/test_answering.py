@@ -14,6 +14,7 @@ from ezmsg.protocol.messages.endpoints import PausePublishing
 from ezmsg.protocol.messages.sessions import Done
 
 ASKED = PausePublishing()
+HANG = 30.0
 
 
 class Asker:
@@ -101,7 +102,9 @@ async def test_what_is_given_up_before_it_began_leaves_nothing_behind(asker: Ask
         warnings.simplefilter("error")
         answers.start(asker, 1, ASKED)
         answers.abandon(asker, 1)
-        await asyncio.sleep(0.01)
+        async with asyncio.timeout(HANG):
+            while answers._tasks:  # noqa: ASYNC110  a turn of the loop or two
+                await asyncio.sleep(0)
         answers.start(asker, 2, ASKED)
         await answers.close()
         gc.collect()
