@@ -1,4 +1,7 @@
-"""The event loop that a server runs on: uvloop's where there is one, with a third of asyncio's time per message."""
+"""The event loop that a server runs on: uvloop's where there is one, with a third of asyncio's time per message.
+
+The units' loop is chosen likewise in ``ezmsg-core``, where a process that starts no server imports nothing of ours.
+"""
 
 import asyncio
 from collections.abc import Coroutine
