@@ -11,12 +11,12 @@ import pytest
 
 from ezmsg.control import ControlConnection
 from ezmsg.graphserver import GraphServer
-from ezmsg.protocol import connection as events
 from ezmsg.protocol.addresses import Address
-from ezmsg.protocol.connection import Connection
-from ezmsg.protocol.handshake import ServerHandshake
 from ezmsg.protocol.messages.sessions import Done
 from ezmsg.protocol.revisions import CURRENT, Revision
+from ezmsg.protocol.wire import connection as events
+from ezmsg.protocol.wire.connection import Connection
+from ezmsg.protocol.wire.handshake import ServerHandshake
 
 HANG = 30.0
 

@@ -16,14 +16,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ezmsg.graphserver import GraphServer, loops
-from ezmsg.protocol import connection as protocol
+from ezmsg.graphserver import GraphServer
+from ezmsg.graphserver.sockets import loops
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.announcement import Announcement, announcement_name
 from ezmsg.protocol.errors import EzmsgError
-from ezmsg.protocol.handshake import ClientHandshake
 from ezmsg.protocol.messages.sessions import Done
 from ezmsg.protocol.revisions import CURRENT, Revision
+from ezmsg.protocol.wire import connection as protocol
+from ezmsg.protocol.wire.handshake import ClientHandshake
 
 DEADLINE_S = 30.0
 """Only there to end a test that would hang."""

@@ -10,12 +10,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ezmsg.graphserver import Graph, GraphServer, link
-from ezmsg.protocol import codec, errors, frames
+from ezmsg.graphserver import Graph, GraphServer
+from ezmsg.graphserver.sockets import link
+from ezmsg.protocol import errors
 from ezmsg.protocol.messages.envelopes import Goodbye, Request
 from ezmsg.protocol.messages.handshake import Hello, Refusal
 from ezmsg.protocol.messages.sessions import Connect, Done, EdgeChanged, OpenSession
 from ezmsg.protocol.revisions import CURRENT, Revision
+from ezmsg.protocol.wire import codec, frames
 
 DEADLINE_S = 30.0
 

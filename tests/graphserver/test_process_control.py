@@ -5,9 +5,8 @@ from uuid import UUID, uuid4
 
 import pytest
 from tests.graphserver.conftest import RawClient
-from tests.graphserver.descriptions import program, reported
+from tests.graphserver.deciding.descriptions import program, reported
 
-from ezmsg.protocol import connection as protocol
 from ezmsg.protocol import errors
 from ezmsg.protocol.messages.events import Reset
 from ezmsg.protocol.messages.processes import RegisterProcess
@@ -29,6 +28,7 @@ from ezmsg.protocol.model.process_control import (
     ProcessSettingsUpdate,
 )
 from ezmsg.protocol.model.settings import SettingsEventType
+from ezmsg.protocol.wire import connection as protocol
 
 PROCESS, SESSION = uuid4(), uuid4()
 LONG_S = 30.0

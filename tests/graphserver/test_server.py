@@ -7,8 +7,6 @@ from uuid import uuid4
 import pytest
 
 from ezmsg.graphserver import GraphServer
-from ezmsg.protocol import connection as protocol
-from ezmsg.protocol.auth import channel_key
 from ezmsg.protocol.errors import ConnectionLost
 from ezmsg.protocol.messages.endpoints import (
     Contact,
@@ -29,6 +27,8 @@ from ezmsg.protocol.messages.sessions import (
     TakeSnapshot,
 )
 from ezmsg.protocol.model.metadata import ComponentMetadata, DynamicSettingsMetadata, GraphMetadata
+from ezmsg.protocol.wire import connection as protocol
+from ezmsg.protocol.wire.auth import channel_key
 
 CONTACT = Contact(uuid4(), None, "127.0.0.1", 1)
 

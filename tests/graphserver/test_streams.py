@@ -14,9 +14,9 @@ from uuid import UUID
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.graphserver.descriptions import reported
-from tests.graphserver.folding import FoldedSettings
-from tests.graphserver.wires import HIGH, Client, Run
+from tests.graphserver.deciding.descriptions import reported
+from tests.graphserver.deciding.folding import FoldedSettings
+from tests.graphserver.sockets.wires import HIGH, Client, Run
 
 from ezmsg.protocol.messages.processes import RegisterProcess, UpdateOwnership
 from ezmsg.protocol.messages.settings import FollowSettings, ReportSettings

@@ -5,14 +5,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ezmsg.graphserver import link as link_module
-from ezmsg.graphserver.effects import PeerId
-from ezmsg.graphserver.link import Link
-from ezmsg.protocol.connection import CancelReceived, Connection
+from ezmsg.graphserver.deciding.effects import PeerId
+from ezmsg.graphserver.sockets import link as link_module
+from ezmsg.graphserver.sockets.link import Link
 from ezmsg.protocol.errors import FrameTooLarge, ServerOverloaded
-from ezmsg.protocol.handshake import ClientHandshake, ServerHandshake
 from ezmsg.protocol.messages.endpoints import PausePublishing
 from ezmsg.protocol.messages.settings import UpdateSetting
+from ezmsg.protocol.wire.connection import CancelReceived, Connection
+from ezmsg.protocol.wire.handshake import ClientHandshake, ServerHandshake
 
 
 class Nobody:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from ezmsg.protocol import messages
-from ezmsg.protocol.codec import body_from_wire, decode, unpack_map
 from ezmsg.protocol.errors import EzmsgError
-from ezmsg.protocol.failures import from_failure
 from ezmsg.protocol.messages.envelopes import Failure
 from ezmsg.protocol.testing import ERRORS
+from ezmsg.protocol.wire.codec import body_from_wire, decode, unpack_map
+from ezmsg.protocol.wire.failures import from_failure
 
 GOLDEN = Path(__file__).parent / "golden"
 EXPECTED: dict[str, Any] = runpy.run_path(str(GOLDEN / "values.py"))["EXPECTED"]

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ezmsg.protocol import messages, model
-from ezmsg.protocol.codec import TAG_KEY
 from ezmsg.protocol.testing import ERRORS, MODEL, instances
+from ezmsg.protocol.wire.codec import TAG_KEY
 
 ALL = (*messages.HANDSHAKE, *messages.ENVELOPES, *messages.BODIES, *messages.CHANNELS)
 

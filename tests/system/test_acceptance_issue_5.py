@@ -16,7 +16,7 @@ import pytest
 
 import ezmsg.core as ez
 from ezmsg.control import acquire, find_address, profiling_snapshot_all, release
-from ezmsg.control.blame import measure_blame
+from ezmsg.control.profiling.blame import measure_blame
 from ezmsg.core.graphmeta import ProfileChannelType, ProfilingStreamControl, ProfilingTraceControl
 from ezmsg.protocol.errors import EzmsgError
 

@@ -16,10 +16,10 @@ from ezmsg.control.errors import (
     SettingsRefused,
     UnknownSettingsField,
 )
-from ezmsg.core import publishing_settings
+from ezmsg.core.context import publishing_settings
 from ezmsg.core.errors import UnencodableMessage
 from ezmsg.protocol.errors import FrameTooLarge, SettingsUnavailable
-from ezmsg.protocol.frames import FRAME_LIMIT
+from ezmsg.protocol.wire.frames import FRAME_LIMIT
 
 HANG = 30.0
 
@@ -185,3 +185,44 @@ async def test_a_client_that_waits_no_more_leaves_the_change_whole(
         await events.aclose()  # type: ignore[attr-defined]
         stop.touch()
         assert await asyncio.to_thread(running.ends) == 0
+
+
+ENDS_OVER_IT = """
+    class Tuning(ez.Settings):
+        gain: float = 1.0
+
+    class Amplifier(ez.Unit):
+        SETTINGS = Tuning
+        INPUT_SETTINGS = ez.InputStream(Tuning)
+
+        @ez.subscriber(INPUT_SETTINGS)
+        async def take(self, settings: Tuning) -> None:
+            self.apply_settings(settings)
+            raise ez.{ending}
+
+    if __name__ == "__main__":
+        amplifier, last = Amplifier(), Last()
+        ez.run(AMPLIFIER=amplifier, LAST=last, process_components=(amplifier,), graph_address=sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("ending", ["Complete", "NormalTermination"])
+async def test_settings_over_which_a_function_ends_were_taken(
+    start: Callable[..., Any],
+    server: Any,
+    tmp_path: Any,
+    ending: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(publishing_settings, "REPORT_WAIT_S", HANG)
+    stop = tmp_path / "stop"
+    running = start(ENDS_OVER_IT.format(ending=ending), str(stop), str(server.address))
+    async with looking_into(server) as context:
+        after = (await context.settings_events())[-1].seq
+        await context.update_settings("AMPLIFIER", {"gain": 2.0})
+        reports = [event for event in await context.settings_events(after_seq=after) if event.source_process_id]
+        assert [event.value.structured_value for event in reports] == [{"gain": 2.0}]
+    assert "Nobody reported" not in caplog.text
+    stop.touch()
+    assert await asyncio.to_thread(running.ends) == 0

@@ -16,8 +16,8 @@ import pytest
 
 import ezmsg.core as ez
 from ezmsg.control import ControlConnection
-from ezmsg.control.blame import Blame, measure_blame
-from ezmsg.control.profiling import profiling_snapshot_all
+from ezmsg.control.profiling.blame import Blame, measure_blame
+from ezmsg.control.profiling.snapshots import profiling_snapshot_all
 
 HANG = 30.0
 WINDOW_S = 2.0

@@ -9,7 +9,7 @@ import pytest
 
 import ezmsg.core as ez
 from ezmsg.control import ControlConnection, ProcessControlClient, take_snapshot
-from ezmsg.control.blame import Blame, measure_blame
+from ezmsg.control.profiling.blame import Blame, measure_blame
 from ezmsg.core.profiling.offer import ProfileOffer
 
 HANG = 30.0

@@ -1,8 +1,8 @@
 """The rules of the graph on a real server: several clients over real connections, beside a plain model.
 
 Each step is asked over the wire through ``ezmsg.control``. After each, what the server shows (snapshot, edges with
-their owners, events) is what the model says. The pure form of this is ``tests/graphserver/test_graph_model.py``,
-which looks at routes and costs, too.
+their owners, events) is what the model says. The pure form of this is
+``tests/graphserver/deciding/test_graph_model.py``, which looks at routes and costs, too.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
-from tests.graphserver.client_rules import ClientRules, edges, numbers, sessions, somebody_is_there
-from tests.graphserver.folding import FoldedSettings
-from tests.graphserver.model import Outcome
-from tests.graphserver.predictions import check_events, check_outcome, check_snapshot
+from tests.graphserver.deciding.client_rules import ClientRules, edges, numbers, sessions, somebody_is_there
+from tests.graphserver.deciding.folding import FoldedSettings
+from tests.graphserver.deciding.model import Outcome
+from tests.graphserver.deciding.predictions import check_events, check_outcome, check_snapshot
 
 from ezmsg.control import ControlConnection, Session, take_dag, take_snapshot
 from ezmsg.graphserver import GraphServer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ezmsg.control.discovery import read_announcement
+from ezmsg.control.connection.discovery import read_announcement
 from ezmsg.core import GraphContext, GraphServer, GraphService
 from ezmsg.protocol.model.snapshot import GraphSnapshot
 

@@ -17,8 +17,8 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
 import ezmsg.core as ez
 from ezmsg.control import ControlConnection, take_snapshot
 from ezmsg.control.exporting.perfetto import to_perfetto
-from ezmsg.control.profiling import profiling_snapshot_all, units_of_processes
-from ezmsg.control.tracing import Tracing
+from ezmsg.control.profiling.snapshots import profiling_snapshot_all, units_of_processes
+from ezmsg.control.profiling.tracing import Tracing
 from ezmsg.protocol.model.profiling import MetricTotals, ProcessProfilingSnapshot, ProfilingTraceControl
 
 HANG = 30.0

@@ -21,11 +21,11 @@ from pydantic.types import PositiveInt
 from tests.control.settings_schema.declarations import Colour, Level, Point, annotations, json_values
 
 from ezmsg.control.errors import InvalidSettingsValue, SettingsRefused, UnknownSettingsField
-from ezmsg.control.settings_schema.annotations import shape_of
-from ezmsg.control.settings_schema.coercion import coerced
-from ezmsg.control.settings_schema.limits import Limits
+from ezmsg.control.settings_schema.fields.limits import Limits
+from ezmsg.control.settings_schema.patching.coercion import coerced
+from ezmsg.control.settings_schema.sources.annotations import shape_of
 from ezmsg.control.settingsmeta import SettingsCoercionError, coerce_settings_field_value
-from ezmsg.protocol.plain import PlainArray
+from ezmsg.protocol.wire.plain import PlainArray
 
 Hertz = NewType("Hertz", float)
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.control.settings_schema.declarations import Colour, Point, json_values, settings_types
 
-from ezmsg.control.settings_schema.annotations import shape_of
-from ezmsg.control.settings_schema.coercion import coerced
+from ezmsg.control.settings_schema.patching.coercion import coerced
+from ezmsg.control.settings_schema.sources.annotations import shape_of
 from ezmsg.control.settingsmeta import SettingsCoercionError, coerce_settings_field_value, settings_json_schema
 
 

@@ -18,9 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.control.settings_schema.declarations import Colour, Point, json_values
 
 from ezmsg.control.errors import InvalidSettingsValue, SettingsRefused, UnknownSettingsField
-from ezmsg.control.settings_schema.paths import Step, joined, parse_path
+from ezmsg.control.settings_schema.fields.paths import Step, joined, parse_path
 from ezmsg.control.settingsmeta import SettingsCoercionError, patched, settings_structured_value
-from ezmsg.protocol.plain import PlainArray
+from ezmsg.protocol.wire.plain import PlainArray
 
 
 class Corner(NamedTuple):

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.control.settings_schema.declarations import Colour, Level, Point, json_values, settings_types
 
-from ezmsg.control.settings_schema.annotations import shape_of
-from ezmsg.control.settings_schema.coercion import coerced
-from ezmsg.control.settings_schema.structured import structured
+from ezmsg.control.settings_schema.describing.structured import structured
+from ezmsg.control.settings_schema.patching.coercion import coerced
+from ezmsg.control.settings_schema.sources.annotations import shape_of
 from ezmsg.control.settingsmeta import settings_repr_value, settings_structured_value
-from ezmsg.protocol.plain import PlainArray, pack, to_plain, unpack
 from ezmsg.protocol.testing import plain_values
+from ezmsg.protocol.wire.plain import PlainArray, pack, to_plain, unpack
 
 
 @dataclass

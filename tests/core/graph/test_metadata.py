@@ -21,9 +21,9 @@ from ezmsg.core.graph.settings import Settings
 from ezmsg.core.graph.stream_metadata import type_name
 from ezmsg.core.graph.streams import InputStream, InputTopic, OutputStream, OutputTopic, Topic
 from ezmsg.core.graph.unit import Unit
-from ezmsg.graphserver.state.settings import initial_value
+from ezmsg.graphserver.deciding.state.settings import initial_value
 from ezmsg.protocol import model
-from ezmsg.protocol.codec import encode
+from ezmsg.protocol.wire.codec import encode
 
 SOURCE = Path(__file__)
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from ezmsg.control.traces import samples_of
+from ezmsg.control.profiling.traces import samples_of
 from ezmsg.core.errors import InvalidOption, InvalidTraceControl
 from ezmsg.core.profiling import controls
 from ezmsg.core.profiling.offer import ProfileOffer, clock_offset_ns
 from ezmsg.core.profiling.registry import Registry
 from ezmsg.core.profiling.tracers import METRICS, PublisherTracer, SubscriberTracer
-from ezmsg.protocol.codec import decode, encode
 from ezmsg.protocol.model.profiling import MetricTotals, ProfileChannelType, ProfilingTraceControl, TraceColumns
+from ezmsg.protocol.wire.codec import decode, encode
 
 Wish = ProfilingTraceControl
 CAPACITY = 5

@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 from tests.core.profiling.test_registry import Subscriber
 
-from ezmsg.control.traces import samples_of
+from ezmsg.control.profiling.traces import samples_of
+from ezmsg.core.channels.channel import Lease
 from ezmsg.core.profiling.registry import Registry
 from ezmsg.core.profiling.spans import add_profile, add_span, span_of_task
 from ezmsg.core.profiling.tracers import SETTLE_ROWS, SubscriberTracer
-from ezmsg.core.pubsub.channel import Lease
 from ezmsg.protocol.model.profiling import ProfilingTraceControl, SubscriberProfileSnapshot
 
 

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 import ezmsg.core as ez
-from ezmsg.core.platform import PASSES_DESCRIPTORS
 from ezmsg.core.pubsub import exchange as exchanges
+from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 
 HANG = 30.0
 """Seconds; only there to end a test that would hang."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import ezmsg.core as ez
-from ezmsg.control import sharing
+from ezmsg.control.connection import sharing
 from ezmsg.core.pubsub import exchange as exchanges
 
 HANG = 30.0

@@ -14,8 +14,8 @@ import pytest
 
 import ezmsg.core as ez
 from ezmsg.core.errors import EndpointClosed, InvalidOption, UnencodableMessage
-from ezmsg.core.platform import PASSES_DESCRIPTORS
 from ezmsg.core.pubsub import admission
+from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.core.transports.handing_over import hand_over
 
 COUNT = 300

@@ -11,15 +11,13 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
-from ezmsg.control.client import ControlConnection
+from ezmsg.control.connection.client import ControlConnection
 from ezmsg.core.messages.active import CODEC
-from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.core.transports import records
 from ezmsg.core.transports.handing_over import hand_over
 from ezmsg.core.transports.listening import host_id, link_name
 from ezmsg.core.transports.segments import Segment, SegmentForm
-from ezmsg.protocol import auth
-from ezmsg.protocol.codec import body_from_wire, encode, unpack_map
 from ezmsg.protocol.messages import CHANNELS
 from ezmsg.protocol.messages.channels import (
     ChannelChallenge,
@@ -33,6 +31,8 @@ from ezmsg.protocol.messages.channels import (
     SegmentNamed,
 )
 from ezmsg.protocol.messages.endpoints import Contact, DeclarePublisher, Withdraw
+from ezmsg.protocol.wire import auth
+from ezmsg.protocol.wire.codec import body_from_wire, encode, unpack_map
 
 pytestmark = pytest.mark.parametrize("transport", ["shm", "tcp"], indirect=True)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 
 HERE = Path(__file__).parent
 SUITES = [

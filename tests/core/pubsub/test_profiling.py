@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from tests.core.pubsub.conftest import World
 
-from ezmsg.control.traces import samples_of
+from ezmsg.control.profiling.traces import samples_of
+from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.processclient import ProcessControlClient
 from ezmsg.core.profiling import ProfileRegistry
 from ezmsg.core.profiling.object_size import CLASSES_LIMIT, _looks, object_size
 from ezmsg.core.profiling.registry import REGISTRY
-from ezmsg.core.pubsub.backpressure import Window
 from ezmsg.core.transports.sender import Sender
 from ezmsg.protocol.model.profiling import (
     ProfileChannelType,

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from ezmsg.core.channels.channel import Channel, Lease, Receiver
 from ezmsg.core.errors import ChannelRefused
 from ezmsg.core.pubsub import routes
-from ezmsg.core.pubsub.channel import Channel, Lease, Receiver
 from ezmsg.core.pubsub.routes import Routes
 from ezmsg.protocol.messages.endpoints import Contact, Source
 

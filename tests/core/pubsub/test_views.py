@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import ezmsg.core as ez
+from ezmsg.core.channels import watched_loans
+from ezmsg.core.channels.loans import Loan
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.memory import memory_used
-from ezmsg.core.pubsub import watched_loans
-from ezmsg.core.pubsub.loans import Loan
 
 HANG = 30.0
 INSIDE = ["local", "threads"]

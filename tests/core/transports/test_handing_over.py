@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.core.transports import handing_over
 from ezmsg.core.transports.handing_over import UNFINISHED_LIMIT, Inbox, hand_over
 from ezmsg.core.transports.listening import listen_for_segments, segment_name

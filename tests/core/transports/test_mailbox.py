@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from ezmsg.core.pubsub.backpressure import Window
+from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.transports.in_process import LocalChannel, LocalSender
 from ezmsg.core.transports.mailbox import Mailbox
 

@@ -13,7 +13,7 @@ import pytest
 
 from ezmsg.core.errors import SegmentRefused
 from ezmsg.core.messages.codec import Codec
-from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.core.transports import segments
 from ezmsg.core.transports.segments import Segment, SegmentForm, map_name, segment_folder, sweep
 from ezmsg.core.transports.shared_memory import Slots

@@ -9,7 +9,6 @@ import dataclasses
 from typing import Any
 from uuid import UUID
 
-from ezmsg.protocol.codec import to_wire
 from ezmsg.protocol.errors import (
     AddressInUse,
     AuthenticationFailed,
@@ -111,8 +110,9 @@ from ezmsg.protocol.model import (
     TraceColumns,
     UnitMetadata,
 )
-from ezmsg.protocol.plain import PlainArray
 from ezmsg.protocol.revisions import Revision
+from ezmsg.protocol.wire.codec import to_wire
+from ezmsg.protocol.wire.plain import PlainArray
 
 CLIENT, SESSION, PROCESS = UUID(int=0xC1), UUID(int=0x5E), UUID(int=0x9C)
 PUBLISHER, SUBSCRIBER, EXCHANGE = UUID(int=0x9B), UUID(int=0x5B), UUID(int=0xE8)

@@ -7,32 +7,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ezmsg.control.client import ControlConnection
-    from ezmsg.control.discovery import find_address, find_running, find_token
+    from ezmsg.control.connection.client import ControlConnection
+    from ezmsg.control.connection.discovery import find_address, find_running, find_token
+    from ezmsg.control.connection.sharing import acquire, release
     from ezmsg.control.errors import ControlError, StreamOverrun
-    from ezmsg.control.operations import shut_down, take_dag, take_snapshot
-    from ezmsg.control.payloads import decode_payload, encode_payload
-    from ezmsg.control.process import ProcessControlClient
-    from ezmsg.control.profiling import (
-        profiling_snapshot,
-        profiling_snapshot_all,
-        profiling_trace,
-        set_profiling_trace,
-    )
-    from ezmsg.control.requests import ping, process_stacks, process_stats, route_request
-    from ezmsg.control.service import GraphService
-    from ezmsg.control.session import Session
-    from ezmsg.control.settings import (
+    from ezmsg.control.graph.operations import shut_down, take_dag, take_snapshot
+    from ezmsg.control.graph.session import Session
+    from ezmsg.control.graph.settings import (
         settings_events,
         settings_snapshot,
         take_settings,
         update_fields,
         update_setting,
     )
-    from ezmsg.control.sharing import acquire, release
-    from ezmsg.control.topics import require_topic
-    from ezmsg.control.trace_stream import follow_traces
-    from ezmsg.control.watching import follow_settings, follow_topology
+    from ezmsg.control.graph.topics import require_topic
+    from ezmsg.control.graph.watching import follow_settings, follow_topology
+    from ezmsg.control.process.payloads import decode_payload, encode_payload
+    from ezmsg.control.process.process_client import ProcessControlClient
+    from ezmsg.control.process.requests import ping, process_stacks, process_stats, route_request
+    from ezmsg.control.profiling.snapshots import (
+        profiling_snapshot,
+        profiling_snapshot_all,
+        profiling_trace,
+        set_profiling_trace,
+    )
+    from ezmsg.control.profiling.trace_stream import follow_traces
+    from ezmsg.control.rendering.drawing_service import GraphService
 
 __all__ = [
     "ControlConnection",
@@ -71,39 +71,39 @@ __all__ = [
 ]
 
 _MODULES = {
-    "ControlConnection": "client",
+    "ControlConnection": "connection.client",
     "ControlError": "errors",
-    "GraphService": "service",
-    "ProcessControlClient": "process",
-    "Session": "session",
+    "GraphService": "rendering.drawing_service",
+    "ProcessControlClient": "process.process_client",
+    "Session": "graph.session",
     "StreamOverrun": "errors",
-    "acquire": "sharing",
-    "decode_payload": "payloads",
-    "encode_payload": "payloads",
-    "find_address": "discovery",
-    "find_running": "discovery",
-    "find_token": "discovery",
-    "follow_settings": "watching",
-    "follow_topology": "watching",
-    "follow_traces": "trace_stream",
-    "ping": "requests",
-    "process_stacks": "requests",
-    "process_stats": "requests",
-    "profiling_snapshot": "profiling",
-    "profiling_snapshot_all": "profiling",
-    "profiling_trace": "profiling",
-    "release": "sharing",
-    "require_topic": "topics",
-    "route_request": "requests",
-    "set_profiling_trace": "profiling",
-    "settings_events": "settings",
-    "settings_snapshot": "settings",
-    "shut_down": "operations",
-    "take_dag": "operations",
-    "take_settings": "settings",
-    "take_snapshot": "operations",
-    "update_fields": "settings",
-    "update_setting": "settings",
+    "acquire": "connection.sharing",
+    "decode_payload": "process.payloads",
+    "encode_payload": "process.payloads",
+    "find_address": "connection.discovery",
+    "find_running": "connection.discovery",
+    "find_token": "connection.discovery",
+    "follow_settings": "graph.watching",
+    "follow_topology": "graph.watching",
+    "follow_traces": "profiling.trace_stream",
+    "ping": "process.requests",
+    "process_stacks": "process.requests",
+    "process_stats": "process.requests",
+    "profiling_snapshot": "profiling.snapshots",
+    "profiling_snapshot_all": "profiling.snapshots",
+    "profiling_trace": "profiling.snapshots",
+    "release": "connection.sharing",
+    "require_topic": "graph.topics",
+    "route_request": "process.requests",
+    "set_profiling_trace": "profiling.snapshots",
+    "settings_events": "graph.settings",
+    "settings_snapshot": "graph.settings",
+    "shut_down": "graph.operations",
+    "take_dag": "graph.operations",
+    "take_settings": "graph.settings",
+    "take_snapshot": "graph.operations",
+    "update_fields": "graph.settings",
+    "update_setting": "graph.settings",
 }
 
 

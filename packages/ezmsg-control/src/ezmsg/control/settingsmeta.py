@@ -6,12 +6,12 @@ None of these functions but those that change something ever fails: what cannot 
 from typing import Any
 
 from ezmsg.control.errors import InvalidSettingsValue, SettingsCoercionError, SettingsRefused, UnknownSettingsField
-from ezmsg.control.settings_schema.metadata import schema_metadata
-from ezmsg.control.settings_schema.patching import patched
-from ezmsg.control.settings_schema.structured import readable, structured
-from ezmsg.control.settings_schema.typed_paths import coerced_at
+from ezmsg.control.settings_schema.describing.metadata import schema_metadata
+from ezmsg.control.settings_schema.describing.structured import readable, structured
+from ezmsg.control.settings_schema.patching.patches import patched
+from ezmsg.control.settings_schema.patching.typed_paths import coerced_at
 from ezmsg.protocol.model.metadata import SettingsSchemaMetadata
-from ezmsg.protocol.plain import safe_repr
+from ezmsg.protocol.wire.plain import safe_repr
 
 __all__ = [
     "InvalidSettingsValue",

@@ -7,12 +7,17 @@ Names are loaded when they are first used, so that a program pays only for what 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ezmsg.core.logs import logger
+from ezmsg.core.support.logs import logger
 
 if TYPE_CHECKING:
     from ezmsg.core import sync
-    from ezmsg.core.command import run_command
-    from ezmsg.core.context import GraphContext
+    from ezmsg.core.blocking.context import SyncContext
+    from ezmsg.core.blocking.publisher import SyncPublisher
+    from ezmsg.core.blocking.starting import init, spin, spin_once
+    from ezmsg.core.blocking.subscriber import SyncSubscriber
+    from ezmsg.core.commands.command_line import run_command
+    from ezmsg.core.context.graph_context import GraphContext
+    from ezmsg.core.context.service import GraphService
     from ezmsg.core.errors import GraphRunnerStartError
     from ezmsg.core.graph.collection import Collection, NetworkDefinition
     from ezmsg.core.graph.component import Component
@@ -30,10 +35,8 @@ if TYPE_CHECKING:
     from ezmsg.core.runtime.deprecated import run_system
     from ezmsg.core.runtime.run import run
     from ezmsg.core.runtime.runner import GraphRunner
-    from ezmsg.core.service import GraphService
-    from ezmsg.core.sync import SyncContext, SyncPublisher, SyncSubscriber, init, spin, spin_once
     from ezmsg.graphserver.embedded import GraphServer
-    from ezmsg.protocol.dag import CyclicException
+    from ezmsg.protocol.graph.dag import CyclicException
 
     __version__: str
 
@@ -42,14 +45,14 @@ _HOMES = {
     "Complete": "ezmsg.core.graph.termination",
     "Component": "ezmsg.core.graph.component",
     "crawl_components": "ezmsg.core.graph.crawl",
-    "CyclicException": "ezmsg.protocol.dag",
+    "CyclicException": "ezmsg.protocol.graph.dag",
     "Flag": "ezmsg.core.graph.deprecated",
-    "GraphContext": "ezmsg.core.context",
+    "GraphContext": "ezmsg.core.context.graph_context",
     "GraphRunner": "ezmsg.core.runtime.runner",
     "GraphRunnerStartError": "ezmsg.core.errors",
     "GraphServer": "ezmsg.graphserver.embedded",
-    "GraphService": "ezmsg.core.service",
-    "init": "ezmsg.core.sync",
+    "GraphService": "ezmsg.core.context.service",
+    "init": "ezmsg.core.blocking.starting",
     "InputRelay": "ezmsg.core.graph.relays",
     "InputStream": "ezmsg.core.graph.streams",
     "InputTopic": "ezmsg.core.graph.streams",
@@ -65,17 +68,17 @@ _HOMES = {
     "publisher": "ezmsg.core.graph.decorators",
     "Relay": "ezmsg.core.graph.relays",
     "run": "ezmsg.core.runtime.run",
-    "run_command": "ezmsg.core.command",
+    "run_command": "ezmsg.core.commands.command_line",
     "run_system": "ezmsg.core.runtime.deprecated",
     "Settings": "ezmsg.core.graph.settings",
-    "spin": "ezmsg.core.sync",
-    "spin_once": "ezmsg.core.sync",
+    "spin": "ezmsg.core.blocking.starting",
+    "spin_once": "ezmsg.core.blocking.starting",
     "State": "ezmsg.core.graph.state",
     "Subscriber": "ezmsg.core.pubsub.subscriber",
     "subscriber": "ezmsg.core.graph.decorators",
-    "SyncContext": "ezmsg.core.sync",
-    "SyncPublisher": "ezmsg.core.sync",
-    "SyncSubscriber": "ezmsg.core.sync",
+    "SyncContext": "ezmsg.core.blocking.context",
+    "SyncPublisher": "ezmsg.core.blocking.publisher",
+    "SyncSubscriber": "ezmsg.core.blocking.subscriber",
     "System": "ezmsg.core.graph.deprecated",
     "task": "ezmsg.core.graph.decorators",
     "thread": "ezmsg.core.graph.decorators",

@@ -2,7 +2,7 @@
 
 import sys
 
-from ezmsg.core.command import main
+from ezmsg.core.commands.command_line import main
 
 __all__ = ["main"]
 

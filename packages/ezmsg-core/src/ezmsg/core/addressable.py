@@ -1,4 +1,4 @@
-"""Addresses live in `ezmsg.core.graph.addressable`; this path is kept for programs written for ezmsg 3."""
+"""A door: addresses live in `ezmsg.core.graph.addressable`; this path is kept for ezmsg 3's programs."""
 
 from ezmsg.core.graph.addressable import SEPARATOR, Addressable
 

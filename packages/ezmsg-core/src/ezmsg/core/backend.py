@@ -1,4 +1,4 @@
-"""What runs a graph lives in `ezmsg.core.runtime`; this path is kept for programs written for ezmsg 3."""
+"""A door: what runs a graph lives in `ezmsg.core.runtime`; this path is kept for ezmsg 3's programs."""
 
 from ezmsg.core.errors import GraphRunnerStartError
 from ezmsg.core.graph.crawl import crawl_components

@@ -1,4 +1,4 @@
-"""What a process ran lives in `ezmsg.core.runtime`; this path is kept for programs written for ezmsg 3."""
+"""A door: what a process ran lives in `ezmsg.core.runtime`; this path is kept for ezmsg 3's programs."""
 
 from ezmsg.core.graph.termination import Complete, NormalTermination
 from ezmsg.core.runtime.deprecated import BackendProcess, DefaultBackendProcess

@@ -1,4 +1,4 @@
-"""Collections live in `ezmsg.core.graph.collection`; this path is kept for programs written for ezmsg 3."""
+"""A door: collections live in `ezmsg.core.graph.collection`; this path is kept for ezmsg 3's programs."""
 
 from ezmsg.core.graph.collection import Collection, NetworkDefinition
 

@@ -1,4 +1,4 @@
-"""Components live in `ezmsg.core.graph.component`; this path is kept for programs written for ezmsg 3."""
+"""A door: components live in `ezmsg.core.graph.component`; this path is kept for ezmsg 3's programs."""
 
 from ezmsg.core.graph.component import Component
 

@@ -1,5 +1,5 @@
-"""The graph of topics lives in `ezmsg.protocol.dag`; this path is kept for programs written for ezmsg 3."""
+"""A door: the graph of topics lives in `ezmsg.protocol.graph.dag`; this path is kept for ezmsg 3's programs."""
 
-from ezmsg.protocol.dag import DAG, CyclicException
+from ezmsg.protocol.graph.dag import DAG, CyclicException
 
 __all__ = ["DAG", "CyclicException"]

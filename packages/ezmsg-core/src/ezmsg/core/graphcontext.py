@@ -1,5 +1,5 @@
-"""The graph context lives in `ezmsg.core.context`; this path is kept for programs written for ezmsg 3."""
+"""A door: the graph context lives in `ezmsg.core.context.graph_context`; kept for ezmsg 3's programs."""
 
-from ezmsg.core.context import GraphContext
+from ezmsg.core.context.graph_context import GraphContext
 
 __all__ = ["GraphContext"]

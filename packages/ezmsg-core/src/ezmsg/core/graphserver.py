@@ -1,9 +1,6 @@
-"""The server and the client of it; this path is kept for programs written for ezmsg 3.
+"""A door: server and service live in `ezmsg.graphserver.embedded`, `ezmsg.core.context.service`."""
 
-`GraphServer` lives in :mod:`ezmsg.graphserver.embedded`, `GraphService` in :mod:`ezmsg.core.service`.
-"""
-
-from ezmsg.core.service import GraphService
+from ezmsg.core.context.service import GraphService
 from ezmsg.graphserver.embedded import GraphServer
 
 __all__ = ["GraphServer", "GraphService"]

@@ -1,19 +1,5 @@
-"""Process control lives in `ezmsg.control.process`; this path is kept for programs written for ezmsg 3."""
+"""A door: process control lives in `ezmsg.core.profiling.process_client`; kept for ezmsg 3's programs."""
 
-import asyncio
-
-from ezmsg.control.process import ProcessControlClient as _ProcessControlClient
-from ezmsg.core.profiling.offer import ProfileOffer
-from ezmsg.protocol.addresses import AddressType
+from ezmsg.core.profiling.process_client import ProcessControlClient
 
 __all__ = ["ProcessControlClient"]
-
-
-class ProcessControlClient(_ProcessControlClient):
-    """The same, in a process that has publishers and subscribers: it answers for their profile, too."""
-
-    def __init__(
-        self, graph_address: AddressType | None = None, *, units_loop: asyncio.AbstractEventLoop | None = None
-    ) -> None:
-        super().__init__(graph_address, units_loop=units_loop)
-        self.set_profiling(ProfileOffer())

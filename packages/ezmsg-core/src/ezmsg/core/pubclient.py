@@ -1,4 +1,4 @@
-"""Publishers live in `ezmsg.core.pubsub.publisher`; this path is kept for programs written for ezmsg 3."""
+"""A door: publishers live in `ezmsg.core.pubsub.publisher`; this path is kept for ezmsg 3's programs."""
 
 from ezmsg.core.pubsub.publisher import Publisher
 

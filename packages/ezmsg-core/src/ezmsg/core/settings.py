@@ -1,4 +1,4 @@
-"""Settings live in `ezmsg.core.graph.settings`; this path is kept for programs written for ezmsg 3."""
+"""A door: settings live in `ezmsg.core.graph.settings`; this path is kept for ezmsg 3's programs."""
 
 from ezmsg.core.graph.settings import Settings
 

@@ -1,4 +1,4 @@
-"""Schemas of settings live in `ezmsg.control.settingsmeta`; this path is kept for programs written for ezmsg 3."""
+"""A door: schemas of settings live in `ezmsg.control.settingsmeta`; this path is kept for ezmsg 3's programs."""
 
 from ezmsg.control.settingsmeta import (
     SettingsCoercionError,

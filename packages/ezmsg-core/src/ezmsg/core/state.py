@@ -1,4 +1,4 @@
-"""State lives in `ezmsg.core.graph.state`; this path is kept for programs written for ezmsg 3."""
+"""A door: state lives in `ezmsg.core.graph.state`; this path is kept for ezmsg 3's programs."""
 
 from ezmsg.core.graph.state import State
 

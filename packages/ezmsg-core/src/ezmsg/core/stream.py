@@ -1,4 +1,4 @@
-"""Streams live in `ezmsg.core.graph.streams` and `relays`; this path is kept for programs written for ezmsg 3."""
+"""A door: streams live in `ezmsg.core.graph.streams` and `relays`; this path is kept for ezmsg 3's programs."""
 
 from ezmsg.core.graph.relays import InputRelay, OutputRelay, Relay
 from ezmsg.core.graph.streams import InputStream, InputTopic, OutputStream, OutputTopic, Stream, Topic

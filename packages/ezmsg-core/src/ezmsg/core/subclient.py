@@ -1,4 +1,4 @@
-"""Subscribers live in `ezmsg.core.pubsub.subscriber`; this path is kept for programs written for ezmsg 3."""
+"""A door: subscribers live in `ezmsg.core.pubsub.subscriber`; this path is kept for ezmsg 3's programs."""
 
 from ezmsg.core.pubsub.subscriber import Subscriber
 

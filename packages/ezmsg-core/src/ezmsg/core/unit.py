@@ -1,4 +1,4 @@
-"""Units live in `ezmsg.core.graph.unit` and `decorators`; this path is kept for programs written for ezmsg 3."""
+"""A door: units live in `ezmsg.core.graph.unit` and `decorators`; this path is kept for ezmsg 3's programs."""
 
 from ezmsg.core.graph.decorators import (
     LEAKY_ATTR,

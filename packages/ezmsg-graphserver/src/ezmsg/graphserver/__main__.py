@@ -9,9 +9,9 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from ezmsg.graphserver.loops import run
 from ezmsg.graphserver.serving import start_server
-from ezmsg.graphserver.tokens import read_token
+from ezmsg.graphserver.sockets.loops import run
+from ezmsg.graphserver.sockets.tokens import read_token
 from ezmsg.protocol.addresses import ADDRESS_VARIABLE, DEFAULT_HOST, DEFAULT_PORT, Address
 from ezmsg.protocol.errors import EzmsgError, InvalidAddress
 

@@ -6,9 +6,9 @@ import logging
 import threading
 from typing import Any
 
-from ezmsg.graphserver.loops import run
 from ezmsg.graphserver.server import Server
 from ezmsg.graphserver.serving import start_server
+from ezmsg.graphserver.sockets.loops import run
 from ezmsg.protocol.addresses import Address, AddressType, parse_address
 from ezmsg.protocol.errors import EzmsgError, InternalError, ServerUnreachable
 

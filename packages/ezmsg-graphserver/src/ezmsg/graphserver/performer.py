@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import count
 
-from ezmsg.graphserver import effects
-from ezmsg.graphserver.effects import Effect, Moment, PeerId
-from ezmsg.graphserver.graph import Graph
-from ezmsg.graphserver.link import Link
-from ezmsg.protocol import connection as protocol
+from ezmsg.graphserver.deciding import effects
+from ezmsg.graphserver.deciding.effects import Effect, Moment, PeerId
+from ezmsg.graphserver.deciding.graph import Graph
+from ezmsg.graphserver.sockets.link import Link
 from ezmsg.protocol.errors import FrameTooLarge, InternalError, ServerOverloaded
 from ezmsg.protocol.messages.handshake import Hello
+from ezmsg.protocol.wire import connection as protocol
 
 logger = logging.getLogger(__name__)
 

@@ -11,27 +11,27 @@ from itertools import count
 from uuid import uuid4
 
 from ezmsg.graphserver.announcement_file import AnnouncementFile
-from ezmsg.graphserver.binding import bound_address, reachable
-from ezmsg.graphserver.configuration import Configuration
-from ezmsg.graphserver.effects import PeerId
-from ezmsg.graphserver.graph import Graph
-from ezmsg.graphserver.link import Link
-from ezmsg.graphserver.listener import Listener
-from ezmsg.graphserver.log_limiter import LogLimiter, one_line
-from ezmsg.graphserver.metrics_page import MetricsPage
+from ezmsg.graphserver.deciding.configuration import Configuration
+from ezmsg.graphserver.deciding.effects import PeerId
+from ezmsg.graphserver.deciding.graph import Graph
+from ezmsg.graphserver.metrics.page import MetricsPage
+from ezmsg.graphserver.metrics.scraping import Scraping
 from ezmsg.graphserver.performer import Performer
-from ezmsg.graphserver.scraping import Scraping
-from ezmsg.protocol import connection as protocol
+from ezmsg.graphserver.sockets.binding import bound_address, reachable
+from ezmsg.graphserver.sockets.link import Link
+from ezmsg.graphserver.sockets.listener import Listener
+from ezmsg.graphserver.sockets.log_limiter import LogLimiter, one_line
 from ezmsg.protocol.announcement import Announcement
-from ezmsg.protocol.auth import NONCE_SIZE
 from ezmsg.protocol.errors import (
     ConnectionLost,
     EzmsgError,
     ServerOverloaded,
     UnsafeFolder,
 )
-from ezmsg.protocol.handshake import ServerHandshake
 from ezmsg.protocol.messages.handshake import Hello
+from ezmsg.protocol.wire import connection as protocol
+from ezmsg.protocol.wire.auth import NONCE_SIZE
+from ezmsg.protocol.wire.handshake import ServerHandshake
 
 logger = logging.getLogger(__name__)
 

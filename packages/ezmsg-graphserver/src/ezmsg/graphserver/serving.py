@@ -3,10 +3,10 @@
 import os
 import socket
 
-from ezmsg.graphserver.binding import bind, bind_first_free, bound_address, resolve
-from ezmsg.graphserver.configuration import Configuration, first_port
+from ezmsg.graphserver.deciding.configuration import Configuration, first_port
 from ezmsg.graphserver.server import Server
-from ezmsg.graphserver.tokens import choose_token, given_token
+from ezmsg.graphserver.sockets.binding import bind, bind_first_free, bound_address, resolve
+from ezmsg.graphserver.sockets.tokens import choose_token, given_token
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import InsecureMetrics
 

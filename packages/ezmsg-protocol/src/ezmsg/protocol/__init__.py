@@ -6,9 +6,13 @@ in :mod:`ezmsg.protocol.errors`, and Hypothesis strategies for all of them in :m
 
 from ezmsg.protocol import errors, messages, model
 from ezmsg.protocol.addresses import Address, AddressType, parse_address
-from ezmsg.protocol.codec import decode, encode
-from ezmsg.protocol.connection import Connection, Phase
-from ezmsg.protocol.connection_events import (
+from ezmsg.protocol.errors import CyclicException, EzmsgError
+from ezmsg.protocol.graph.dag import DAG
+from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot
+from ezmsg.protocol.revisions import CURRENT, PACKAGE_VERSION, Revision, negotiate
+from ezmsg.protocol.wire.codec import decode, encode
+from ezmsg.protocol.wire.connection import Connection, Phase
+from ezmsg.protocol.wire.connection_events import (
     CancelReceived,
     Closed,
     Event,
@@ -20,14 +24,10 @@ from ezmsg.protocol.connection_events import (
     RequestReceived,
     StreamEnded,
 )
-from ezmsg.protocol.dag import DAG
-from ezmsg.protocol.errors import CyclicException, EzmsgError
-from ezmsg.protocol.failures import from_failure, to_failure
-from ezmsg.protocol.frames import FrameParser, frame
-from ezmsg.protocol.handshake import ClientHandshake, ServerHandshake
-from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot
-from ezmsg.protocol.plain import PlainArray, to_plain
-from ezmsg.protocol.revisions import CURRENT, PACKAGE_VERSION, Revision, negotiate
+from ezmsg.protocol.wire.failures import from_failure, to_failure
+from ezmsg.protocol.wire.frames import FrameParser, frame
+from ezmsg.protocol.wire.handshake import ClientHandshake, ServerHandshake
+from ezmsg.protocol.wire.plain import PlainArray, to_plain
 
 __all__ = [
     "CURRENT",

@@ -4,7 +4,6 @@ A minor revision only adds optional fields, messages and members, so the smaller
 another major revision is another language.
 """
 
-from importlib.metadata import version
 from typing import NamedTuple
 
 
@@ -21,8 +20,11 @@ class Revision(NamedTuple):
 CURRENT = Revision(1, 0)
 """The revision that this release speaks."""
 
-PACKAGE_VERSION = version("ezmsg-protocol")
-"""The version of this distribution, told to the peer for its messages to people."""
+PACKAGE_VERSION = "0.1.0"
+"""The version of this distribution, told to the peer for its messages to people.
+
+It stands here, where the build reads it, because asking the installation takes longer than all else in this module.
+"""
 
 
 def negotiate(ours: Revision, theirs: Revision) -> Revision | None:

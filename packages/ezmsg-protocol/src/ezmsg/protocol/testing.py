@@ -20,13 +20,13 @@ from hypothesis.strategies import SearchStrategy
 from ezmsg.protocol import errors as tree
 from ezmsg.protocol import messages as tables
 from ezmsg.protocol import model
-from ezmsg.protocol.codec import to_wire
-from ezmsg.protocol.dag import DAG
-from ezmsg.protocol.failures import to_failure
+from ezmsg.protocol.graph.dag import DAG
 from ezmsg.protocol.messages.envelopes import Body, Fields
 from ezmsg.protocol.model.process_control import ProcessControlOperation
 from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot
-from ezmsg.protocol.plain import PlainArray
+from ezmsg.protocol.wire.codec import to_wire
+from ezmsg.protocol.wire.failures import to_failure
+from ezmsg.protocol.wire.plain import PlainArray
 
 __all__ = [
     "ERRORS",
@@ -82,7 +82,7 @@ def edges() -> SearchStrategy[Edge]:
 
 
 class DagOperation(NamedTuple):
-    """One call of a :class:`~ezmsg.protocol.dag.DAG`, not yet made; it may be one that the graph refuses."""
+    """One call of a :class:`~ezmsg.protocol.graph.dag.DAG`, not yet made; it may be one that the graph refuses."""
 
     method: str
     arguments: tuple[Hashable | None, ...]

@@ -1,4 +1,7 @@
-"""The ``ezmsg`` command. This module is all it takes to say that the command's own extra is missing."""
+"""The ``ezmsg`` command. This module is all it takes to say that the command's own extra is missing.
+
+Nobody enters but the console; it may use every room of `ezmsg.control`.
+"""
 
 import sys
 from collections.abc import Sequence

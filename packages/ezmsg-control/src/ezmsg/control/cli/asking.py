@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from ezmsg.control.client import ControlConnection
+from ezmsg.control.connection.client import ControlConnection
 from ezmsg.protocol.addresses import Address
 
 T = TypeVar("T")
 
 
 def ask(operation: Callable[[ControlConnection, float], Awaitable[T]], server: Address, timeout: float) -> T:
-    """Connect to a server, perform one operation, such as those of :mod:`ezmsg.control.operations`, and go."""
+    """Connect to a server, perform one operation, such as those of :mod:`ezmsg.control.graph.operations`, and
+    go."""
 
     async def connect_and_ask() -> T:
         connection = await ControlConnection.open(server, timeout=timeout)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 
 if TYPE_CHECKING:
-    from ezmsg.protocol.dag import DAG
+    from ezmsg.protocol.graph.dag import DAG
 
 
 def graph(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
@@ -14,8 +14,8 @@ def graph(*, address: AddressOption = None, json: JsonOption = False, timeout: T
     import json as json_text
 
     from ezmsg.control.cli.asking import ask
-    from ezmsg.control.discovery import find_running
-    from ezmsg.control.operations import take_dag
+    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.graph.operations import take_dag
     from ezmsg.control.rendering.tree import tree_lines
 
     server = find_running(address)

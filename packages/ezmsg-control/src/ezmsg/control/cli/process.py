@@ -8,7 +8,8 @@ from cyclopts import App, Parameter
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 
 if TYPE_CHECKING:
-    from ezmsg.control.client import ControlConnection
+    from ezmsg.control.connection.client import ControlConnection
+    from ezmsg.control.process.faring import Fare
     from ezmsg.protocol.model.process_control import ProcessPing
     from ezmsg.protocol.model.stacks import ProcessStacks
 
@@ -27,13 +28,17 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
     from attrs import asdict
 
     from ezmsg.control.cli.asking import ask
-    from ezmsg.control.discovery import find_running
-    from ezmsg.control.exporting.json_form import to_json_form
-    from ezmsg.control.faring import take_fares
+    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.graph.operations import take_snapshot
+    from ezmsg.control.process.faring import take_fares
     from ezmsg.control.rendering.processes import process_lines
+    from ezmsg.protocol.snapshots.json_form import to_json_form
+
+    async def ask_all(connection: "ControlConnection", timeout: float) -> "list[Fare]":
+        return await take_fares(connection, (await take_snapshot(connection, timeout)).processes.values(), timeout)
 
     server = find_running(address)
-    fares = ask(take_fares, server, timeout)
+    fares = ask(ask_all, server, timeout)
     if json:
         head = {"$schema": "ezmsg.process/1"}
         for fare in fares:
@@ -67,9 +72,9 @@ def ping_one(
 
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.cli.targets import resolved
-    from ezmsg.control.discovery import find_running
-    from ezmsg.control.operations import take_snapshot
-    from ezmsg.control.requests import ping
+    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.graph.operations import take_snapshot
+    from ezmsg.control.process.requests import ping
 
     async def ask_it(connection: "ControlConnection", timeout: float) -> "tuple[str, ProcessPing, float]":
         owned = (await take_snapshot(connection, timeout)).processes.values()
@@ -103,13 +108,13 @@ def show_stacks(
 
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.cli.targets import resolved_process
-    from ezmsg.control.discovery import find_running
+    from ezmsg.control.connection.discovery import find_running
     from ezmsg.control.errors import ProcessRequestFailed
-    from ezmsg.control.exporting.json_form import to_json_form
-    from ezmsg.control.operations import take_snapshot
+    from ezmsg.control.graph.operations import take_snapshot
+    from ezmsg.control.process.requests import process_stacks
     from ezmsg.control.rendering.stacks import stack_lines, visible
-    from ezmsg.control.requests import process_stacks
     from ezmsg.protocol.model.process_control import ProcessControlErrorCode
+    from ezmsg.protocol.snapshots.json_form import to_json_form
 
     async def ask_it(connection: "ControlConnection", timeout: float) -> "ProcessStacks":
         unit = resolved_process(target, (await take_snapshot(connection, timeout)).processes.values())

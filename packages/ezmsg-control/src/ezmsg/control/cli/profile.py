@@ -10,8 +10,8 @@ from cyclopts import App, Parameter
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 
 if TYPE_CHECKING:
-    from ezmsg.control.client import ControlConnection
-    from ezmsg.control.trace_recording import Recording
+    from ezmsg.control.connection.client import ControlConnection
+    from ezmsg.control.profiling.trace_recording import Recording
     from ezmsg.protocol.model.profiling import ProcessProfilingTraceBatch
 
 profile = App(
@@ -29,10 +29,10 @@ def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout
     import json as json_text
 
     from ezmsg.control.cli.asking import ask
-    from ezmsg.control.discovery import find_running
-    from ezmsg.control.exporting.json_form import to_json_form
-    from ezmsg.control.profiling import profiling_snapshot_all
+    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.profiling.snapshots import profiling_snapshot_all
     from ezmsg.control.rendering.profiles import profile_lines
+    from ezmsg.protocol.snapshots.json_form import to_json_form
 
     found, missing = ask(profiling_snapshot_all, find_running(address), timeout)
     if json:
@@ -64,11 +64,11 @@ def blame(
 
     from attrs import asdict
 
-    from ezmsg.control.blame import Blame, checked_window, measure_blame
     from ezmsg.control.cli.asking import ask
-    from ezmsg.control.discovery import find_running
-    from ezmsg.control.exporting.json_form import to_json_form
+    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.profiling.blame import Blame, checked_window, measure_blame
     from ezmsg.control.rendering.blame import blame_lines
+    from ezmsg.protocol.snapshots.json_form import to_json_form
 
     checked_window("A wait", window)  # before anybody is connected to
 
@@ -102,11 +102,11 @@ def trace(
     """Trace every message for a while, and write a file that shows them on their way."""
     import json as json_text
 
-    from ezmsg.control.blame import checked_window
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.cli.output_file import OutputFile
-    from ezmsg.control.discovery import find_running
-    from ezmsg.control.trace_recording import Recording, record_traces
+    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.profiling.blame import checked_window
+    from ezmsg.control.profiling.trace_recording import Recording, record_traces
 
     export = _exporter(format)
     export(())  # what is missing for it is said before anything is traced

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 
 if TYPE_CHECKING:
-    from ezmsg.control.client import ControlConnection
+    from ezmsg.control.connection.client import ControlConnection
     from ezmsg.protocol.addresses import Address
     from ezmsg.protocol.messages.settings import SettingsTaken
     from ezmsg.protocol.model.settings import SettingsSnapshotValue
@@ -25,7 +25,7 @@ settings = App(
 @settings.default
 def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show the settings of every component, a line each."""
-    from ezmsg.control.discovery import find_running
+    from ezmsg.control.connection.discovery import find_running
     from ezmsg.control.rendering.settings import list_lines
 
     server = find_running(address)
@@ -53,7 +53,7 @@ def get(
     timeout: TimeoutOption = 2.0,
 ) -> int:
     """Show the fields of one component's settings, with what they allow."""
-    from ezmsg.control.discovery import find_running
+    from ezmsg.control.connection.discovery import find_running
     from ezmsg.control.rendering.settings import value_lines
 
     name, value = _take_one(component, find_running(address), timeout)
@@ -75,7 +75,7 @@ def describe(
     timeout: TimeoutOption = 2.0,
 ) -> int:
     """Show what a component's settings type says of its fields; with --json, its JSON Schema."""
-    from ezmsg.control.discovery import find_running
+    from ezmsg.control.connection.discovery import find_running
     from ezmsg.control.rendering.settings import description_lines
 
     name, value = _take_one(component, find_running(address), timeout)
@@ -104,10 +104,10 @@ def change(
     from ezmsg.control.cli.assignments import split, value_of
     from ezmsg.control.cli.exits import exit_code
     from ezmsg.control.cli.targets import resolved
-    from ezmsg.control.discovery import find_running
+    from ezmsg.control.connection.discovery import find_running
     from ezmsg.control.errors import InvalidAssignment, SettingsCoercionError
+    from ezmsg.control.graph.settings import take_settings, update_fields, update_setting
     from ezmsg.control.rendering.settings import change_line, field_schema, refusal_lines
-    from ezmsg.control.settings import take_settings, update_fields, update_setting
 
     texts = split(changes)
     if not texts:
@@ -157,11 +157,11 @@ def watch(
     from contextlib import aclosing
 
     from ezmsg.control.cli.targets import resolved
-    from ezmsg.control.discovery import find_running
-    from ezmsg.control.exporting.json_form import to_json_form
+    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.graph.resynchronising import settings_changes
+    from ezmsg.control.graph.settings import take_settings
     from ezmsg.control.rendering.settings import event_line
-    from ezmsg.control.resynchronising import settings_changes
-    from ezmsg.control.settings import take_settings
+    from ezmsg.protocol.snapshots.json_form import to_json_form
 
     server = find_running(address)
 
@@ -200,7 +200,7 @@ def _ask(operation: Any, server: "Address", timeout: float) -> int:
 
 def _take(server: "Address", timeout: float) -> "SettingsTaken":
     from ezmsg.control.cli.asking import ask
-    from ezmsg.control.settings import take_settings
+    from ezmsg.control.graph.settings import take_settings
 
     return ask(take_settings, server, timeout)
 
@@ -215,7 +215,7 @@ def _take_one(component: str, server: "Address", timeout: float) -> "tuple[str, 
 
 def _form(value: "SettingsSnapshotValue") -> dict[str, Any]:
     """Return settings for programs: as plain data if they have fields, else their repr."""
-    from ezmsg.control.exporting.json_form import to_json_form
+    from ezmsg.protocol.snapshots.json_form import to_json_form
 
     schema = value.settings_schema
     settings_type = None if schema is None else schema.settings_type

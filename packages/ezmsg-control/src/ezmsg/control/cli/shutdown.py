@@ -20,8 +20,8 @@ def shutdown(*, address: _Address = None, timeout: TimeoutOption = 2.0) -> int:
     """
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.cli.exits import exit_code, unreachable
-    from ezmsg.control.discovery import find_address
-    from ezmsg.control.operations import shut_down
+    from ezmsg.control.connection.discovery import find_address
+    from ezmsg.control.graph.operations import shut_down
     from ezmsg.protocol.errors import ServerUnreachable
 
     server = find_address(address)  # what is ended is said, or stands where a server belongs

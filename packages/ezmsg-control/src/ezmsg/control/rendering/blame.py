@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from ezmsg.control.blaming import Blame, Culprit
+from ezmsg.control.profiling.blaming import Blame, Culprit
 from ezmsg.control.rendering.quantities import duration, percent
 
 _SATURATED = 0.9

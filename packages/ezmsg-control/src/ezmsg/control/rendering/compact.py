@@ -1,6 +1,6 @@
 """Graphs with less detail: without the topics that only hand on, or with components in place of their topics.
 
-A graph here is its topics with the topics that each feeds, as :attr:`ezmsg.protocol.dag.DAG.graph` has it.
+A graph here is its topics with the topics that each feeds, as :attr:`ezmsg.protocol.graph.dag.DAG.graph` has it.
 """
 
 from collections import defaultdict

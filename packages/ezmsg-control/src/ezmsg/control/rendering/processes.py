@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ezmsg.control.rendering.columns import aligned
 
 if TYPE_CHECKING:
-    from ezmsg.control.faring import Fare
+    from ezmsg.control.process.faring import Fare
 
 _HEAD = ("PID", "HOST", "UNITS", "CPU", "RSS", "UP", "LOOP LATE", "PING")
 _LATE_S = 0.02

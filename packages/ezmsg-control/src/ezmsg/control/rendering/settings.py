@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ezmsg.control.exporting.json_form import to_json_form
 from ezmsg.control.rendering.columns import aligned
-from ezmsg.control.settings_schema.json_paths import subschema
-from ezmsg.control.settings_schema.json_values import ALSO_BY_NAME
+from ezmsg.control.settings_schema.describing.json_paths import subschema
+from ezmsg.control.settings_schema.fields.json_values import ALSO_BY_NAME
 from ezmsg.protocol.model.metadata import SettingsFieldMetadata
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
+from ezmsg.protocol.snapshots.json_form import to_json_form
 
 _SUMMARY = 72  # characters
 _JSON_TYPES = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ezmsg.protocol.dag import DAG
+from ezmsg.protocol.graph.dag import DAG
 
 _INDENT = "   "
 

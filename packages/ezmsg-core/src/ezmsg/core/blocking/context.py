@@ -13,7 +13,7 @@ from ezmsg.core.blocking.shared_queue import SharedQueue, share
 from ezmsg.core.blocking.subscriber import SyncSubscriber
 from ezmsg.core.blocking.subscriptions import Subscriptions
 from ezmsg.core.blocking.waiting import Deadline, Doorbell
-from ezmsg.core.context import GraphContext
+from ezmsg.core.context.graph_context import GraphContext
 from ezmsg.core.errors import ContextNotOpen
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.protocol.addresses import Address, AddressType

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any
 
 from ezmsg.core.blocking.calls import Calls
-from ezmsg.core.pubsub.channel import Lease
+from ezmsg.core.channels.channel import Lease
 from ezmsg.core.pubsub.subscriber import Subscriber
 
 

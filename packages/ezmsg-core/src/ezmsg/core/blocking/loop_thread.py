@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 from ezmsg.core.blocking.calls import Calls
 from ezmsg.core.blocking.waiting import Deadline
-from ezmsg.core.context import GraphContext
+from ezmsg.core.context.graph_context import GraphContext
 from ezmsg.core.runtime.loops import new_event_loop
 from ezmsg.core.runtime.main_thread import join, wait_for
 

@@ -4,8 +4,8 @@ import threading
 from typing import Any
 
 from ezmsg.core.blocking.waiting import Doorbell
-from ezmsg.core.pubsub.channel import Lease
-from ezmsg.core.pubsub.leaky import LeakyQueue, Queue
+from ezmsg.core.channels.channel import Lease
+from ezmsg.core.channels.queues import LeakyQueue, Queue
 from ezmsg.core.pubsub.subscriber import Subscriber
 
 

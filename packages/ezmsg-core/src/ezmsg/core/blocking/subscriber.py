@@ -13,8 +13,8 @@ from ezmsg.core.blocking.loans import SyncLoan, SyncPrivateLoan, release
 from ezmsg.core.blocking.shared_queue import SharedQueue, share
 from ezmsg.core.blocking.waiting import Deadline, Doorbell
 from ezmsg.core.blocking.watched_loans import SyncWatchedLoan
+from ezmsg.core.channels.channel import Lease
 from ezmsg.core.errors import EndpointClosed, NothingReceived
-from ezmsg.core.pubsub.channel import Lease
 from ezmsg.core.pubsub.options import flag
 from ezmsg.core.pubsub.subscriber import Subscriber
 

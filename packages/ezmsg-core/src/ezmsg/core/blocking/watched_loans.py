@@ -1,4 +1,4 @@
-"""Loans to a thread under ``EZMSG_DEBUG_VIEWS=1``; see :mod:`ezmsg.core.pubsub.watched_loans`."""
+"""Loans to a thread under ``EZMSG_DEBUG_VIEWS=1``; see :mod:`ezmsg.core.channels.watched_loans`."""
 
 import sys
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from typing import Any
 
 from ezmsg.core.blocking.calls import Calls
 from ezmsg.core.blocking.loans import SyncLoan, release
-from ezmsg.core.pubsub.channel import Lease
+from ezmsg.core.channels.channel import Lease
+from ezmsg.core.channels.watched_loans import look
 from ezmsg.core.pubsub.subscriber import Subscriber
-from ezmsg.core.pubsub.watched_loans import look
 
 
 class SyncWatchedLoan(SyncLoan):

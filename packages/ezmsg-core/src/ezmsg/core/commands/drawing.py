@@ -6,8 +6,8 @@ import sys
 import webbrowser
 import zlib
 
+from ezmsg.core.context.service import GraphService
 from ezmsg.core.errors import UnknownCommand
-from ezmsg.core.service import GraphService
 from ezmsg.protocol.addresses import Address
 
 _TARGETS = {

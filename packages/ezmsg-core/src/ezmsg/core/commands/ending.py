@@ -2,7 +2,7 @@
 
 import logging
 
-from ezmsg.core.service import GraphService
+from ezmsg.core.context.service import GraphService
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import ServerUnreachable
 

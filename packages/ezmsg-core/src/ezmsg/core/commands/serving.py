@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ezmsg.control.client import ControlConnection
+from ezmsg.control.connection.client import ControlConnection
 from ezmsg.core.commands.dashboards import check_dashboard, dashboard
-from ezmsg.core.logs import logged_to
+from ezmsg.core.support.logs import logged_to
 from ezmsg.graphserver.embedded import GraphServer
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import AddressInUse, EzmsgError, ServerUnreachable

@@ -25,16 +25,16 @@ def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json:
         print(f"ezmsg: --seconds {seconds:g} plays nothing. Give a positive number of seconds.", file=sys.stderr)
         return 2
     _quieten(full_speed=speed == "max")
-    import ezmsg.core as ez
     from ezmsg.core.demo.display import SYMBOLS, JsonDisplay, LiveDisplay, PlainDisplay
     from ezmsg.core.demo.units import Ecg, SourceSettings
+    from ezmsg.core.runtime.run import run
 
     if json:
         display: JsonDisplay | PlainDisplay = JsonDisplay()
     else:
         display = LiveDisplay() if sys.stdout.isatty() and _can_write(SYMBOLS) else PlainDisplay()
     try:
-        ez.run(ECG=Ecg(SourceSettings(seconds=seconds, real_time=speed == "real"), display))
+        run(ECG=Ecg(SourceSettings(seconds=seconds, real_time=speed == "real"), display))
     except EzmsgError as error:
         print(f"ezmsg: {error}", file=sys.stderr)
         return 1

@@ -8,43 +8,50 @@ from typing import Any, cast
 
 import numpy as np
 
-import ezmsg.core as ez
 from ezmsg.core.demo.bandpass import HIGH_HZ, LOW_HZ, BandPass, InvalidCutoffs
 from ezmsg.core.demo.detector import Detector
 from ezmsg.core.demo.display import Display
 from ezmsg.core.demo.record import FS_HZ, Record, load_record
 from ezmsg.core.demo.signals import Block, Detection
+from ezmsg.core.graph.collection import Collection, NetworkDefinition
+from ezmsg.core.graph.component import Component
+from ezmsg.core.graph.decorators import publisher, subscriber
+from ezmsg.core.graph.settings import Settings
+from ezmsg.core.graph.state import State
+from ezmsg.core.graph.streams import InputStream, OutputStream
+from ezmsg.core.graph.termination import NormalTermination
+from ezmsg.core.graph.unit import Unit
 
-Output = AsyncGenerator[tuple[ez.OutputStream, Any], None]
+Output = AsyncGenerator[tuple[OutputStream, Any], None]
 
 BLOCK_SAMPLES = 36
 """Samples in a block: a tenth of a second of the record."""
 
 
-class SourceSettings(ez.Settings):
+class SourceSettings(Settings):
     """How much of the record is played, in seconds, and whether at the pace of the heart."""
 
     seconds: float
     real_time: bool = True
 
 
-class SourceState(ez.State):
+class SourceState(State):
     """The record."""
 
     record: Record
 
 
-class Source(ez.Unit):
+class Source(Unit):
     """Plays the record in blocks."""
 
     SETTINGS = SourceSettings
     STATE = SourceState
-    OUTPUT = ez.OutputStream(Block)
+    OUTPUT = OutputStream(Block)
 
     async def initialize(self) -> None:
         self.STATE.record = load_record()
 
-    @ez.publisher(OUTPUT)
+    @publisher(OUTPUT)
     async def play(self) -> Output:
         """Yield the blocks, each when its last sample would have been measured."""
         record = self.STATE.record
@@ -73,7 +80,7 @@ def _cutoff(default_hz: float, edge: str) -> float:
     return cutoff
 
 
-class FilterSettings(ez.Settings):
+class FilterSettings(Settings):
     """The pass band."""
 
     low_hz: float = _cutoff(LOW_HZ, "lower")
@@ -84,32 +91,32 @@ class FilterSettings(ez.Settings):
             raise InvalidCutoffs(f"low_hz must be below high_hz, and {self.low_hz:g} is not below {self.high_hz:g}")
 
 
-class FilterState(ez.State):
+class FilterState(State):
     """The filter and what it remembers of the signal."""
 
     band_pass: BandPass
 
 
-class Filter(ez.Unit):
+class Filter(Unit):
     """Keeps the band in which the QRS complex stands out; it can be tuned while it runs."""
 
     SETTINGS = FilterSettings
     STATE = FilterState
-    INPUT_SETTINGS = ez.InputStream(FilterSettings)
-    INPUT = ez.InputStream(Block)
-    OUTPUT = ez.OutputStream(Block)
+    INPUT_SETTINGS = InputStream(FilterSettings)
+    INPUT = InputStream(Block)
+    OUTPUT = OutputStream(Block)
 
     async def initialize(self) -> None:
         self.STATE.band_pass = BandPass(self.SETTINGS.low_hz, self.SETTINGS.high_hz, load_record().fs_hz)
 
-    @ez.subscriber(INPUT_SETTINGS)
+    @subscriber(INPUT_SETTINGS)
     async def tune(self, settings: FilterSettings) -> None:
         """Take another band from the next block on; one that cannot be raises, and the old one stays."""
         self.STATE.band_pass.retune(settings.low_hz, settings.high_hz)
         self.apply_settings(settings)
 
-    @ez.subscriber(INPUT)
-    @ez.publisher(OUTPUT)
+    @subscriber(INPUT)
+    @publisher(OUTPUT)
     async def filter(self, block: Block) -> Output:
         """Filter one block; behind the last one comes what the filter still holds."""
         signal = self.STATE.band_pass.process(block.signal)
@@ -118,26 +125,26 @@ class Filter(ez.Unit):
         yield self.OUTPUT, Block(block.start, block.count, signal, block.published_ns, block.last)
 
 
-class DetectorState(ez.State):
+class DetectorState(State):
     """The detector and what it has learnt."""
 
     detector: Detector
 
 
-class BeatDetector(ez.Unit):
+class BeatDetector(Unit):
     """Finds the beats."""
 
     STATE = DetectorState
-    INPUT = ez.InputStream(Block)
-    OUTPUT = ez.OutputStream(Detection)
+    INPUT = InputStream(Block)
+    OUTPUT = OutputStream(Detection)
 
     async def initialize(self) -> None:
         fs_hz = load_record().fs_hz
         delay_samples = BandPass(LOW_HZ, HIGH_HZ, fs_hz).delay_samples  # the same for every band
         self.STATE.detector = Detector(fs_hz, delay_samples)
 
-    @ez.subscriber(INPUT)
-    @ez.publisher(OUTPUT)
+    @subscriber(INPUT)
+    @publisher(OUTPUT)
     async def detect(self, block: Block) -> Output:
         """Look at one block; at the end, decide what is still open."""
         beats = self.STATE.detector.process(block.signal)
@@ -146,23 +153,23 @@ class BeatDetector(ez.Unit):
         yield self.OUTPUT, Detection(block.start, block.count, beats, block.published_ns, block.last)
 
 
-class Screen(ez.Unit):
+class Screen(Unit):
     """Hands what arrives to a display, and ends the run after the last block."""
 
-    SETTINGS = ez.Settings
-    SIGNAL = ez.InputStream(Block)
-    INPUT = ez.InputStream(Detection)
+    SETTINGS = Settings
+    SIGNAL = InputStream(Block)
+    INPUT = InputStream(Detection)
 
     def __init__(self, display: Display) -> None:
         super().__init__()
         self.display = display
 
-    @ez.subscriber(SIGNAL)
+    @subscriber(SIGNAL)
     async def draw(self, block: Block) -> None:
         """Remember the signal, for a display that draws it."""
         self.display.signal(block)
 
-    @ez.subscriber(INPUT)
+    @subscriber(INPUT)
     async def show(self, detection: Detection) -> None:
         """Show beats as they are found."""
         try:
@@ -170,12 +177,12 @@ class Screen(ez.Unit):
             if detection.last:
                 self.display.summary()
         except OSError as error:  # the display keeps it, for the command to tell
-            raise ez.NormalTermination from error
+            raise NormalTermination from error
         if detection.last:
-            raise ez.NormalTermination
+            raise NormalTermination
 
 
-class Ecg(ez.Collection):
+class Ecg(Collection):
     """The whole graph; source and detector have processes of their own, the display is where the terminal is."""
 
     SETTINGS = SourceSettings
@@ -191,7 +198,7 @@ class Ecg(ez.Collection):
     def configure(self) -> None:
         self.SOURCE.apply_settings(cast("SourceSettings", self.SETTINGS))
 
-    def network(self) -> ez.NetworkDefinition:
+    def network(self) -> NetworkDefinition:
         return (
             (self.SOURCE.OUTPUT, self.FILTER.INPUT),
             (self.FILTER.OUTPUT, self.DETECTOR.INPUT),
@@ -199,5 +206,5 @@ class Ecg(ez.Collection):
             (self.SOURCE.OUTPUT, self.DISPLAY.SIGNAL),
         )
 
-    def process_components(self) -> tuple[ez.Component, ...]:
+    def process_components(self) -> tuple[Component, ...]:
         return (self.SOURCE, self.DETECTOR)

@@ -15,7 +15,7 @@ from ezmsg.core.graph.declarations import declared, declared_type
 from ezmsg.core.graph.settings import Settings
 from ezmsg.core.graph.state import State
 from ezmsg.core.graph.streams import Stream
-from ezmsg.core.logs import logger
+from ezmsg.core.support.logs import logger
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 

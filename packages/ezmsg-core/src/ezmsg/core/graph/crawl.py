@@ -18,7 +18,7 @@ from ezmsg.core.graph.endpoints import Edge, lead_over_relays, resolve_edges
 from ezmsg.core.graph.processes import ProcessPlan, group_by_process, plan_processes
 from ezmsg.core.graph.streams import Stream
 from ezmsg.core.graph.unit import Unit
-from ezmsg.core.logs import logger
+from ezmsg.core.support.logs import logger
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from ezmsg.core.errors import SecondMain
 from ezmsg.core.graph.addressable import Addressable
 from ezmsg.core.graph.decorators import MAIN_ATTR
-from ezmsg.core.logs import logger
+from ezmsg.core.support.logs import logger
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from typing import Any, Final, TypeVar, cast
 from ezmsg.core.errors import InvalidDecoration
 from ezmsg.core.graph.addressable import Addressable
 from ezmsg.core.graph.streams import InputStream, OutputStream
-from ezmsg.core.logs import logger
 from ezmsg.core.profiling.spans import add_span
+from ezmsg.core.support.logs import logger
 
 TASK_ATTR: Final = "__ez_task__"
 PUBLISHES_ATTR: Final = "__ez_publishes__"

@@ -7,7 +7,7 @@ from ezmsg.core.errors import InvalidComponent, InvalidEndpoint
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.relays import ResolvedRelay
 from ezmsg.core.graph.streams import Stream
-from ezmsg.protocol.dag import DAG
+from ezmsg.protocol.graph.dag import DAG
 
 Edge = tuple[str, str]
 """Two topics: the one that feeds, the one that is fed."""

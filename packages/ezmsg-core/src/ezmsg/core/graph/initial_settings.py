@@ -8,7 +8,7 @@ import pickle
 from typing import Any
 
 from ezmsg.control.settingsmeta import settings_repr_value, settings_schema_from_value, settings_structured_value
-from ezmsg.core.logs import logger
+from ezmsg.core.support.logs import logger
 from ezmsg.protocol.model.settings import SettingsSnapshotValue
 
 

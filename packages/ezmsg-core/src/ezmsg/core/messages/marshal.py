@@ -78,3 +78,7 @@ def _head(memory: memoryview | bytes) -> tuple[int, int]:
     if mark != _MARK or len(memory) < ALIGNMENT + size:
         raise UninitializedMemory(size=len(memory))
     return msg_id, size
+
+
+MessageMarshal = Marshal
+"""The name that ezmsg 3 had for it, too."""

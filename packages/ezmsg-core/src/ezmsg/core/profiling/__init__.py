@@ -1,6 +1,7 @@
 """Where the time goes: what endpoints count, always, and what is traced of single messages while somebody wants it.
 
-In the order of a measurement: the endpoints note integers (:mod:`tracers`), which are settled in bulk into the
+Endpoints and `runtime` enter; it uses `support` and the client of the control plane, and asks no channel. In the
+order of a measurement: the endpoints note integers (:mod:`tracers`), which are settled in bulk into the
 rings (:mod:`ring`) of those who want them (:mod:`recording`, :mod:`controls`), and read from there as columns
 (:mod:`batches`). The :mod:`registry` knows the endpoints of the process; :mod:`offer` answers the clients of the
 graph server, through the process's control link.

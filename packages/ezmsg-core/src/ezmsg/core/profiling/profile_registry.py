@@ -2,8 +2,8 @@
 
 from uuid import UUID, uuid4
 
-from ezmsg.control.profile_windows import ProfileWindows
-from ezmsg.control.traces import batch_of
+from ezmsg.control.profiling.traces import batch_of
+from ezmsg.control.profiling.windows import ProfileWindows
 from ezmsg.core.profiling.offer import ProfileOffer
 from ezmsg.core.profiling.registry import REGISTRY
 from ezmsg.protocol.model.profiling import (

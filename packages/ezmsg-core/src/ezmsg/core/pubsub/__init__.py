@@ -1,1 +1,4 @@
-"""Publishers, subscribers, and the channels between them."""
+"""The endpoints that programs hold, and what joins them: publishers, subscribers, the exchange, routes, links.
+
+`context` and everything above enters; it uses `transports`, `channels`, `messages` and `profiling`.
+"""

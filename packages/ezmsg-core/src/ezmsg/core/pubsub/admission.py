@@ -10,15 +10,14 @@ from uuid import UUID
 
 from attrs import frozen
 
-from ezmsg.core.platform import PASSES_DESCRIPTORS
 from ezmsg.core.pubsub.roles import Feeding
+from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.core.transports.handing_over import hand_over
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.core.transports.segments import Segment
 from ezmsg.core.transports.shared_memory import SharedMemorySender
 from ezmsg.core.transports.tcp import TcpSender
-from ezmsg.protocol import auth
 from ezmsg.protocol.messages.channels import (
     ChannelChallenge,
     ChannelEnded,
@@ -30,6 +29,7 @@ from ezmsg.protocol.messages.channels import (
     OpenChannel,
     SegmentNamed,
 )
+from ezmsg.protocol.wire import auth
 
 logger = logging.getLogger("ezmsg")
 

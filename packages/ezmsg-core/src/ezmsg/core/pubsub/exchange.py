@@ -11,18 +11,18 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Self
 from uuid import UUID, uuid4
 
-from ezmsg.control import sharing
-from ezmsg.control.client import ControlConnection
-from ezmsg.control.discovery import find_address
+from ezmsg.control.connection import sharing
+from ezmsg.control.connection.client import ControlConnection
+from ezmsg.control.connection.discovery import find_address
+from ezmsg.core.channels.channel import Channel, Receiver
 from ezmsg.core.errors import InvalidOption, PeerLost
-from ezmsg.core.platform import PASSES_DESCRIPTORS
 from ezmsg.core.profiling.registry import REGISTRY
 from ezmsg.core.pubsub.admission import Admission
-from ezmsg.core.pubsub.channel import Channel, Receiver
 from ezmsg.core.pubsub.links import Links
 from ezmsg.core.pubsub.opening import OPEN_TIMEOUT_S, Opener
 from ezmsg.core.pubsub.roles import Feeding, Hearing
 from ezmsg.core.pubsub.routes import Routes
+from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.core.transports.handing_over import Inbox
 from ezmsg.core.transports.in_process import LocalChannel, LocalSender
 from ezmsg.core.transports.link import Link

@@ -7,15 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from ezmsg.core import errors
+from ezmsg.core.channels.channel import Channel, Receiver
 from ezmsg.core.messages.active import CODEC
-from ezmsg.core.pubsub.channel import Channel, Receiver
 from ezmsg.core.pubsub.links import Links
 from ezmsg.core.transports.handing_over import Inbox
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.segments import SegmentForm, map_descriptor, map_name
 from ezmsg.core.transports.shared_memory_channel import SharedMemoryChannel
 from ezmsg.core.transports.tcp import TcpChannel
-from ezmsg.protocol import auth
 from ezmsg.protocol.messages.channels import (
     ChannelChallenge,
     ChannelEnded,
@@ -28,6 +27,7 @@ from ezmsg.protocol.messages.channels import (
     SegmentNamed,
 )
 from ezmsg.protocol.messages.endpoints import Source
+from ezmsg.protocol.wire import auth
 
 logger = logging.getLogger("ezmsg")
 

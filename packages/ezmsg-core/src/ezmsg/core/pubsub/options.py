@@ -4,13 +4,13 @@ import os
 
 from attrs import frozen
 
+from ezmsg.core.channels.backpressure import MAX_NUM_BUFFERS
 from ezmsg.core.errors import InvalidOption
 
 LINGER_S = 5.0
 """How long a closing publisher waits for its messages to be delivered, in seconds."""
 
 DEFAULT_NUM_BUFFERS = 32
-MAX_NUM_BUFFERS = 2**16
 MAX_BUF_SIZE = 2**36
 DEFAULT_BUF_SIZE = 2**16
 _TRUE = ("1", "true", "yes", "on")

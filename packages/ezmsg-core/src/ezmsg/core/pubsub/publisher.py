@@ -11,13 +11,13 @@ from uuid import UUID, uuid4
 
 import numpy as np
 
+from ezmsg.core.channels.backpressure import Window
+from ezmsg.core.channels.loans import is_lent_elsewhere
 from ezmsg.core.errors import EndpointClosed, UnencodableMessage
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.profiling.object_size import object_size
 from ezmsg.core.profiling.tracers import PublisherTracer
-from ezmsg.core.pubsub.backpressure import Window
 from ezmsg.core.pubsub.exchange import Exchange
-from ezmsg.core.pubsub.loans import is_lent_elsewhere
 from ezmsg.core.pubsub.options import (
     DEFAULT_BUF_SIZE,
     DEFAULT_NUM_BUFFERS,
@@ -25,11 +25,11 @@ from ezmsg.core.pubsub.options import (
     PublisherOptions,
     publisher_options,
 )
+from ezmsg.core.support.wording import said
 from ezmsg.core.transports.in_process import LocalSender
 from ezmsg.core.transports.sender import Sender
 from ezmsg.core.transports.shared_memory import SharedMemorySender, Slots
 from ezmsg.core.transports.tcp import TcpSender, joined
-from ezmsg.core.wording import said
 from ezmsg.protocol.addresses import AddressType
 
 logger = logging.getLogger("ezmsg")

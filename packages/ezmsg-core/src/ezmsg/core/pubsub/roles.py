@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
+from ezmsg.core.channels.backpressure import Window
+from ezmsg.core.channels.channel import Receiver
 from ezmsg.core.profiling.endpoints import ProfiledPublisher, ProfiledSubscriber
-from ezmsg.core.pubsub.backpressure import Window
-from ezmsg.core.pubsub.channel import Receiver
 from ezmsg.core.pubsub.options import PublisherOptions
 from ezmsg.core.transports.sender import Sender
 

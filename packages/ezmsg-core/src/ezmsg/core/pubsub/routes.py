@@ -12,7 +12,7 @@ from uuid import UUID
 
 from attrs import define, field
 
-from ezmsg.core.pubsub.channel import Channel, Receiver
+from ezmsg.core.channels.channel import Channel, Receiver
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages.endpoints import Source
 

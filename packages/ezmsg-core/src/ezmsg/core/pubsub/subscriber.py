@@ -7,15 +7,15 @@ import time
 from typing import Any, Self
 from uuid import UUID, uuid4
 
+from ezmsg.core.channels.channel import Channel, Lease
+from ezmsg.core.channels.loans import Loan, PrivateLoan, open_loans
+from ezmsg.core.channels.queues import LeakyQueue, Queue
+from ezmsg.core.channels.watched_loans import WatchedLoan
 from ezmsg.core.errors import EndpointClosed, InvalidOption
 from ezmsg.core.profiling.spans import add_profile
 from ezmsg.core.profiling.tracers import SubscriberTracer
-from ezmsg.core.pubsub.channel import Channel, Lease
 from ezmsg.core.pubsub.exchange import Exchange
-from ezmsg.core.pubsub.leaky import LeakyQueue, Queue
-from ezmsg.core.pubsub.loans import Loan, PrivateLoan, open_loans
 from ezmsg.core.pubsub.options import check_whole, flag
-from ezmsg.core.pubsub.watched_loans import WatchedLoan
 from ezmsg.protocol.addresses import AddressType
 
 logger = logging.getLogger("ezmsg")

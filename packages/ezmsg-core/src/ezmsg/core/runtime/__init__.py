@@ -1,1 +1,4 @@
-"""Running a graph: processes, units, their tasks, and a bounded end."""
+"""Running a graph: processes, units, their tasks, and a bounded end.
+
+Programs enter by `run`, and `blocking` for its loops; it may use every room but `blocking`, `commands` and `demo`.
+"""

@@ -15,7 +15,7 @@ from typing import Any
 from ezmsg.control.errors import ProcessNotConnected, SettingsFixed
 from ezmsg.core.graph.metadata import SETTINGS_STREAM
 from ezmsg.core.graph.unit import Unit
-from ezmsg.core.processclient import ProcessControlClient
+from ezmsg.core.profiling.process_client import ProcessControlClient
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.runtime.loops import new_event_loop
 from ezmsg.core.runtime.tasks import Observer
@@ -29,6 +29,8 @@ logger = logging.getLogger("ezmsg")
 CLOSE_LIMIT_S = 3.0
 """How long the link may take to close, in seconds; it is a daemon thread, and left behind after that."""
 
+SETTLE_LIMIT_S = 1.0
+"""How much of that it may take to report the last settings."""
 
 SWITCH_S = 0.0005
 """How long code in Python may go on before the link has its turn, in seconds; it needs a few turns for an answer.
@@ -136,8 +138,16 @@ class ControlLink(threading.Thread):
             await self._client.register(self._units)
             self._tell_units(self._finish_opening)
             await self._ending.wait()
+            await self._settle()
         finally:
             await self._client.close()
+
+    async def _settle(self) -> None:
+        """Let the server hear what the units took last, even if they ended over it; whoever set it may wait."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_LIMIT_S):
+                for settings in self._settings.values():
+                    await settings.settle()
 
     async def _change(self, component_address: str, field_path: str, value: Any) -> SettingsSnapshotValue:
         settings = self._settings.get(component_address)

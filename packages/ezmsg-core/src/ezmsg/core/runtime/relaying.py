@@ -9,7 +9,7 @@ import asyncio
 import logging
 from typing import Any
 
-from ezmsg.core.context import GraphContext
+from ezmsg.core.context.graph_context import GraphContext
 from ezmsg.core.errors import EndpointClosed
 from ezmsg.core.graph.relays import ResolvedRelay
 from ezmsg.core.pubsub.publisher import Publisher

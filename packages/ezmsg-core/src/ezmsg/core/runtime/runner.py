@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 
-from ezmsg.core.context import GraphContext
+from ezmsg.core.context.graph_context import GraphContext
 from ezmsg.core.errors import GraphRunnerStartError, InvalidOption, RunFailed, RunnerMisused, SecondMain
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.crawl import ResolvedGraph, resolve_graph

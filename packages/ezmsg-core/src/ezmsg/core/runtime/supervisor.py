@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from ezmsg.core.context import GraphContext
+from ezmsg.core.context.graph_context import GraphContext
 from ezmsg.core.graph.crawl import ResolvedGraph
 from ezmsg.core.graph.metadata import graph_metadata
 from ezmsg.core.runtime.deaths import Death

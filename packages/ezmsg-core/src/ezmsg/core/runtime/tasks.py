@@ -101,6 +101,9 @@ class RunningUnit:
             message = lease.private() if lease.lent or subscriber.leaky else lease.view()
             try:
                 observer(message, await self._call_all(subscriber, functions, message))
+            except NormalTermination:  # the end of the run, and not a refusal of the message
+                observer(message, None)
+                raise
             except BaseException as error:
                 observer(message, error)
                 raise

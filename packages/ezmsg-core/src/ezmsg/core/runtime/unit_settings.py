@@ -15,11 +15,11 @@ from typing import Any
 
 from attrs import frozen
 
-from ezmsg.control.in_thread import in_thread
-from ezmsg.control.settings_schema.wording import reason_of, shown
+from ezmsg.control.process.in_thread import in_thread
+from ezmsg.control.settings_schema.fields.wording import reason_of, shown
 from ezmsg.control.settingsmeta import SettingsRefused, patched
+from ezmsg.core.channels.channel import Lease
 from ezmsg.core.graph.initial_settings import settings_value
-from ezmsg.core.pubsub.channel import Lease
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.runtime.tasks import Observer
 from ezmsg.protocol.model.settings import SettingsSnapshotValue
@@ -118,6 +118,11 @@ class UnitSettings:
                 loop.call_soon_threadsafe(self._receive, Taken(settings, time.time()), error)
 
         return observe
+
+    async def settle(self) -> None:
+        """Wait until what the unit took so far is reported."""
+        if self._reporting is not None:
+            await asyncio.wait((self._reporting,))
 
     # --- inside -------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ezmsg.core.context import GraphContext
+from ezmsg.core.context.graph_context import GraphContext
 from ezmsg.core.graph.processes import ProcessPlan
 from ezmsg.core.graph.streams import OutputStream
 from ezmsg.core.graph.termination import NormalTermination
@@ -29,7 +29,7 @@ from ezmsg.core.runtime.relaying import Bridges
 from ezmsg.core.runtime.tasks import RunningUnit, cancelled_from_outside, inlets_in_use
 from ezmsg.core.runtime.whereabouts import lasting_threads, users_line, whereabouts
 from ezmsg.core.runtime.words import Busy, Failed, Go, Idle, Order, Prepare, Ready, Report, Stop, Stopped, Terminate
-from ezmsg.core.wording import described
+from ezmsg.core.support.wording import described
 from ezmsg.protocol.addresses import Address
 
 logger = logging.getLogger("ezmsg")

@@ -10,13 +10,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from ezmsg.core.channels.backpressure import MAX_NUM_BUFFERS, Window
+from ezmsg.core.channels.channel import Channel, Lease, Receiver, decode_guarded
+from ezmsg.core.channels.loans import lenders_of, open_loans
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.messages.payload import Array, unset_memory
 from ezmsg.core.messages.read_only import IMMUTABLE
-from ezmsg.core.pubsub.backpressure import Window
-from ezmsg.core.pubsub.channel import Channel, Lease, Receiver, decode_guarded
-from ezmsg.core.pubsub.loans import lenders_of, open_loans
-from ezmsg.core.pubsub.options import MAX_NUM_BUFFERS
 from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.core.transports.sender import Sender
 

@@ -14,17 +14,17 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol, cast
 
-from ezmsg.control.forks import keep_from_forks
+from ezmsg.control.connection.forks import keep_from_forks
 from ezmsg.core.transports import records
 from ezmsg.core.transports.busy_wait import BusyWait
 from ezmsg.core.transports.listening import same_user
 from ezmsg.core.transports.outbox import Outbox
 from ezmsg.core.transports.records import CONTROL, RELEASE, RecordReader
 from ezmsg.core.transports.sender import Sender
-from ezmsg.protocol.codec import body_from_wire, encode, unpack_map
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages import CHANNELS
 from ezmsg.protocol.messages.channels import LinkHello
+from ezmsg.protocol.wire.codec import body_from_wire, encode, unpack_map
 
 logger = logging.getLogger("ezmsg")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ezmsg.core.pubsub.backpressure import Window
+from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.sender import Sender
 from ezmsg.protocol.messages.channels import ChannelEnded

@@ -9,9 +9,9 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from ezmsg.control.forks import keep_from_forks
+from ezmsg.control.connection.forks import keep_from_forks
 from ezmsg.core.errors import InvalidOption
-from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 
 DEFAULT_PORT_START = 25980
 PORT_START_VARIABLE = "EZMSG_PUBLISHER_PORT_START"

@@ -15,7 +15,7 @@ from pathlib import Path
 from attrs import frozen
 
 from ezmsg.core.errors import SegmentRefused
-from ezmsg.core.platform import PASSES_DESCRIPTORS
+from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.protocol.announcement import FOLDER_MODE, check_folder, runtime_folder
 
 if PASSES_DESCRIPTORS:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from ezmsg.core.pubsub.backpressure import Window
+from ezmsg.core.channels.backpressure import Window
 
 
 class Sender:

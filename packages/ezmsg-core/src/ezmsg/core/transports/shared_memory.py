@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.messages.payload import Payload
-from ezmsg.core.pubsub.backpressure import Window
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.core.transports.segments import Segment, SegmentForm

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from ezmsg.core.channels.channel import Channel, EncodedLease, Receiver, patience
 from ezmsg.core.errors import SegmentRefused
 from ezmsg.core.messages.codec import Codec
-from ezmsg.core.pubsub.channel import Channel, EncodedLease, Receiver, patience
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.segments import SegmentForm
 from ezmsg.protocol.messages.channels import CloseChannel

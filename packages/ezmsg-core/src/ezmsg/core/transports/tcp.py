@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
+from ezmsg.core.channels.channel import Channel, DetachedLease, EncodedLease, Lease, Receiver
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.payload import Payload, unset_memory
-from ezmsg.core.pubsub.channel import Channel, DetachedLease, EncodedLease, Lease, Receiver
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.protocol.messages.channels import CloseChannel

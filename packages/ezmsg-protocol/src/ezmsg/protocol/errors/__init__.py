@@ -1,6 +1,7 @@
 """Every error of ezmsg, as one tree. Each has a stable code, typed fields and its own sentence.
 
-The same code crosses the wire and comes back as the same class, see :func:`to_failure` and :func:`from_failure`.
+Everything enters; the room uses `revisions` alone. The same code crosses the wire and comes back as the same class,
+see :func:`to_failure` and :func:`from_failure`.
 
 ::
 

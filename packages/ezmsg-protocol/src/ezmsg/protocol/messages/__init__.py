@@ -1,6 +1,7 @@
 """Every message that may travel, one module per conversation, and the table that finds a class by its tag.
 
-Tags are append-only: a tag that was once released keeps its meaning for ever.
+`wire` enters, and every room above it; it uses `model` and `revisions`. Tags are append-only: a tag that was once
+released keeps its meaning for ever.
 """
 
 from typing import Any

@@ -89,7 +89,7 @@ class RegisterMetadata:
 class ShownSession:
     """A session in a compact snapshot, with the digest of its metadata.
 
-    ``metadata`` is there if the asker lacks it, see :mod:`ezmsg.protocol.encoded_metadata`.
+    ``metadata`` is there if the asker lacks it, see :mod:`ezmsg.protocol.snapshots.encoded_metadata`.
     """
 
     session_id: str
@@ -99,7 +99,7 @@ class ShownSession:
 
 @frozen
 class CompactSnapshot:
-    """The edges in columns, see :mod:`ezmsg.protocol.compact_snapshot`, and the sessions, sorted."""
+    """The edges in columns, see :mod:`ezmsg.protocol.snapshots.compact`, and the sessions, sorted."""
 
     edges: bytes
     sessions: list[ShownSession]

@@ -1,4 +1,7 @@
-"""The nouns that messages carry: plain dataclasses without behaviour."""
+"""The nouns that messages carry: plain dataclasses without behaviour.
+
+Everything enters, users' own tools too; it uses the standard library alone.
+"""
 
 from ezmsg.protocol.model.metadata import (
     CollectionMetadata,

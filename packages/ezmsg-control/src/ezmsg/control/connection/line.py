@@ -1,0 +1,164 @@
+"""One socket to a graph server, from its opening to its end: requests out, replies and streams in.
+
+Everything here runs on the loop that opened it; nothing is thread-safe. It keeps nothing about sessions or
+endpoints, and when it is lost it stays so: :class:`~ezmsg.control.connection.client.ControlConnection` opens
+another one.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any
+from uuid import UUID
+
+from ezmsg.control.connection.answering import Answers
+from ezmsg.control.connection.discovery import find_token
+from ezmsg.control.connection.losses import loss, refusal
+from ezmsg.control.connection.requesting import Requests
+from ezmsg.control.connection.transport import ControlTransport
+from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, EzmsgError
+from ezmsg.protocol.wire.auth import NONCE_SIZE
+from ezmsg.protocol.wire.connection import CancelReceived, Closed, Connection, Event, Opened, RequestReceived
+from ezmsg.protocol.wire.handshake import ClientHandshake
+
+LostCallback = Callable[["Line", EzmsgError], None]
+
+
+class Line:
+    """One connection of the control plane, over one socket.
+
+    ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine.
+    """
+
+    epoch: UUID
+    local_host: str
+
+    def __init__(
+        self, address: Address, handshake: ClientHandshake, answers: Answers, on_lost: LostCallback
+    ) -> None:
+        """Use :meth:`open`."""
+        self.address = address
+        self._loop = asyncio.get_running_loop()
+        self._handshake = handshake
+        self._connection = Connection(handshake)
+        self._transport = ControlTransport(self._connection, self._receive)
+        self._requests = Requests(str(address), self._connection, self._transport.flush)
+        self._answers = answers
+        self._on_lost = on_lost
+        self._opening: asyncio.Future[None] = self._loop.create_future()
+        self._closing = False
+        self._end: EzmsgError | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        address: Address,
+        client_id: UUID,
+        answers: Answers,
+        on_lost: LostCallback,
+        *,
+        token: bytes | None,
+        timeout: float,
+    ) -> "Line":
+        """Connect and shake hands; see :meth:`ControlConnection.open`.
+
+        :param answers: answer what the server asks.
+        :param on_lost: called when the line, once open, ends other than by :meth:`close`.
+        """
+        find = (lambda: find_token(address)) if token is None else (lambda: token)
+        nonce = os.urandom(NONCE_SIZE)
+        handshake = ClientHandshake(find, nonce, client_id, os.getpid(), socket.gethostname())
+        self = cls(address, handshake, answers, on_lost)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._shake_hands()
+        except TimeoutError:
+            await self.close()
+            raise DeadlineExceeded(operation=f"Opening a connection to {address}", seconds=timeout) from None
+        except AuthenticationFailed as error:  # the handshake knows why, but not with whom
+            await self.close()
+            raise AuthenticationFailed(reason=f"at {address}, {error.reason}") from error
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    @property
+    def closed(self) -> bool:
+        """Whether the line is over, by whichever side."""
+        return self._connection.closed
+
+    def request(self, body: object, timeout: float | None) -> Coroutine[Any, Any, Any]:
+        """Ask the server, at once; awaiting what is returned gives the body of its reply.
+
+        :raises ConnectionLost: if the line is over; awaiting raises it, too, if that comes before the answer.
+        """
+        self._require_open()
+        return self._requests.request(body, timeout)
+
+    def stream(self, body: object, timeout: float | None) -> AsyncGenerator[Any, None]:
+        """Return the items of a stream, see :meth:`ControlConnection.stream`."""
+        self._require_open()
+        return self._requests.stream(body, timeout)
+
+    def reply(self, request_id: int, body: object) -> None:
+        """Answer a request of the server; after the end, nobody waits for that any more."""
+        if not self.closed:
+            self._connection.reply(request_id, body)
+            self._transport.flush()
+
+    def fail(self, request_id: int, error: BaseException) -> None:
+        """Answer a request of the server with a failure."""
+        if not self.closed:
+            self._connection.fail(request_id, error)
+            self._transport.flush()
+
+    async def close(self) -> None:
+        """End the line and everything that waits for it. It is fine to call this again."""
+        self._closing = self._closing or not self.closed
+        await self._transport.close()
+
+    # --- inside -----------------------------------------------------------------------------------------
+
+    async def _shake_hands(self) -> None:
+        await self._transport.connect(self.address)
+        await self._opening
+        if self._handshake.welcome is None or self.closed:
+            raise refusal(self.address, self._end, self._transport.cut_reason)
+        self.epoch = self._handshake.welcome.epoch
+        self.local_host = self._transport.local_host
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise self._loss()
+
+    def _receive(self, event: Event) -> None:
+        match event:
+            case RequestReceived(request_id, body):
+                self._answers.start(self, request_id, body)
+            case CancelReceived(request_id):
+                self._answers.abandon(self, request_id)
+            case Opened():
+                self._settle_opening()
+            case Closed(error):
+                self._receive_end(error)
+            case _:
+                self._requests.receive(event)
+
+    def _receive_end(self, error: EzmsgError | None) -> None:
+        self._end = error
+        was_open = self._handshake.welcome is not None
+        self._settle_opening()
+        self._requests.fail_all(self._loss)
+        if was_open and not self._closing:
+            self._on_lost(self, self._loss())
+
+    def _settle_opening(self) -> None:
+        if not self._opening.done():
+            self._opening.set_result(None)
+
+    def _loss(self) -> EzmsgError:
+        reason = "this side closed it" if self._closing else self._transport.cut_reason
+        return loss(self.address, self._end, reason)

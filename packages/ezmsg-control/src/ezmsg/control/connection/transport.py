@@ -1,0 +1,128 @@
+"""The socket under a control connection: bytes in, events out. No meaning here, that is the client's.
+
+A thin :class:`asyncio.Protocol` round the sans-I/O :class:`~ezmsg.protocol.wire.connection.Connection`; the same
+for asyncio's own loop and uvloop.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import cast
+
+from ezmsg.control.connection.forks import keep_from_forks
+from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.errors import ServerUnreachable
+from ezmsg.protocol.wire.connection import Closed, Connection, Event
+from ezmsg.protocol.wire.frames import FRAME_LIMIT
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds in which the last bytes may leave before the socket is cut off."""
+
+
+class ControlTransport(asyncio.Protocol):
+    """Drives one connection over one socket, and hands every event to ``on_event`` in order.
+
+    The last event is always :class:`Closed`. ``cut_reason`` says what the operating system had against the
+    connection, if it was that which ended it.
+    """
+
+    def __init__(self, connection: Connection, on_event: Callable[[Event], None]) -> None:
+        self.cut_reason: str | None = None
+        self._connection = connection
+        self._on_event = on_event
+        self._transport: asyncio.Transport | None = None
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def connect(self, address: Address) -> None:
+        """Open the socket.
+
+        :raises ServerUnreachable: if nothing accepts it.
+        """
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: self, *address)
+        # ValueError comes from host names that the resolver cannot even encode.
+        except (OSError, ValueError) as error:
+            raise ServerUnreachable(address=str(address), reason=_reason(error)) from error
+        except asyncio.CancelledError:
+            # The loop closes the socket itself then, and uvloop does not tell us when.
+            self._transport = None
+            raise
+
+    @property
+    def local_host(self) -> str:
+        """The address of this end, as text: the one by which the server's host sees this machine."""
+        assert self._transport is not None
+        name: tuple[str, int] | None = self._transport.get_extra_info("sockname")
+        return name[0] if name else ""
+
+    def flush(self) -> None:
+        """Write what the connection has to send."""
+        transport = self._transport
+        data = self._connection.data_to_send()
+        if not data or transport is None or self._gone.done():
+            return
+        if transport.get_write_buffer_size() > FRAME_LIMIT:
+            self.cut_reason = f"it left more than {FRAME_LIMIT} bytes unread"
+            transport.abort()
+        else:
+            transport.write(data)
+
+    async def close(self) -> None:
+        """End the connection, write what is left and wait until the socket is gone.
+
+        After ``CLOSE_TIMEOUT`` seconds it is cut off, whatever is left.
+        """
+        self._connection.close()
+        self._give_out_events()
+        if self._transport is None:
+            return
+        self._transport.close()
+        await asyncio.wait([self._gone], timeout=CLOSE_TIMEOUT)
+        if not self._gone.done():
+            self._transport.abort()
+            await asyncio.wait([self._gone], timeout=CLOSE_TIMEOUT)
+
+    # --- what the event loop calls ----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is there: say hello."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+        keep_from_forks(transport.get_extra_info("socket").fileno())
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, give out what they mean, and write all answers at once."""
+        self._connection.receive_data(data)
+        self._give_out_events()
+
+    def eof_received(self) -> None:
+        """The server will send no more; the socket closes itself after this."""
+        self._connection.receive_eof()
+        self._give_out_events()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        if exc is not None and self.cut_reason is None:
+            self.cut_reason = _reason(exc)
+        self._gone.set_result(None)
+        self._connection.close()
+        self._give_out_events()
+
+    def _give_out_events(self) -> None:
+        for event in self._connection.events_received():
+            self._on_event(event)
+            if type(event) is Closed and self._transport is not None:
+                self.flush()
+                self._transport.close()
+        self.flush()
+
+
+def _reason(error: Exception) -> str:
+    """Say in words why a socket failed; asyncio's own texts name numbers and tuples."""
+    if isinstance(error, socket.gaierror):
+        return str(error.strerror)
+    if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__

@@ -1,0 +1,52 @@
+"""What is asked of a server on an open connection, each a function of the connection."""
+
+import asyncio
+
+from ezmsg.control.connection.client import DEFAULT_TIMEOUT, ControlConnection
+from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded
+from ezmsg.protocol.graph.dag import DAG
+from ezmsg.protocol.messages.service import Shutdown, TakeTopology, Topology
+from ezmsg.protocol.messages.sessions import SnapshotTaken, TakeSnapshot
+from ezmsg.protocol.model.snapshot import GraphSnapshot
+
+
+async def take_dag(connection: ControlConnection, timeout: float = DEFAULT_TIMEOUT) -> DAG:
+    """Return the graph as it is now, with the owners of each edge: session ids, ``None`` for persistent."""
+    topology: Topology = await connection.request(TakeTopology(), timeout=timeout)
+    dag = DAG()
+    for edge in topology.edges:
+        for owner in edge.owners:
+            dag.add_edge(edge.from_topic, edge.to_topic, owner)
+    return dag
+
+
+async def take_snapshot(connection: ControlConnection, timeout: float = DEFAULT_TIMEOUT) -> GraphSnapshot:
+    """Return all that the server knows at one moment.
+
+    The snapshot is the caller's own, but for the components in its metadata: they are the same objects in every
+    snapshot of this connection for as long as they stay as they are, and not to be changed.
+    """
+    held = connection.known_metadata.held()
+    taken: SnapshotTaken = await connection.request(TakeSnapshot(list(held)), timeout=timeout)
+    return connection.known_metadata.expand(taken, held)
+
+
+async def shut_down(connection: ControlConnection, timeout: float = DEFAULT_TIMEOUT) -> None:
+    """End the server, and return when it no longer listens; the connection is lost then.
+
+    :raises DeadlineExceeded: if it goes on for more than ``timeout`` seconds.
+    """
+    was_open = not connection.closed
+    ended = asyncio.Event()
+    connection.on_lost(lambda _: ended.set())
+    try:
+        async with asyncio.timeout(timeout):
+            await connection.request(Shutdown(), timeout=None)
+            await ended.wait()
+    except ConnectionLost:
+        if not was_open:
+            raise
+        # Otherwise it was quicker than its reply.
+    except TimeoutError:
+        operation = f"The end of the graph server at {connection.address}"
+        raise DeadlineExceeded(operation=operation, seconds=timeout) from None

@@ -1,0 +1,123 @@
+"""Messages lent to a task, and what keeps them lent when they are handed on inside the process.
+
+A unit may pass on what it was lent, whole or in part, before its own lease ends. Another process gets a copy, but a
+subscriber of this process gets the same memory, and reads it later. So whoever hands an object on here asks
+:func:`lenders_of` in which open loans the object lies, and holds their leases until the object is released.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from time import perf_counter_ns
+from types import TracebackType
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from ezmsg.core.channels.channel import Lease
+from ezmsg.core.messages.memory import memory_used
+from ezmsg.core.profiling.tracers import MANY_LEASES, SubscriberTracer
+
+_open: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Lease]] = WeakKeyDictionary()
+
+
+def open_loans() -> list[Lease]:
+    """Return the leases on memory that will be used again, as far as they are on loan on this event loop.
+
+    It is one list for each loop, so that an endpoint asks for it once.
+    """
+    return _open.setdefault(asyncio.get_running_loop(), [])
+
+
+def lenders_of(obj: object, loans: Sequence[Lease]) -> tuple[Lease, ...]:
+    """Return those leases in whose memory an object may lie, each held once more."""
+    used = memory_used(obj, (owner for lease in loans for owner in lease.memory))
+    if not used:
+        return ()
+    lenders = tuple(lease for lease in loans if any(id(owner) in used for owner in lease.memory))
+    for lease in lenders:
+        lease.holders += 1
+        lease.handed_on = True
+    return lenders
+
+
+def is_lent_elsewhere(obj: object) -> bool:
+    """Whether an object may lie in memory on loan on another event loop, whose leases are not ours to hold."""
+    if len(_open) < 2:
+        return False
+    ours = open_loans()
+    loans = [lease for theirs in list(_open.values()) if theirs is not ours for lease in tuple(theirs)]
+    return bool(loans) and bool(memory_used(obj, (owner for lease in loans for owner in lease.memory)))
+
+
+class Lender(Protocol):
+    """What a loan needs of a subscriber."""
+
+    topic: str
+    loans: list[Lease]
+    tracer: SubscriberTracer | None
+
+    def took(self, lease: Lease) -> int: ...
+
+    def let_go(self, taken_ns: int, lease: Lease) -> None: ...
+
+    async def next_lease(self) -> Lease: ...
+
+    async def recv(self) -> Any: ...
+
+
+class Loan:
+    """The context of :meth:`Subscriber.recv_zero_copy`."""
+
+    __slots__ = ("_lease", "_subscriber", "_taken_ns")
+
+    def __init__(self, subscriber: Lender) -> None:
+        self._subscriber = subscriber
+        self._lease: Lease | None = None
+        self._taken_ns = 0  # it is not traced
+
+    async def __aenter__(self) -> Any:
+        lease = await self._subscriber.next_lease()
+        tracer = self._subscriber.tracer
+        if tracer is not None:
+            # As SubscriberTracer.took has it, at less cost: this is once for each message.
+            if tracer.taken_ns:
+                tracer.also_taken_ns.add(tracer.taken_ns)
+            tracer.latest = lease
+            tracer.taken_ns = self._taken_ns = perf_counter_ns()
+        try:
+            message = lease.view()
+        except BaseException:
+            lease.release()
+            self._subscriber.let_go(self._taken_ns, lease)
+            raise
+        self._lease = lease
+        if lease.lent:
+            self._subscriber.loans.append(lease)
+        return message
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            if lease.lent:
+                self._subscriber.loans.remove(lease)
+            lease.release()
+            tracer = self._subscriber.tracer
+            if tracer is not None:  # as SubscriberTracer.let_go has it
+                taken_ns, noted = self._taken_ns, tracer.leases
+                noted += (taken_ns, perf_counter_ns(), lease.number, lease.source.number_in_traces)
+                if tracer.taken_ns == taken_ns:
+                    tracer.taken_ns = 0
+                else:
+                    tracer.also_taken_ns.discard(taken_ns)
+                if len(noted) >= MANY_LEASES:
+                    tracer.settle_many()
+
+
+class PrivateLoan(Loan):
+    """The same of a leaky subscriber: a private copy, because no publisher waits until its receiver is done."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> Any:
+        return await self._subscriber.recv()

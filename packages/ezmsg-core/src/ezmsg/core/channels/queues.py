@@ -1,0 +1,57 @@
+"""The queue of a subscriber: loss-free, or leaky, when it keeps the newest and counts what it let go."""
+
+from collections import deque
+
+from ezmsg.core.channels.channel import Channel, Lease
+
+
+class Queue(deque[Lease]):
+    """Every message, in order. Its length is bounded by the publishers' windows.
+
+    It is a deque, so that putting and taking a message cost no call in Python.
+    """
+
+    dropped = 0
+
+    put = deque.append
+    take = deque.popleft
+
+    def let_go(self) -> None:
+        """Release everything that waits."""
+        while self:
+            self.popleft().release()
+
+
+class LeakyQueue(Queue):
+    """At most ``limit`` messages: a new one pushes the oldest out, which is released at once and counted.
+
+    No publisher waits for what waits here. If ``limit`` messages would take the last of its slots, those that wait
+    longest are detached from them.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def put(self, lease: Lease) -> None:
+        """Append a message, dropping the oldest if there are too many."""
+        while len(self) >= self.limit:
+            self.popleft().release()
+            self.dropped += 1
+        self.append(lease)
+        if lease.room < self.limit and lease.channel is not None:
+            self._detach_oldest(lease.channel)
+
+    def _detach_oldest(self, channel: Channel) -> None:
+        """Leave the messages of a channel no more slots than its publisher can spare."""
+        attached = 0
+        for place in reversed(range(len(self))):
+            lease = self[place]
+            if lease.channel is not channel:
+                continue
+            attached += 1
+            if attached > lease.room:
+                self[place] = lease.detached()
+                lease.release()
+            if attached > channel.room:  # what is older was detached before
+                return

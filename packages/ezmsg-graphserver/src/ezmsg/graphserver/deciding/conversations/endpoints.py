@@ -1,0 +1,43 @@
+"""Publishers and subscribers join and leave; replies wait until those concerned hear each other."""
+
+from ezmsg.graphserver.deciding.conversations.handlers import Request, handles
+from ezmsg.graphserver.deciding.effects import Effect
+from ezmsg.graphserver.deciding.graph_state import GraphState
+from ezmsg.graphserver.deciding.state.endpoints import Publisher, Subscriber
+from ezmsg.graphserver.deciding.topics import check_topic
+from ezmsg.protocol.messages.endpoints import DeclarePublisher, DeclareSubscriber, Joined, Withdraw
+from ezmsg.protocol.messages.sessions import Done
+
+
+@handles(DeclarePublisher)
+def declare_publisher(state: GraphState, request: Request, body: DeclarePublisher) -> list[Effect]:
+    """Let a publisher join; reply when all who are to hear it do."""
+    check_topic(body.topic)
+    client_id = state.peers[request.peer].client_id
+    routes = state.endpoints.declare_publisher(Publisher(request.peer, client_id, body))
+    for subscriber in state.returning.stale(body):
+        if subscriber in state.endpoints.subscribers:
+            routes.removed[subscriber].add(body.publisher_id)
+    what = f"The publisher on {body.topic}"
+    return state.await_routes(request.peer, request.id, request.now, what, routes, Joined)
+
+
+@handles(DeclareSubscriber)
+def declare_subscriber(state: GraphState, request: Request, body: DeclareSubscriber) -> list[Effect]:
+    """Let a subscriber join; reply when it hears all that it is to hear."""
+    check_topic(body.topic)
+    client_id = state.peers[request.peer].client_id
+    subscriber = Subscriber(request.peer, client_id, body.subscriber_id, body.topic)
+    routes = state.endpoints.declare_subscriber(subscriber)
+    if body.hears:
+        deadline = request.now.monotonic + state.configuration.return_timeout_s
+        state.returning.claim(body.subscriber_id, body.hears, deadline)
+    what = f"The subscriber on {body.topic}"
+    return state.await_routes(request.peer, request.id, request.now, what, routes, Joined)
+
+
+@handles(Withdraw)
+def withdraw(state: GraphState, request: Request, body: Withdraw) -> list[Effect]:
+    """Let an endpoint leave. The reply waits for nobody: a slow reader does not hold up who goes."""
+    routes = state.endpoints.withdraw(body.endpoint_id, request.peer)
+    return [*state.apply_routes(routes), request.reply(Done())]

@@ -1,0 +1,239 @@
+"""The parts of the state together, and what takes more than one of them: routes, events, endings, snapshots.
+
+The conversations (:mod:`ezmsg.graphserver.deciding.conversations`) decide by it,
+:mod:`ezmsg.graphserver.deciding.graph` feeds it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
+
+from ezmsg.graphserver.deciding.configuration import Configuration
+from ezmsg.graphserver.deciding.effects import Effect, Feed, Moment, PeerId
+from ezmsg.graphserver.deciding.peers import Peer
+from ezmsg.graphserver.deciding.state.changes import Changes
+from ezmsg.graphserver.deciding.state.edges import Edges
+from ezmsg.graphserver.deciding.state.endpoints import Endpoints, Routes
+from ezmsg.graphserver.deciding.state.event_log import Cursor, E, EventLog
+from ezmsg.graphserver.deciding.state.operations import MakeBody, Operations, Question
+from ezmsg.graphserver.deciding.state.processes import Processes
+from ezmsg.graphserver.deciding.state.profiles import Profiles
+from ezmsg.graphserver.deciding.state.returning import Returning
+from ezmsg.graphserver.deciding.state.sessions import Session, Sessions
+from ezmsg.graphserver.deciding.state.settings import Settings
+from ezmsg.protocol.messages.endpoints import ApplyRoutes, RouteChange, Source
+from ezmsg.protocol.messages.events import Reset, TopologyEvent
+from ezmsg.protocol.messages.requests import EndTraces
+from ezmsg.protocol.messages.sessions import CompactSnapshot, SnapshotTaken
+from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot, SnapshotSession
+from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
+from ezmsg.protocol.wire.auth import channel_key
+
+
+class GraphState:
+    """Everything the server knows."""
+
+    def __init__(self, epoch: UUID, configuration: Configuration) -> None:
+        self.epoch = epoch
+        self.configuration = configuration
+        self.peers: dict[PeerId, Peer] = {}
+        self.edges = Edges()
+        self.endpoints = Endpoints(self.edges)
+        self.sessions = Sessions()
+        self.processes = Processes()
+        self.profiles = Profiles()
+        self.settings = Settings(configuration.settings_history)
+        self.topology: EventLog[TopologyEvent] = EventLog(configuration.topology_history)
+        self.operations = Operations()
+        self.returning = Returning()
+        self.changes = Changes()
+        self._routes_version = 0
+
+    # --- routes -------------------------------------------------------------------------------------------
+
+    def apply_routes(self, routes: Routes) -> list[Effect]:
+        """Have changed routes applied, and let nothing wait for it."""
+        return self.operations.ask(self._route_questions(routes))
+
+    def await_routes(
+        self, requester: PeerId, request_id: int, now: Moment, what: str, routes: Routes, make_body: MakeBody
+    ) -> list[Effect]:
+        """Have changed routes applied, and reply to a request when they are, or after the route time-out."""
+        deadline = now.monotonic + self.configuration.route_timeout_s
+        questions = self._route_questions(routes)
+        return self.operations.confirm(requester, request_id, what, questions, make_body, deadline)
+
+    def _route_questions(self, routes: Routes) -> list[Question]:
+        """Make one message for each client whose subscribers' routes changed."""
+        changes: dict[PeerId, list[RouteChange]] = defaultdict(list)
+        topics: dict[PeerId, set[str]] = defaultdict(set)
+        for identity in routes.subscribers:
+            subscriber = self.endpoints.subscribers[identity]
+            added, removed = routes.added[identity], routes.removed[identity]
+            if self.returning.keep(identity, removed - added):
+                removed &= added
+            self.returning.let_go(identity, removed)
+            if not added and not removed:
+                continue
+            sources = [self._source(publisher, subscriber.client_id) for publisher in sorted(added)]
+            changes[subscriber.peer].append(RouteChange(identity, sources, sorted(removed)))
+            topics[subscriber.peer].add(subscriber.topic)
+        if not changes:
+            return []
+        self._routes_version += 1
+        return [
+            Question(
+                peer,
+                ApplyRoutes(self._routes_version, changes[peer]),
+                [f"{self.peers[peer].name} {topic}" for topic in sorted(topics[peer])],
+            )
+            for peer in sorted(changes)
+        ]
+
+    def end_claims(self, now: Moment) -> list[Effect]:
+        """Take down the routes that were kept for who may come back, and that nobody has confirmed."""
+        routes = Routes()
+        for identity, kept in self.returning.expire(now.monotonic).items():
+            if identity in self.endpoints.subscribers and (stale := kept - self.endpoints.hears(identity)):
+                routes.removed[identity] |= stale
+        return self.apply_routes(routes)
+
+    def _source(self, publisher_id: UUID, client_id: UUID) -> Source:
+        declared = self.endpoints.publishers[publisher_id].declared
+        return Source(
+            publisher_id=publisher_id,
+            topic=declared.topic,
+            contact=declared.contact,
+            key=channel_key(declared.secret, publisher_id.bytes + client_id.bytes),
+            force_tcp=declared.force_tcp,
+            allow_local=declared.allow_local,
+        )
+
+    # --- events -------------------------------------------------------------------------------------------
+
+    def graph_changed(self, topics: Iterable[str], session: UUID | None, now: Moment) -> list[Effect]:
+        """Log that edges to these topics, or metadata that speaks of them, came or went."""
+        name = None if session is None else str(session)
+        return self._log(TopologyEventType.GRAPH_CHANGED, sorted(topics), name, None, now)
+
+    def process_changed(self, process_id: UUID, lost: set[str], now: Moment) -> list[Effect]:
+        """Log that a process came, went, or owns other units than before; what it said of those it lost is void."""
+        self.settings.withdraw(process_id, lost, now.wall)
+        return self._log(TopologyEventType.PROCESS_CHANGED, [], None, process_id, now)
+
+    def cursor(self, log: EventLog[E], after_seq: int, epoch: UUID | None) -> Cursor[E]:
+        """Return a cursor over a log for who has read up to a number, in a run of this or another server.
+
+        Who does not say of which run has one of another, if the number is yet to come in this one.
+        """
+        is_of_this_run = epoch in (None, self.epoch) and after_seq <= log.last_seq
+        return Cursor(log, after_seq, None if is_of_this_run else Reset(self.epoch, log.last_seq))
+
+    def _log(
+        self,
+        kind: TopologyEventType,
+        topics: list[str],
+        session: str | None,
+        process: UUID | None,
+        now: Moment,
+    ) -> list[Effect]:
+        seq = self.topology.last_seq + 1
+        self.topology.append(TopologyEvent(TopologyChangedEvent(seq, kind, now.wall, topics, session, process)))
+        return [Feed()]
+
+    # --- endings ------------------------------------------------------------------------------------------
+
+    def clear_session(self, session: Session, now: Moment) -> tuple[list[Effect], Routes]:
+        """Take a session's edges and its metadata, and nobody else's; return the routes that are gone, too."""
+        held, gone = self.edges.drop_owner(session.id)
+        self.settings.describe(session.id, session.metadata, None, now.wall)
+        described = self.sessions.drop_metadata(session)
+        topics = {edge.to_topic for edge in held} | (described or set())
+        changed = bool(held) or described is not None
+        effects = self.graph_changed(topics, session.id, now) if changed else []
+        return effects, self.endpoints.edges_removed(gone)
+
+    def end_session(self, session: Session, now: Moment) -> list[Effect]:
+        """End a session, and what it held with it."""
+        effects, routes = self.clear_session(session, now)
+        self.sessions.close(session)
+        return effects + self.apply_routes(routes) + self.end_traces(session.id)
+
+    def end_traces(self, origin: UUID) -> list[Effect]:
+        """Tell the processes that may trace for a session or client that it is gone."""
+        traced = [self.processes.find(process_id) for process_id in self.profiles.origin_gone(origin)]
+        return self.operations.ask(
+            [Question(process.peer, EndTraces(process.id, origin)) for process in traced if process is not None]
+        )
+
+    def drop_peer(self, peer: PeerId, now: Moment) -> list[Effect]:
+        """Let go of everything that a client was, as it is gone."""
+        left = self.peers.pop(peer, None)
+        if left is None:
+            return []
+        # Its own requests and endpoints first, so that nothing more is asked of it or told to it.
+        effects = self.operations.drop_requests(peer)
+        self._drop_endpoints(peer, now)
+        for session in self.sessions.of_peer(peer):
+            effects += self.end_session(session, now)
+        for process in self.processes.drop_peer(peer):
+            self.profiles.process_gone(process.id)
+            effects += self.process_changed(process.id, process.units, now)
+        if left.client_id in self.profiles and all(
+            other.client_id != left.client_id for other in self.peers.values()
+        ):
+            effects += self.end_traces(left.client_id)  # it has no other connection
+        # What was asked of it last: who hears that it is gone must find that it owns nothing any more.
+        return effects + self.operations.drop_calls(peer, now)
+
+    def _drop_endpoints(self, peer: PeerId, now: Moment) -> None:
+        """Forget a client's endpoints, but leave the routes to its publishers in place for a while."""
+        declared = self.endpoints.published_by(peer)
+        heard_by: dict[UUID, set[UUID]] = defaultdict(set)
+        for subscriber, publishers in self.endpoints.drop_peer(peer).removed.items():
+            for publisher in publishers:
+                heard_by[publisher].add(subscriber)
+        deadline = now.monotonic + self.configuration.return_timeout_s
+        for publisher, subscribers in heard_by.items():
+            self.returning.hold(declared[publisher], subscribers, deadline)
+
+    # --- the whole ----------------------------------------------------------------------------------------
+
+    def snapshot(self) -> GraphSnapshot:
+        """Return everything that clients may know, sorted; it costs the whole graph."""
+        sessions = {
+            str(session.id): SnapshotSession(self.edges.held_by(session.id), session.metadata)
+            for session in self.sessions
+        }
+        return self._snapshot(self.edges.graph(), self.edges.owner_names(), sessions)
+
+    def compact_snapshot(self, known: Iterable[bytes]) -> SnapshotTaken:
+        """Return the same for who can expand it: edges in columns, and no metadata of a digest that is known."""
+        held = frozenset(known)
+        sessions = [session.shown(held) for session in self.sessions]
+        return SnapshotTaken(self._snapshot({}, {}, {}), CompactSnapshot(self.edges.packed(), sessions))
+
+    def _snapshot(
+        self, graph: dict[str, list[str]], owners: dict[Edge, list[str]], sessions: dict[str, SnapshotSession]
+    ) -> GraphSnapshot:
+        return GraphSnapshot(
+            graph=graph,
+            edge_owners=owners,
+            sessions=sessions,
+            processes=self.processes.snapshot(),
+            epoch=self.epoch,
+            topology_seq=self.topology.last_seq,
+            settings_seq=self.settings.log.last_seq,
+        )
+
+    def validate(self) -> None:
+        """Assert every invariant. For tests: it visits the whole graph."""
+        self.edges.validate()
+        self.endpoints.validate()
+        self.sessions.validate()
+        self.processes.validate()
+        self.profiles.validate()
+        self.settings.validate(self.sessions.component_owners, self.processes.unit_owners)
+        self.changes.validate()
+        self.returning.validate()
+        self.operations.validate()

@@ -1,0 +1,154 @@
+"""Operating-system processes and the units they own: a unit runs in one process."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from uuid import UUID
+
+from attrs import define, field, frozen
+
+from ezmsg.graphserver.deciding.effects import PeerId
+from ezmsg.graphserver.deciding.state import index
+from ezmsg.protocol.errors import DuplicateIdentity, OwnershipCollision, UnitNotOwned, UnknownProcess
+from ezmsg.protocol.model.process_control import ProcessOwnershipUpdate, ProcessRegistration
+from ezmsg.protocol.model.snapshot import SnapshotProcess
+
+
+@define
+class Process:
+    """One registered process, and the client that it is."""
+
+    id: UUID
+    peer: PeerId
+    client_id: UUID
+    pid: int
+    host: str
+    units: set[str]
+
+
+@frozen
+class OwnershipChange:
+    """Whether anything about a process changed, and which units it owns no more."""
+
+    changed: bool
+    lost: set[str] = field(factory=set)
+
+
+class Processes:
+    """Every registered process, and which of them owns which unit."""
+
+    def __init__(self) -> None:
+        self._processes: dict[UUID, Process] = {}
+        self._owner: dict[str, UUID] = {}
+        self._of_peer: dict[PeerId, set[UUID]] = {}
+
+    def register(
+        self, process_id: UUID, peer: PeerId, client_id: UUID, registration: ProcessRegistration
+    ) -> OwnershipChange:
+        """Let a process join, or say anew what it owns; return what changed.
+
+        :raises DuplicateIdentity: if another client has that id.
+        :raises OwnershipCollision: if other processes own some of the units; all are named, nothing is kept.
+        """
+        known = self._processes.get(process_id)
+        if known is not None and known.client_id != client_id:
+            raise DuplicateIdentity(role="process", identity=str(process_id))
+        self._check_collisions(process_id, registration.units)
+        units = set(registration.units)
+        process = Process(process_id, peer, client_id, registration.pid, registration.host, units)
+        if known is not None:
+            self._forget(known)
+        self._processes[process_id] = process
+        index.add(self._of_peer, peer, process_id)
+        self._own(process, units)
+        if known is None:
+            return OwnershipChange(changed=True)
+        changed = (known.pid, known.host, known.units) != (process.pid, process.host, units)
+        return OwnershipChange(changed, known.units - units)
+
+    def update(self, process_id: UUID, peer: PeerId, update: ProcessOwnershipUpdate) -> OwnershipChange:
+        """Let a process give up units, then gain others; return what changed.
+
+        :raises UnknownProcess: if it is not registered on that connection.
+        :raises OwnershipCollision: if other processes own some of the units; all are named, nothing is kept.
+        """
+        process = self._require(process_id, peer)
+        self._check_collisions(process_id, update.added_units)
+        before = process.units
+        self._disown(before & set(update.removed_units))
+        process.units = (before - set(update.removed_units)) | set(update.added_units)
+        self._own(process, process.units)
+        return OwnershipChange(process.units != before, before - process.units)
+
+    def owner_of(self, unit: str) -> Process | None:
+        """Return the process that owns a unit."""
+        process_id = self._owner.get(unit)
+        return None if process_id is None else self._processes[process_id]
+
+    def find(self, process_id: UUID) -> Process | None:
+        """Return the process of an id."""
+        return self._processes.get(process_id)
+
+    def require_ownership(self, process_id: UUID, peer: PeerId, unit: str) -> None:
+        """Refuse what a process says of a unit that it does not own.
+
+        :raises UnknownProcess: if it is not registered on that connection.
+        :raises UnitNotOwned: if the unit is not its own.
+        """
+        if unit not in self._require(process_id, peer).units:
+            raise UnitNotOwned(unit=unit, process=str(process_id))
+
+    def drop_peer(self, peer: PeerId) -> list[Process]:
+        """Forget the processes of a client that is gone; return them, sorted by their ids."""
+        gone = [self._processes[process_id] for process_id in sorted(self._of_peer.get(peer, ()))]
+        for process in gone:
+            self._forget(process)
+        return gone
+
+    def snapshot(self) -> dict[UUID, SnapshotProcess]:
+        """Return every process with its units, sorted."""
+        return {
+            process_id: SnapshotProcess(process_id, process.pid, process.host, sorted(process.units))
+            for process_id, process in sorted(self._processes.items())
+        }
+
+    def __len__(self) -> int:
+        return len(self._processes)
+
+    def __iter__(self) -> Iterator[Process]:
+        """Go through the processes in the order of their ids."""
+        return iter([process for _, process in sorted(self._processes.items())])
+
+    @property
+    def unit_owners(self) -> Mapping[str, UUID]:
+        """Which process owns which unit."""
+        return self._owner
+
+    def validate(self) -> None:
+        """Assert every invariant. For tests."""
+        owned = [(unit, process.id) for process in self._processes.values() for unit in process.units]
+        assert self._of_peer == index.grouped((process.peer, process.id) for process in self._processes.values())
+        assert self._owner == dict(owned)
+        assert len(owned) == len(self._owner), "two processes own one unit"
+
+    def _require(self, process_id: UUID, peer: PeerId) -> Process:
+        process = self._processes.get(process_id)
+        if process is None or process.peer != peer:
+            raise UnknownProcess(process=str(process_id))
+        return process
+
+    def _check_collisions(self, process_id: UUID, units: Iterable[str]) -> None:
+        owners = {unit: self._owner.get(unit, process_id) for unit in units}
+        taken = sorted(unit for unit, owner in owners.items() if owner != process_id)
+        if taken:
+            raise OwnershipCollision(units=taken, processes=sorted({str(owners[unit]) for unit in taken}))
+
+    def _forget(self, process: Process) -> None:
+        del self._processes[process.id]
+        index.discard(self._of_peer, process.peer, process.id)
+        self._disown(process.units)
+
+    def _own(self, process: Process, units: Iterable[str]) -> None:
+        self._owner.update(dict.fromkeys(units, process.id))
+
+    def _disown(self, units: Iterable[str]) -> None:
+        for unit in units:
+            del self._owner[unit]

@@ -1,0 +1,98 @@
+"""The house: what may stand at the top of a distribution, what a door may hold, and that nobody inside uses one.
+
+Which room may use which is the import linter's to say, see ``pyproject.toml``.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGES = Path(__file__).parents[2] / "packages"
+HOUSES = {path.name: path for path in sorted(PACKAGES.glob("*/src/ezmsg/*")) if path.is_dir()}
+CORE = HOUSES["core"]
+NO_DOORS = {"__init__", "__main__", "errors"}
+
+DOORS = {
+    *("addressable", "backend", "backendprocess", "collection", "command", "component", "dag", "graph_util"),
+    *("graphcontext", "graphmeta", "graphserver", "message", "messagemarshal", "netprotocol", "processclient"),
+    *("pubclient", "settings", "settingsmeta", "state", "stream", "subclient", "sync", "unit", "util"),
+}
+"""The old import paths that stay alive."""
+
+
+def modules() -> Iterator[Path]:
+    for house in HOUSES.values():
+        yield from house.rglob("*.py")
+
+
+def folders() -> list[Path]:
+    return sorted({path.parent for path in modules()} - set(HOUSES.values()))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield every module of ours that a module imports, whenever it does."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def test_every_file_beside_the_rooms_of_core_is_a_door() -> None:
+    assert {path.stem for path in CORE.glob("*.py")} - NO_DOORS == DOORS
+
+
+@pytest.mark.parametrize("name", sorted(DOORS))
+def test_a_door_says_so_and_holds_no_code(name: str) -> None:
+    document, *rest = ast.parse((CORE / f"{name}.py").read_text(encoding="utf-8")).body
+    assert isinstance(document, ast.Expr)
+    assert isinstance(document.value, ast.Constant)
+    assert str(document.value.value).startswith("A door: ")
+    *imports, names = rest
+    assert all(isinstance(node, ast.Import | ast.ImportFrom) for node in imports)
+    assert isinstance(names, ast.Assign)
+    assert ast.unparse(names.targets[0]) == "__all__"
+
+
+@pytest.mark.parametrize("house", HOUSES.values(), ids=HOUSES)
+def test_nobody_inside_goes_through_a_face_or_a_door(house: Path) -> None:
+    package = f"ezmsg.{house.name}"
+    shut = {package} | ({f"{package}.{door}" for door in DOORS} if house == CORE else set())
+    allowed = {f"{package}.errors"} if house == CORE else set()
+    for path in house.rglob("*.py"):
+        if path.parent == house and path.stem in DOORS | {"__init__"}:
+            continue
+        used = {name for name in imported(path) if name in shut and name not in allowed}
+        # `from ezmsg.core import errors` names a module beside the face, and not what the face hands out.
+        text = path.read_text(encoding="utf-8")
+        if used == {package} and not re.search(rf"^\s*import {re.escape(package)}( as \w+)?$", text, re.MULTILINE):
+            names = {name for name in imported(path) if name.startswith(f"{package}.")}
+            used = {name for name in names if name.count(".") == 2 and not _exists(name)}
+        assert not used, f"{path} imports {sorted(used)}"
+
+
+def _exists(name: str) -> bool:
+    place = HOUSES[name.split(".")[1]] / name.split(".")[2]
+    return place.is_dir() or place.with_suffix(".py").exists()
+
+
+@pytest.mark.parametrize("folder", folders(), ids=lambda path: path.as_posix().rpartition("/src/ezmsg/")[2])
+def test_a_room_says_what_lives_there_who_enters_and_what_it_uses(folder: Path) -> None:
+    if not list(folder.glob("*.py")):
+        pytest.fail("a folder of data wants no __init__")
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert re.search(r"\benters?\b", text), f"{folder} does not say who enters"
+    assert re.search(r"\b(use|uses|used|using)\b", text), f"{folder} does not say what it uses"
+
+
+@pytest.mark.parametrize("house", HOUSES.values(), ids=HOUSES)
+def test_a_distribution_is_read_at_a_glance(house: Path) -> None:
+    doors = DOORS if house == CORE else set()
+    rooms = [path for path in house.iterdir() if path.is_dir() and path.name != "__pycache__"]
+    files = {path.stem for path in house.glob("*.py")} - doors - {"__init__", "__main__"}
+    assert len(rooms) <= 12
+    assert len(files) + len(rooms) <= 13
