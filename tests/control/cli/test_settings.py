@@ -302,7 +302,9 @@ def test_of_several_servers_one_has_to_be_named(server: GraphServer, monkeypatch
     try:
         done = ezmsg("settings")
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("ezmsg: EZ-4009  Several graph servers of yours run here: ")
+        assert done.stderr.startswith(
+            "ezmsg: EZ-4009  Several graphs of yours run here, and nobody said which one "
+        )
         assert all(str(each.address) in done.stderr for each in (server, other))
         monkeypatch.setenv("EZMSG_GRAPHSERVER_ADDR", str(other.address))
         assert ezmsg("settings").returncode == 0

@@ -1,13 +1,16 @@
 """Where the server is and which token opens it: the order of the places, and what is not believed."""
 
 import os
+import socket
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ezmsg.control import ControlConnection, find_address, find_running, find_token
-from ezmsg.control.connection.discovery import running_servers
+from ezmsg.control.connection import discovery
 from ezmsg.control.errors import SeveralServers
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.announcement import Announcement, announcement_name
@@ -173,30 +176,90 @@ async def test_a_server_of_somebody_else(server: Any, monkeypatch: pytest.Monkey
         await ControlConnection.open(server.address)
 
 
-# --- what runs here, for who only looks -------------------------------------------------------------------
+# --- where nobody names a graph ---------------------------------------------------------------------------
 
 
-def announce(folder: Path, port: int, pid: int) -> Address:
+@pytest.fixture
+def listening() -> Iterator[Callable[[], int]]:
+    """Return a function that opens a port of this machine, on which somebody listens until the test ends."""
+    sockets: list[socket.socket] = []
+
+    def listen() -> int:
+        sockets.append(socket.create_server(("127.0.0.1", 0)))
+        return int(sockets[-1].getsockname()[1])
+
+    yield listen
+    for each in sockets:
+        each.close()
+
+
+def announce(folder: Path, port: int, pid: int = os.getpid(), **more: Any) -> Address:
     address = Address("127.0.0.1", port)
     path = folder / announcement_name(port)
-    path.write_text(Announcement(address, "", pid, 0.0).to_json(), encoding="utf-8")
+    path.write_text(Announcement(address, "", pid, time.time() - 3.0, **more).to_json(), encoding="utf-8")
     path.chmod(0o600)
     return address
 
 
-def test_the_only_server_that_runs_is_meant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    default = find_address()
-    assert find_running() == default
+@pytest.fixture
+def no_default(monkeypatch: pytest.MonkeyPatch, listening: Callable[[], int]) -> Address:
+    """A default address of this test's own, at which nobody listens."""
+    unused = socket.create_server(("127.0.0.1", 0))
+    address = Address("127.0.0.1", unused.getsockname()[1])
+    unused.close()
+    monkeypatch.setattr(discovery, "DEFAULT_ADDRESS", address)
+    return address
+
+
+def test_the_only_graph_that_runs_is_meant_and_told_once(
+    folder: Path, no_default: Address, listening: Callable[[], int], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    assert find_address() == no_default, "there is none"
     (folder / "server-nonsense.json").touch()
-    announce(folder, 1, 2**22 + 1)  # larger than any process's number: it was killed
-    assert running_servers() == []
-    only = announce(folder, 10_000, os.getpid())
-    assert find_running() == only
-    announce(folder, 10_001, os.getpid())
-    with pytest.raises(SeveralServers, match=r"127\.0\.0\.1:10000, 127\.0\.0\.1:10001"):
-        find_running()
-    assert find_running("127.0.0.1:7") == Address("127.0.0.1", 7)
-    announce(folder, default.port, os.getpid())
-    assert find_running() == default
+    announce(folder, listening(), 2**22 + 1)  # larger than any process's number: it was killed
+    announce(folder, 1)  # nobody listens there: its number is another process's by now
+    assert find_address() == no_default
+    only = announce(folder, listening(), program="first.py")
+    assert find_address() == find_running() == only
+    assert caplog.text.count(f"that of first.py (pid {os.getpid()}) at {only} is used") == 1
+
+
+def test_one_of_several_has_to_be_named(
+    folder: Path, no_default: Address, listening: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = announce(folder, listening(), program="first.py", units=("A", "B"), unit_count=7)
+    two = announce(folder, listening())
+    with pytest.raises(SeveralServers) as raised:
+        find_address()
+    sentence = raised.value.sentence()
+    assert f"{one} is first.py (pid {os.getpid()}, 3 s old, units A, B and 5 more)" in sentence
+    assert f"{two} is a program (pid {os.getpid()}, 3 s old, no units)" in sentence
+    assert find_address("127.0.0.1:7") == Address("127.0.0.1", 7)
     monkeypatch.setenv("EZMSG_GRAPHSERVER_ADDR", "example.org:7")
-    assert find_running() == Address("example.org", 7)
+    assert find_address() == Address("example.org", 7)
+
+
+def test_a_server_at_the_default_address_comes_first(
+    folder: Path, listening: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce(folder, listening())
+    announce(folder, listening())
+    default = Address("127.0.0.1", listening())
+    monkeypatch.setattr(discovery, "DEFAULT_ADDRESS", default)
+    with pytest.raises(SeveralServers):
+        find_address()  # whoever listens there, we hold no token for it
+    monkeypatch.setenv("EZMSG_TOKEN", "known")
+    assert find_address() == default
+    monkeypatch.delenv("EZMSG_TOKEN")
+    announce(folder, default.port)
+    assert find_address() == default
+
+
+def test_an_announcement_of_an_older_server_is_read() -> None:
+    old = Announcement.from_json('{"address": "127.0.0.1:5", "token": "", "pid": 1, "start_time": 2}')
+    assert (old.program, old.units, old.unit_count) == ("", (), 0)
+    odd = Announcement.from_json(
+        '{"address": "127.0.0.1:5", "token": "", "pid": 1, "start_time": 2, "program": 3, "units": "AB"}'
+    )
+    assert odd == old

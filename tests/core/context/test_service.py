@@ -67,7 +67,7 @@ async def test_a_stranger_on_the_default_port_does_not_stop_a_program(monkeypatc
     stranger.start(("127.0.0.1", 0))
     for file in (tmp_path / "run").iterdir():
         file.unlink()  # it is another user's, so its announcement is none for us
-    monkeypatch.setattr("ezmsg.control.connection.discovery.DEFAULT_PORT", stranger.address.port)
+    monkeypatch.setattr("ezmsg.control.connection.discovery.DEFAULT_ADDRESS", stranger.address)
     service = ez.GraphService()
     with pytest.raises(AuthenticationFailed):
         await service.ensure(auto_start=False)

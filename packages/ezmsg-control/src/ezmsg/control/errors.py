@@ -163,11 +163,13 @@ class SeveralServers(ControlError):
 
     code: ClassVar[str] = "EZ-4009"
     addresses: list[str]
+    graphs: list[str] = field(factory=list)
 
     def sentence(self) -> str:
+        which = "; ".join(self.graphs or self.addresses)
         return (
-            f"Several graph servers of yours run here: {', '.join(self.addresses)}. Say which one is meant with "
-            "--address HOST:PORT, or with EZMSG_GRAPHSERVER_ADDR."
+            f"Several graphs of yours run here, and nobody said which one is meant: {which}. Name one with "
+            f"EZMSG_GRAPHSERVER_ADDR={self.addresses[0]}, as an argument, or with --address."
         )
 
 

@@ -2,8 +2,13 @@
 
 import contextlib
 import os
+import sys
 import tempfile
+from collections.abc import Collection
+from heapq import nsmallest
 from pathlib import Path
+
+from attrs import evolve
 
 from ezmsg.protocol.announcement import (
     FILE_MODE,
@@ -14,6 +19,9 @@ from ezmsg.protocol.announcement import (
     runtime_folder,
 )
 from ezmsg.protocol.errors import InvalidMessage, UnsafeFolder
+
+UNITS_TOLD = 5
+"""How many units of its graph an announcement names."""
 
 
 class AnnouncementFile:
@@ -38,6 +46,24 @@ class AnnouncementFile:
             raise UnsafeFolder(folder=str(folder), reason=error.strerror or str(error)) from error
         self.path = path
 
+    def keep(self, units: Collection[str]) -> None:
+        """See to it that the file is there, and names these units; one that is another server's by now is left.
+
+        :raises UnsafeFolder: as :meth:`write` does.
+        """
+        known = evolve(self.announcement, units=tuple(nsmallest(UNITS_TOLD, units)), unit_count=len(units))
+        there = self._read()
+        if there is None or (there == self.announcement != known):
+            self.announcement = known
+            self.write()
+
+    def _read(self) -> Announcement | None:
+        folder = runtime_folder(os.environ, _uid(), tempfile.gettempdir())
+        with contextlib.suppress(OSError, InvalidMessage):
+            path = folder / announcement_name(self.announcement.address.port)
+            return Announcement.from_json(path.read_bytes())
+        return None
+
     def remove(self) -> None:
         """Remove the file, unless it is by now another server's, or gone."""
         path, self.path = self.path, None
@@ -46,6 +72,15 @@ class AnnouncementFile:
         with contextlib.suppress(OSError, InvalidMessage):
             if Announcement.from_json(path.read_bytes()) == self.announcement:
                 path.unlink()
+
+
+def program_name() -> str:
+    """Return what people call this program: its file, or the module that ``python -m`` was given."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is not None:
+        return f"python -m {spec.name.removesuffix('.__main__')}"
+    name = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else ""
+    return {"-c": "python -c", "": "an interactive Python"}.get(name, name)
 
 
 def _prepared(folder: Path) -> Path:

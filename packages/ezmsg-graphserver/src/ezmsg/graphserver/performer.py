@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import count
 
 from ezmsg.graphserver.deciding import effects
@@ -45,6 +45,11 @@ class Performer:
     def late_replies(self) -> int:
         """How many answers came to questions that waited no more, and were dropped."""
         return self._late_replies + sum(link.connection.late_replies for link in self._links.values())
+
+    @property
+    def units(self) -> Collection[str]:
+        """The addresses of all units that processes own."""
+        return self._graph.state.processes.units
 
     def join(self, link: Link, hello: Hello) -> None:
         """Let a client in."""

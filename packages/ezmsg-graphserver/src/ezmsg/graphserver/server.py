@@ -10,7 +10,7 @@ import time
 from itertools import count
 from uuid import uuid4
 
-from ezmsg.graphserver.announcement_file import AnnouncementFile
+from ezmsg.graphserver.announcement_file import AnnouncementFile, program_name
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.deciding.effects import PeerId
 from ezmsg.graphserver.deciding.graph import Graph
@@ -25,6 +25,7 @@ from ezmsg.protocol.announcement import Announcement
 from ezmsg.protocol.errors import (
     ConnectionLost,
     EzmsgError,
+    ProtocolViolation,
     ServerOverloaded,
     UnsafeFolder,
 )
@@ -40,6 +41,10 @@ MAX_UNAUTHENTICATED = 100
 
 STOP_TIMEOUT_S = 0.25
 """How long clients have to close their ends when the server stops; it has told them why by then."""
+
+
+ANNOUNCE_AGAIN_S = 1.0
+"""Seconds between two looks at the announcement."""
 
 
 class Server:
@@ -72,8 +77,9 @@ class Server:
         self._limiter = LogLimiter()
         self._listener: Listener | None = None
         self._announcement = AnnouncementFile(
-            Announcement(reachable(self.address), token, os.getpid(), time.time())
+            Announcement(reachable(self.address), token, os.getpid(), time.time(), program_name())
         )
+        self._keeping: asyncio.Task[None] | None = None
 
     # --- its life -----------------------------------------------------------------------------------------
 
@@ -92,6 +98,7 @@ class Server:
                 await self.close()
                 raise
             logger.warning("The server is not announced: %s", error)
+        self._keeping = loop.create_task(self._keep_announced())
         self._listener = Listener(self._sock, self._new_link, self._accept_failed)
         self._listener.start()
         if self._page is not None:
@@ -111,6 +118,9 @@ class Server:
     async def close(self) -> None:
         """Stop listening, say goodbye to everybody, take the announcement away. Bounded and idempotent."""
         self._stopped.set()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait((self._keeping,))
         self._announcement.remove()
         if self._page is not None:
             await self._page.close()
@@ -127,6 +137,19 @@ class Server:
         for link in list(self._sockets):
             link.abort()
         await asyncio.sleep(0)  # one turn of the loop, in which the aborted transports close their sockets
+
+    async def _keep_announced(self) -> None:
+        """Look now and then whether the announcement is there and true; a last logout may remove its folder."""
+        told = False
+        while True:
+            await asyncio.sleep(ANNOUNCE_AGAIN_S)
+            try:
+                self._announcement.keep(self._performer.units)
+                told = False
+            except UnsafeFolder as error:
+                if not told:
+                    told = True
+                    logger.warning("The server is no longer announced, and this is tried again: %s", error)
 
     # --- what links tell ----------------------------------------------------------------------------------
 
@@ -156,7 +179,9 @@ class Server:
     def link_closed(self, link: Link, error: EzmsgError | None) -> None:
         """Take a client out of the graph."""
         self._unauthenticated.discard(link)
-        if error is not None and not self._stopped.is_set():
+        if isinstance(error, ProtocolViolation) and not link.heard:
+            logger.debug("%s connected and left without a word.", link.address)  # it asks whether somebody listens
+        elif error is not None and not self._stopped.is_set():
             self._warn(error.code, f"The connection of {link.address} was closed: {error}")
         self._performer.leave(link)
 

@@ -10,6 +10,7 @@ import json
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from attrs import field, frozen
 
@@ -40,13 +41,17 @@ class Announcement:
     """What a running server says about itself to its own user's programs.
 
     ``address`` can be connected to from the same machine, ``start_time`` is wall time in seconds. On the wire
-    the token counts as its UTF-8 bytes.
+    the token counts as its UTF-8 bytes. ``program`` is what people call the program that serves, and ``units`` are
+    some of those in its graph, of which there are ``unit_count``: by them one graph is told from another.
     """
 
     address: Address
     token: str = field(repr=False)
     pid: int
     start_time: float
+    program: str = ""
+    units: tuple[str, ...] = ()
+    unit_count: int = 0
 
     def to_json(self) -> str:
         """Return the content of the file."""
@@ -55,6 +60,9 @@ class Announcement:
             "token": self.token,
             "pid": self.pid,
             "start_time": self.start_time,
+            "program": self.program,
+            "units": list(self.units),
+            "unit_count": self.unit_count,
         }
         return json.dumps(content, indent=2) + "\n"
 
@@ -71,10 +79,22 @@ class Announcement:
         match content:
             case {"address": str(address), "token": str(token), "pid": int(pid), "start_time": int() | float()}:
                 try:
-                    return cls(Address.from_string(address), token, pid, float(content["start_time"]))
+                    where = Address.from_string(address)
                 except InvalidAddress as error:
                     raise InvalidMessage(tag="announcement", reason=error.sentence()) from error
+                return cls(where, token, pid, float(content["start_time"]), **_what_runs(content))
         raise InvalidMessage(tag="announcement", reason="address, token, pid or start_time is missing or no such")
+
+
+def _what_runs(content: Mapping[str, object]) -> dict[str, Any]:
+    """Return what an announcement says of its graph; an older server's says nothing, and nobody depends on it."""
+    program, units, count = (content.get(key) for key in ("program", "units", "unit_count"))
+    names = tuple(each for each in units if isinstance(each, str)) if isinstance(units, list) else ()
+    return {
+        "program": program if isinstance(program, str) else "",
+        "units": names,
+        "unit_count": count if isinstance(count, int) else len(names),
+    }
 
 
 def announcement_name(port: int) -> str:

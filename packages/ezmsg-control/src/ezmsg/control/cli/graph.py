@@ -14,11 +14,11 @@ def graph(*, address: AddressOption = None, json: JsonOption = False, timeout: T
     import json as json_text
 
     from ezmsg.control.cli.asking import ask
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.graph.operations import take_dag
     from ezmsg.control.rendering.tree import tree_lines
 
-    server = find_running(address)
+    server = find_address(address)
     dag = ask(take_dag, server, timeout)
     if json:
         print(json_text.dumps(_json_form(str(server), dag)))

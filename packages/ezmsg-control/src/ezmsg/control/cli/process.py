@@ -28,7 +28,7 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
     from attrs import asdict
 
     from ezmsg.control.cli.asking import ask
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.graph.operations import take_snapshot
     from ezmsg.control.process.faring import take_fares
     from ezmsg.control.rendering.processes import process_lines
@@ -37,7 +37,7 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
     async def ask_all(connection: "ControlConnection", timeout: float) -> "list[Fare]":
         return await take_fares(connection, (await take_snapshot(connection, timeout)).processes.values(), timeout)
 
-    server = find_running(address)
+    server = find_address(address)
     fares = ask(ask_all, server, timeout)
     if json:
         head = {"$schema": "ezmsg.process/1"}
@@ -72,7 +72,7 @@ def ping_one(
 
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.cli.targets import resolved
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.graph.operations import take_snapshot
     from ezmsg.control.process.requests import ping
 
@@ -83,7 +83,7 @@ def ping_one(
         answer = await ping(connection, name, timeout)
         return name, answer, time.perf_counter() - begin_s
 
-    name, answer, took_s = ask(ask_it, find_running(address), timeout)
+    name, answer, took_s = ask(ask_it, find_address(address), timeout)
     if json:
         form = {"unit": name, "pid": answer.pid, "host": answer.host, "ping_s": took_s}
         print(json_text.dumps({"$schema": "ezmsg.process.ping/1", **form}))
@@ -108,7 +108,7 @@ def show_stacks(
 
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.cli.targets import resolved_process
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.errors import ProcessRequestFailed
     from ezmsg.control.graph.operations import take_snapshot
     from ezmsg.control.process.requests import process_stacks
@@ -121,7 +121,7 @@ def show_stacks(
         return await process_stacks(connection, unit, timeout)
 
     try:
-        stacks = ask(ask_it, find_running(address), timeout)
+        stacks = ask(ask_it, find_address(address), timeout)
     except ProcessRequestFailed as error:
         codes = (ProcessControlErrorCode.HANDLER_NOT_CONFIGURED, ProcessControlErrorCode.UNSUPPORTED_OPERATION)
         if error.error_code not in [code.value for code in codes]:

@@ -29,12 +29,12 @@ def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout
     import json as json_text
 
     from ezmsg.control.cli.asking import ask
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.profiling.snapshots import profiling_snapshot_all
     from ezmsg.control.rendering.profiles import profile_lines
     from ezmsg.protocol.snapshots.json_form import to_json_form
 
-    found, missing = ask(profiling_snapshot_all, find_running(address), timeout)
+    found, missing = ask(profiling_snapshot_all, find_address(address), timeout)
     if json:
         for process in found.values():
             print(json_text.dumps({"$schema": "ezmsg.profile/1", **to_json_form(process)}))
@@ -65,7 +65,7 @@ def blame(
     from attrs import asdict
 
     from ezmsg.control.cli.asking import ask
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.profiling.blame import Blame, checked_window, measure_blame
     from ezmsg.control.rendering.blame import blame_lines
     from ezmsg.protocol.snapshots.json_form import to_json_form
@@ -75,7 +75,7 @@ def blame(
     async def measure(connection: "ControlConnection", timeout: float) -> Blame:
         return await measure_blame(connection, topic, window_s=window, timeout=timeout)
 
-    found = ask(measure, find_running(address), timeout)
+    found = ask(measure, find_address(address), timeout)
     if json:
         print(json_text.dumps({"$schema": "ezmsg.blame/1", **to_json_form(asdict(found))}))
         return 0
@@ -104,7 +104,7 @@ def trace(
 
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.cli.output_file import OutputFile
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.profiling.blame import checked_window
     from ezmsg.control.profiling.trace_recording import Recording, record_traces
 
@@ -120,7 +120,7 @@ def trace(
     except OSError as error:
         return _unwritable(output, error)
     with file:
-        recording = ask(record, find_running(address), timeout)
+        recording = ask(record, find_address(address), timeout)
         for process_id, reason in recording.failures.items():
             print(f"! process {process_id}: {reason}", file=sys.stderr)
         if not recording.batches:

@@ -25,10 +25,10 @@ settings = App(
 @settings.default
 def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show the settings of every component, a line each."""
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.rendering.settings import list_lines
 
-    server = find_running(address)
+    server = find_address(address)
     taken = _take(server, timeout)
     if json:
         components = {name: _form(value) for name, value in taken.values.items()}
@@ -53,10 +53,10 @@ def get(
     timeout: TimeoutOption = 2.0,
 ) -> int:
     """Show the fields of one component's settings, with what they allow."""
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.rendering.settings import value_lines
 
-    name, value = _take_one(component, find_running(address), timeout)
+    name, value = _take_one(component, find_address(address), timeout)
     if json:
         _write({"$schema": "ezmsg.settings.component/1", "component": name, **_form(value)})
         return 0
@@ -75,10 +75,10 @@ def describe(
     timeout: TimeoutOption = 2.0,
 ) -> int:
     """Show what a component's settings type says of its fields; with --json, its JSON Schema."""
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.rendering.settings import description_lines
 
-    name, value = _take_one(component, find_running(address), timeout)
+    name, value = _take_one(component, find_address(address), timeout)
     if json:
         schema = value.settings_schema
         _write((schema.json_schema if schema else None) or {})
@@ -104,7 +104,7 @@ def change(
     from ezmsg.control.cli.assignments import split, value_of
     from ezmsg.control.cli.exits import exit_code
     from ezmsg.control.cli.targets import resolved
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.errors import InvalidAssignment, SettingsCoercionError
     from ezmsg.control.graph.settings import take_settings, update_fields, update_setting
     from ezmsg.control.rendering.settings import change_line, field_schema, refusal_lines
@@ -139,7 +139,7 @@ def change(
         print(f"applied in {took_ms:.1f} ms", file=sys.stderr)
         return 0
 
-    return _ask(change_it, find_running(address), timeout)
+    return _ask(change_it, find_address(address), timeout)
 
 
 @settings.command
@@ -157,13 +157,13 @@ def watch(
     from contextlib import aclosing
 
     from ezmsg.control.cli.targets import resolved
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.graph.resynchronising import settings_changes
     from ezmsg.control.graph.settings import take_settings
     from ezmsg.control.rendering.settings import event_line
     from ezmsg.protocol.snapshots.json_form import to_json_form
 
-    server = find_running(address)
+    server = find_address(address)
 
     async def follow(connection: "ControlConnection", timeout: float) -> int:
         taken = await take_settings(connection, timeout)

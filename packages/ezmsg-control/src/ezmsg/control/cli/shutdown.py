@@ -1,20 +1,12 @@
 """``ezmsg shutdown``: end a server."""
 
 import sys
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from ezmsg.control.cli.options import TimeoutOption
-
-_Address = Annotated[
-    str | None,
-    Parameter(help="The graph server, HOST:PORT. Default: EZMSG_GRAPHSERVER_ADDR, else 127.0.0.1:25978."),
-]
+from ezmsg.control.cli.options import AddressOption, TimeoutOption
 
 
-def shutdown(*, address: _Address = None, timeout: TimeoutOption = 2.0) -> int:
-    """End a graph server: the one that is named, else the one at the default address.
+def shutdown(*, address: AddressOption = None, timeout: TimeoutOption = 2.0) -> int:
+    """End a graph server.
 
     Publishers and subscribers that are joined already go on without it.
     """
@@ -24,7 +16,7 @@ def shutdown(*, address: _Address = None, timeout: TimeoutOption = 2.0) -> int:
     from ezmsg.control.graph.operations import shut_down
     from ezmsg.protocol.errors import ServerUnreachable
 
-    server = find_address(address)  # what is ended is said, or stands where a server belongs
+    server = find_address(address)
     try:
         ask(shut_down, server, timeout)
     except ServerUnreachable as error:

@@ -8,12 +8,12 @@ def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout
     import json as json_text
 
     from ezmsg.control.cli.asking import ask
-    from ezmsg.control.connection.discovery import find_running
+    from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.graph.operations import take_snapshot
     from ezmsg.control.rendering.overview import overview_lines
     from ezmsg.protocol.snapshots.json_form import to_json_form
 
-    server = find_running(address)
+    server = find_address(address)
     taken = ask(take_snapshot, server, timeout)
     if json:
         head = {"$schema": "ezmsg.snapshot/1", "server": str(server)}

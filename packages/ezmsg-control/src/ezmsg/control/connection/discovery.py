@@ -1,15 +1,15 @@
 """Where the graph server is and which token opens it, found without a question to the user.
 
-Read-only: a client looks at the environment and at the announcement file that a server of the same user wrote.
-A file that somebody else could have written is never believed.
+The rule is told in ``docs/explain/finding-the-graph.md``, and is the same for programs, for every public function
+and for the command. Read-only: a client looks at the environment and at what servers of the same user announce.
 """
 
 import logging
 import os
-import stat
-import tempfile
+import time
 from pathlib import Path
 
+from ezmsg.control.connection.announcements import listens, read_announcement, running_graphs
 from ezmsg.control.errors import SeveralServers
 from ezmsg.protocol import announcement
 from ezmsg.protocol.addresses import (
@@ -21,64 +21,87 @@ from ezmsg.protocol.addresses import (
     parse_address,
 )
 from ezmsg.protocol.announcement import INSECURE_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Announcement
-from ezmsg.protocol.errors import EzmsgError, UnreadableToken
+from ezmsg.protocol.errors import UnreadableToken
 
 logger = logging.getLogger(__name__)
 
-_ANNOUNCEMENT_LIMIT = 64 * 1024
+DEFAULT_ADDRESS = Address(DEFAULT_HOST, DEFAULT_PORT)
+
+_told: set[Announcement] = set()
 
 
 def find_address(address: AddressType | str | None = None) -> Address:
-    """Return ``address`` if there is one, else that of ``EZMSG_GRAPHSERVER_ADDR``, else 127.0.0.1:25978.
+    """Return where the graph is that is meant.
+
+    That is ``address`` if there is one, else what ``EZMSG_GRAPHSERVER_ADDR`` says. Where nobody names an address:
+    the server at 127.0.0.1:25978 if one answers, else the one graph that this user runs on this machine, which the
+    log names; else 127.0.0.1:25978. See ``docs/explain/finding-the-graph.md``.
+
+    :raises InvalidAddress: if the argument or the variable is not an address.
+    :raises SeveralServers: if this user runs several graphs, none of them at the default address.
+    """
+    named = named_address(address)
+    if named is not None:
+        return named
+    running = running_graphs()
+    if not running or any(each.address == DEFAULT_ADDRESS for each in running) or _default_is_ours():
+        return DEFAULT_ADDRESS
+    running = [each for each in running if listens(each.address)]  # whose number may be another process's by now
+    if len(running) > 1:
+        graphs = [told(each, time.time()) for each in running]
+        raise SeveralServers(addresses=[str(each.address) for each in running], graphs=graphs)
+    if not running:
+        return DEFAULT_ADDRESS
+    _tell(running[0])
+    return running[0].address
+
+
+find_running = find_address
+"""The same, under the name that it had when only the command looked further than the default address."""
+
+
+def named_address(address: AddressType | str | None = None) -> Address | None:
+    """Return the address that ``address`` or ``EZMSG_GRAPHSERVER_ADDR`` names; ``None`` if nobody names one.
 
     :raises InvalidAddress: if the argument or the variable is not an address.
     """
     if address is None:
-        address = os.environ.get(ADDRESS_VARIABLE) or Address(DEFAULT_HOST, DEFAULT_PORT)
-    return parse_address(address)
+        address = os.environ.get(ADDRESS_VARIABLE) or None
+    return None if address is None else parse_address(address)
 
 
-def find_running(address: AddressType | str | None = None) -> Address:
-    """Return as :func:`find_address` does; where nothing says so, the one server of this user that runs here.
-
-    A server on the default port comes before others. For people who look at what runs: a program that is to take
-    part in a graph says which one.
-
-    :raises SeveralServers: if several run, on other ports.
-    """
-    found = find_address(address)
-    if address is not None or os.environ.get(ADDRESS_VARIABLE):
-        return found
-    running = running_servers()
-    if not running or found in running:
-        return found
-    if len(running) > 1:
-        raise SeveralServers(addresses=[str(each) for each in running])
-    return running[0]
+def told(graph: Announcement, now_s: float) -> str:
+    """Return an announced graph for people: where it is, of which program, how old, with which units."""
+    program = graph.program or "a program"
+    return f"{graph.address} is {program} (pid {graph.pid}, {_age(now_s - graph.start_time)}, {_units(graph)})"
 
 
-def running_servers() -> list[Address]:
-    """Return where servers of this user run on this machine, as far as they announced themselves."""
-    announced = [read_announcement(port) for port in _announced_ports()]
-    return [each.address for each in announced if each is not None and _runs(each.pid)]
+def _default_is_ours() -> bool:
+    """Whether a server answers at the default address that did not announce itself, and we hold a token for it."""
+    return find_token(DEFAULT_ADDRESS) is not None and listens(DEFAULT_ADDRESS)
 
 
-def _announced_ports() -> list[int]:
-    names = [path.stem.removeprefix("server-") for path in _runtime_folder().glob("server-*.json")]
-    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+def _tell(graph: Announcement) -> None:
+    known = Announcement(graph.address, "", graph.pid, graph.start_time)
+    if known not in _told:
+        _told.add(known)
+        program = graph.program or "a program"
+        logger.info("Nobody named a graph: that of %s (pid %d) at %s is used.", program, graph.pid, graph.address)
 
 
-def _runs(pid: int) -> bool:
-    """Return whether there is such a process; a server that was killed has left its announcement behind."""
-    if os.name != "posix":  # where signal 0 is not only a question
-        return True
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    return True
+def _age(seconds: float) -> str:
+    if seconds < 120:
+        return f"{max(0, round(seconds))} s old"
+    if seconds < 7200:
+        return f"{round(seconds / 60)} min old"
+    return f"{round(seconds / 3600)} h old"
+
+
+def _units(graph: Announcement) -> str:
+    if not graph.unit_count:
+        return "no units"
+    more = f" and {graph.unit_count - len(graph.units)} more" if graph.unit_count > len(graph.units) else ""
+    return f"unit{'s' if graph.unit_count > 1 else ''} {', '.join(graph.units)}{more}"
 
 
 def find_token(address: Address) -> bytes | None:
@@ -116,51 +139,3 @@ def _encoded(token: str, source: str) -> bytes:
         return token.encode()
     except UnicodeEncodeError as error:
         raise UnreadableToken(file=source, reason="it is no text in UTF-8") from error
-
-
-def read_announcement(port: int) -> Announcement | None:
-    """Return what the server on ``port`` of this machine says about itself, or ``None`` if nothing trustworthy.
-
-    A file or folder that another user owns, or could read or change, is ignored with a warning.
-    """
-    uid = _uid()
-    folder = _runtime_folder()
-    path = folder / announcement.announcement_name(port)
-    try:
-        # The folder comes first: in one that is ours alone, nobody else can have put the file.
-        status = folder.lstat()
-        announcement.check_folder(folder, status.st_mode, status.st_uid, uid)
-        content = _read_private(path, uid)
-        return None if content is None else Announcement.from_json(content)
-    except FileNotFoundError:
-        return None
-    except EzmsgError as error:
-        logger.warning("The announcement %s was ignored. %s", path, error.sentence())
-    except OSError as error:
-        logger.warning("The announcement %s was ignored, as it cannot be read: %s.", path, error.strerror)
-    return None
-
-
-def _runtime_folder() -> Path:
-    return announcement.runtime_folder(os.environ, _uid(), tempfile.gettempdir())
-
-
-def _uid() -> int | None:
-    return os.getuid() if hasattr(os, "getuid") else None
-
-
-def _read_private(path: Path, uid: int | None) -> bytes | None:
-    """Read a file, and look at who it belongs to on the open descriptor, so that it cannot be swapped between."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            problem = "it is not a plain file"
-        elif uid is not None and status.st_uid != uid:
-            problem = f"it belongs to the user {status.st_uid} and not to you, user {uid}"
-        elif uid is not None and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            problem = "other users can read or change it; it should have the mode 0600"
-        else:
-            return file.read(_ANNOUNCEMENT_LIMIT)
-    logger.warning("The announcement %s was ignored: %s.", path, problem)
-    return None

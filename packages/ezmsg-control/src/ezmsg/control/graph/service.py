@@ -40,7 +40,7 @@ class GraphOperations:
 
     @classmethod
     def default_address(cls) -> Address:
-        """Return where the server is if nobody says: ``EZMSG_GRAPHSERVER_ADDR``, else 127.0.0.1:25978."""
+        """Return where the graph is if nobody names an address, see :func:`~connection.discovery.find_address`."""
         return find_address()
 
     @property

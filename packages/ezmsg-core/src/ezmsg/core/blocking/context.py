@@ -27,8 +27,8 @@ class SyncContext:
     All asyncio happens on a thread of its own. What the context connects lasts as long as it is open; what it
     publishes and subscribes is closed on leaving. Any number of threads may use it, and it is entered once.
 
-    :param graph_address: where the graph server is, else as ``EZMSG_GRAPHSERVER_ADDR`` says, else
-        127.0.0.1:25978.
+    :param graph_address: where the graph server is; where nobody names one, it is found as
+        ``docs/explain/finding-the-graph.md`` says.
     :param auto_start: whether to start a server if none answers; ``None`` means only if no address was given.
     """
 

@@ -9,8 +9,8 @@ __all__ = ["init", "spin", "spin_once"]
 def init(graph_address: AddressType | None = None, auto_start: bool | None = None) -> SyncContext:
     """Return a context, to be entered: ``with init() as context:``.
 
-    :param graph_address: where the graph server is, else as ``EZMSG_GRAPHSERVER_ADDR`` says, else
-        127.0.0.1:25978.
+    :param graph_address: where the graph server is; where nobody names one, it is found as
+        ``docs/explain/finding-the-graph.md`` says.
     :param auto_start: whether to start a server if none answers; ``None`` means only if no address was given.
     """
     return SyncContext(graph_address, auto_start)

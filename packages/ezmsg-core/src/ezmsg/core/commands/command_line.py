@@ -134,7 +134,7 @@ def _add(commands: Any, name: str, help: str) -> argparse.ArgumentParser:  # noq
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--address", help="the graph server, HOST:PORT; default EZMSG_GRAPHSERVER_ADDR, else 127.0.0.1:25978"
+        "--address", help="the graph server, HOST:PORT; default EZMSG_GRAPHSERVER_ADDR, else what runs here"
     )
 
 
@@ -171,10 +171,14 @@ def _add_dashboard(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> Coroutine[Any, Any, None]:
-    from ezmsg.control.connection.discovery import find_address
+    from ezmsg.control.connection.discovery import DEFAULT_ADDRESS, find_address, named_address
 
     given = {name: value for name, value in vars(options).items() if name not in ("command", "address", "_handler")}
-    return run_command(options.command, find_address(options.address), **given)
+    if options.command in ("serve", "start"):  # where a server is to be, whatever else runs
+        address = named_address(options.address) or DEFAULT_ADDRESS
+    else:
+        address = find_address(options.address)
+    return run_command(options.command, address, **given)
 
 
 def _run_demo(options: argparse.Namespace) -> int:

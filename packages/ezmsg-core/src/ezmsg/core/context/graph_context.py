@@ -28,14 +28,18 @@ class GraphContext(Operator):
     What it connects and registers lasts as long as the context; what it publishes and subscribes is closed on
     leaving. Publishers and subscribers may be made before entering, too; then :meth:`revert` closes them.
 
-    :param graph_address: where the graph server is, else as ``EZMSG_GRAPHSERVER_ADDR`` says, else
-        127.0.0.1:25978.
+    :param graph_address: where the graph server is, else as ``EZMSG_GRAPHSERVER_ADDR`` says. Where nobody names
+        one: the server at 127.0.0.1:25978, else the one graph that you run on this machine, which the log names;
+        see ``docs/explain/finding-the-graph.md``.
     :param auto_start: whether to start a server if none answers; ``None`` means only if no address was given.
+    :param apart: do not join a graph that is found in that way; ``run()`` does so, that two runs stay apart.
     """
 
-    def __init__(self, graph_address: AddressType | None = None, auto_start: bool | None = None) -> None:
+    def __init__(
+        self, graph_address: AddressType | None = None, auto_start: bool | None = None, *, apart: bool = False
+    ) -> None:
         super().__init__()
-        self._service = GraphService(graph_address)
+        self._service = GraphService(graph_address, apart=apart)
         self._auto_start = auto_start
         self._clients: set[Publisher | Subscriber] = set()
         self._server: GraphServer | None = None
@@ -58,6 +62,7 @@ class GraphContext(Operator):
         """Open the session; if it is open, that one serves, and the first to leave ends it.
 
         :raises ServerUnreachable: if no server answers and none may be started.
+        :raises SeveralServers: if nobody named a graph, and this user runs several.
         """
         async with self._entering:  # so that two who come at once do not open a session each
             if self._session is None:

@@ -4,13 +4,12 @@ This is the one place, besides the re-exported names, where core knows the serve
 """
 
 import logging
-import os
 from typing import TYPE_CHECKING
 
 from ezmsg.control.connection import sharing
-from ezmsg.control.connection.discovery import find_address
+from ezmsg.control.connection.discovery import DEFAULT_ADDRESS, named_address
 from ezmsg.control.rendering.drawing_service import GraphService as ControlService
-from ezmsg.protocol.addresses import ADDRESS_VARIABLE, AddressType
+from ezmsg.protocol.addresses import Address, AddressType
 from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, ServerUnreachable, VersionMismatch
 
 if TYPE_CHECKING:
@@ -23,11 +22,23 @@ RETURN_LIMIT_S = 1.0
 
 
 class GraphService(ControlService):
-    """Operates the graph server at an address, and can see to it that there is one."""
+    """Operates the graph server at an address, and can see to it that there is one.
 
-    def __init__(self, address: AddressType | None = None) -> None:
+    :param address: where it is; where nobody names one, it is found as ``docs/explain/finding-the-graph.md`` says.
+    :param apart: do not join a graph that was only announced: where none answers at the default address, this one
+        is to be a graph of its own.
+    """
+
+    def __init__(self, address: AddressType | None = None, *, apart: bool = False) -> None:
         super().__init__(address)
-        self._explicit = address is not None or bool(os.environ.get(ADDRESS_VARIABLE))
+        self._apart = apart
+
+    @property
+    def address(self) -> Address:
+        """The address given, else the one that is found."""
+        if self._address is None and self._apart:
+            return named_address() or DEFAULT_ADDRESS
+        return super().address
 
     def create_server(self) -> "GraphServer":
         """Start a server in a thread: at the address given as an argument, else on the first free port from 10000.
@@ -52,23 +63,26 @@ class GraphService(ControlService):
         :param auto_start: whether one may be started; ``None`` means only if no address was given, by argument
             or by ``EZMSG_GRAPHSERVER_ADDR``.
         :raises ServerUnreachable: if none answers and none may be started.
+        :raises SeveralServers: if nobody named a graph, and this user runs several.
         :raises AuthenticationFailed: or another :class:`LinkError`, if the server at an address that was given
             refuses us.
         """
+        explicit = self._address is not None or named_address() is not None
+        found = self.address
         try:
-            connection = await sharing.acquire(find_address(self.address), timeout=RETURN_LIMIT_S)
+            connection = await sharing.acquire(found, timeout=RETURN_LIMIT_S)
         except ServerUnreachable:
-            if auto_start is False or (auto_start is None and self._explicit):
+            if auto_start is False or (auto_start is None and explicit):
                 raise
             return self.create_server()
         except (AuthenticationFailed, VersionMismatch, DeadlineExceeded) as error:
-            if auto_start is False or self._explicit:
+            if auto_start is False or explicit:
                 raise
-            refusing = self.address
             server = self.create_server()
             logger.warning(
-                "Started a graph server at %s. The one at %s was of no use: %s", server.address, refusing, error
+                "Started a graph server at %s. The one at %s was of no use: %s", server.address, found, error
             )
             return server
         await sharing.release(connection)
+        self._address = found  # the graph that this is about stays the same, whatever else is started
         return None

@@ -32,7 +32,9 @@ def run(
     :param connections: pairs of streams, or topics, beside those of collections.
     :param process_components: the components that get a process of their own.
     :param backend_process: has no effect: how a process runs its units is no longer a class. A warning says so.
-    :param graph_address: where the graph server is.
+    :param graph_address: where the graph server is; where nobody names one, it is the one at 127.0.0.1:25978 if it
+        answers. Otherwise this run has a graph of its own, apart from others, and other programs find it as
+        ``docs/explain/finding-the-graph.md`` says.
     :param force_single_process: run everything in this process.
     :param profiler_log_name: name of the profiler's log file.
     :param auto_start: whether to start a graph server if none answers; ``None``: only if no address was given.

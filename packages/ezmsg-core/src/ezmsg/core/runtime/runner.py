@@ -70,7 +70,7 @@ class GraphRunner:
             )
         if profiler_log_name is not None:
             os.environ["EZMSG_PROFILER"] = profiler_log_name
-        self._context = GraphContext(graph_address, auto_start)
+        self._context = GraphContext(graph_address, auto_start, apart=True)
         self._processes: list[BaseProcess] = []
         self._supervisor: Supervisor | None = None
 

@@ -72,6 +72,7 @@ class Link(asyncio.Protocol):
         self.peer = peer
         self.address = "?"
         self.opened = False
+        self.heard = False
         self.connection = protocol.Connection(handshake)
         self._calls: dict[int, int] = {}  # from the connection's request ids to the graph's call ids
         self._asked: dict[int, int] = {}  # and back
@@ -103,6 +104,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes to the protocol, and what they mean to the server."""
+        self.heard = True
         self.connection.receive_data(data)
         self._pump_events()
 

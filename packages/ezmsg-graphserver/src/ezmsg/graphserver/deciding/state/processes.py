@@ -1,6 +1,6 @@
 """Operating-system processes and the units they own: a unit runs in one process."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from uuid import UUID
 
 from attrs import define, field, frozen
@@ -39,6 +39,11 @@ class Processes:
         self._processes: dict[UUID, Process] = {}
         self._owner: dict[str, UUID] = {}
         self._of_peer: dict[PeerId, set[UUID]] = {}
+
+    @property
+    def units(self) -> Collection[str]:
+        """The units that are owned."""
+        return self._owner.keys()
 
     def register(
         self, process_id: UUID, peer: PeerId, client_id: UUID, registration: ProcessRegistration
