@@ -1,7 +1,6 @@
 """Build wheels and source distributions, and look into them."""
 
 import configparser
-import re
 import shutil
 import tarfile
 import tomllib
@@ -45,18 +44,6 @@ class Distribution:
     @cached_property
     def pyproject(self) -> dict[str, Any]:
         return tomllib.loads((self.folder / "pyproject.toml").read_text(encoding="utf-8"))
-
-    @property
-    def version(self) -> str:
-        """Its version: in its pyproject.toml, or where the build is told to look for it."""
-        project = self.pyproject["project"]
-        if "version" in project:
-            return str(project["version"])
-        source = self.pyproject["tool"]["hatch"]["version"]
-        found = re.search(source["pattern"], (self.folder / source["path"]).read_text(encoding="utf-8"))
-        require(found is not None, f"{source['path']} of {self.name} names no version")
-        assert found is not None
-        return found["version"]
 
     @property
     def entry_points(self) -> dict[str, dict[str, str]]:
@@ -155,7 +142,7 @@ def _check_metadata(distribution: Distribution, metadata: Message) -> None:
     project = distribution.pyproject["project"]
     expected = {
         "Name": project["name"],
-        "Version": distribution.version,
+        "Version": project["version"],
         "Summary": project["description"],
         "License-Expression": "MIT",
         "License-File": "LICENSE",
@@ -170,8 +157,8 @@ def _check_metadata(distribution: Distribution, metadata: Message) -> None:
         raise CheckFailed(f"the metadata of {distribution.name} does not hold its README")
     changelog = (distribution.folder / "CHANGELOG.md").read_text(encoding="utf-8")
     require(
-        f"\n## [{distribution.version}]" in changelog,
-        f"the changelog of {distribution.name} has nothing on {distribution.version}",
+        f"\n## [{project['version']}]" in changelog,
+        f"the changelog of {distribution.name} has nothing on {project['version']}",
     )
 
 

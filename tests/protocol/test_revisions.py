@@ -1,10 +1,12 @@
 """Revisions: the smaller minor of the same major, or nothing."""
 
+from importlib.metadata import version
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ezmsg.protocol.revisions import CURRENT, Revision, negotiate
+from ezmsg.protocol.revisions import CURRENT, PACKAGE_VERSION, Revision, negotiate
 
 REVISIONS = st.builds(Revision, st.integers(0, 3), st.integers(0, 3))
 
@@ -30,3 +32,7 @@ def test_the_text_of_a_revision(revision: Revision, text: str) -> None:
 
 def test_this_release_understands_itself() -> None:
     assert negotiate(CURRENT, CURRENT) == CURRENT
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert version("ezmsg-protocol") == PACKAGE_VERSION

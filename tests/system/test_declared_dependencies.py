@@ -16,7 +16,7 @@ DISTRIBUTIONS = sorted(folder.name for folder in PACKAGES.iterdir() if (folder /
 EXTRAS = {
     ("ezmsg-control", "cli"): "src/ezmsg/control/cli/**/*.py",
     ("ezmsg-control", "trace"): "src/ezmsg/control/exporting/perfetto.py",
-    ("ezmsg-graphserver", "uvloop"): "src/ezmsg/graphserver/loops.py",
+    ("ezmsg-graphserver", "uvloop"): "src/ezmsg/graphserver/sockets/loops.py",
     ("ezmsg-protocol", "testing"): "src/ezmsg/protocol/testing.py",
 }
 """The sources that have a use for an extra; what they alone import is what the extra must declare."""

@@ -147,11 +147,7 @@ class Last(ez.Unit):
 
 def limit_stopping(seconds: float) -> None:
     """Let the time for stopping be short."""
-    import ezmsg.core.runtime.run  # noqa: F401  and with it all modules that have the limit
-
-    for name, module in tuple(sys.modules.items()):
-        if name.startswith("ezmsg.core.runtime.") and hasattr(module, "STOP_LIMIT_S"):
-            module.STOP_LIMIT_S = seconds
+    os.environ["EZMSG_SHUTDOWN_TIMEOUT"] = str(seconds)
 
 
 __all__ = [

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ezmsg.graphserver.serving import start_server
+from ezmsg.graphserver.sockets.descriptors import occupy_standard_descriptors
 from ezmsg.graphserver.sockets.loops import run
 from ezmsg.graphserver.sockets.tokens import read_token
 from ezmsg.protocol.addresses import ADDRESS_VARIABLE, DEFAULT_HOST, DEFAULT_PORT, Address
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 after a clean end, 1 if it could not start, 2 for a wrong command line.
     """
     options = _parser().parse_args(arguments)
+    occupy_standard_descriptors()
     try:
         _set_up_logging(options.log_level, options.log_file)
         token = None if options.token_file is None else read_token(options.token_file)
@@ -53,7 +55,10 @@ async def _serve(address: Address, token: str | None, insecure: bool, metrics: A
 
 
 def _on_signals(action: Callable[[], None]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    ends = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        ends.append(signal.SIGHUP)
+    for number in ends:
         with contextlib.suppress(NotImplementedError):  # Windows: a KeyboardInterrupt ends it there
             asyncio.get_running_loop().add_signal_handler(number, action)
 

@@ -23,7 +23,8 @@ CURRENT = Revision(1, 0)
 PACKAGE_VERSION = "0.1.0"
 """The version of this distribution, told to the peer for its messages to people.
 
-It stands here, where the build reads it, because asking the installation takes longer than all else in this module.
+It stands here, and in ``pyproject.toml``, because to ask the installation takes longer than all else in this
+module; a test holds the two together.
 """
 
 

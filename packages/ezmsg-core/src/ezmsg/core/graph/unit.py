@@ -5,7 +5,7 @@ The runtime makes a unit ready with :meth:`Unit.setup`, runs what its class tabl
 """
 
 import inspect
-from typing import Any
+from typing import Any, ClassVar
 
 from ezmsg.core.errors import InvalidComponent, SettingsMissing, StateNotInitialized
 from ezmsg.core.graph.component import Component
@@ -31,6 +31,9 @@ class Unit(Component):
         cls.__tasks__ = decorated(cls, TASK_ATTR)
         cls.__threads__ = decorated(cls, THREAD_ATTR)
         cls.__main__ = main_function(cls)
+
+    SHUTDOWN_TIMEOUT: ClassVar[float | None] = None
+    """How many seconds :meth:`shutdown` may need, where that is more than others have: a recorder's, say."""
 
     def __init__(self, *args: Any, settings: Settings | None = None, **kwargs: Any) -> None:
         super().__init__(*args, settings=settings, **kwargs)

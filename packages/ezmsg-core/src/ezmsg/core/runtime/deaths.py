@@ -7,6 +7,7 @@ one which the dead one had forked. Linux tells of the process itself.
 import contextlib
 import multiprocessing
 import os
+from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -39,13 +40,18 @@ class Parent:
         descriptor = _watch(pid)
         self._gone: list[int] = [] if descriptor is None else [descriptor]
 
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the pipe has something to read, which may be its end; return False if the parent is gone.
+    def wait(self, timeout_s: float | None = None, *, unless: Sequence[int] = ()) -> bool:
+        """Wait until the pipe has something to read, which may be its end, or a descriptor of ``unless`` has.
 
+        :return: False if the parent is gone, and has left nothing to read.
         :raises OSError: if the pipe is closed.
         """
-        ready = wait([self._pipe, *self._gone], timeout_s)
+        ready = wait([self._pipe, *self._gone, *unless], timeout_s)
         return self._pipe in ready or not any(gone in ready for gone in self._gone)
+
+    def has_spoken(self) -> bool:
+        """Return whether there is something to read from the pipe."""
+        return self._pipe.poll()
 
 
 def _watch(pid: int | None) -> int | None:

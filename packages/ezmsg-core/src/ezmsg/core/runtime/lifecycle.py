@@ -6,12 +6,25 @@
         └───────────────────── a reason to stop ──────────────────────────┘
 """
 
+import signal
 from collections.abc import Sequence
 from enum import Enum, auto
 
 from attrs import define, frozen
 
-from ezmsg.core.runtime.words import Busy, Failed, Go, Idle, Order, Ready, Report, Stop, Stopped, Terminate
+from ezmsg.core.runtime.words import (
+    Busy,
+    Failed,
+    Go,
+    Idle,
+    Order,
+    Ready,
+    Report,
+    Signalled,
+    Stop,
+    Stopped,
+    Terminate,
+)
 
 
 class Phase(Enum):
@@ -30,6 +43,17 @@ class Cause(Enum):
     FAILED = auto()
     INTERRUPTED = auto()
     TERMINATED = auto()
+    HUNG_UP = auto()
+
+
+URGENT = (Cause.INTERRUPTED, Cause.TERMINATED, Cause.HUNG_UP)
+"""The causes that come from outside, by a signal."""
+
+SIGNALS = {signal.SIGINT: Cause.INTERRUPTED, signal.SIGTERM: Cause.TERMINATED}
+"""What each signal is the cause of; a hang-up is one where the system has it."""
+
+if hasattr(signal, "SIGHUP"):
+    SIGNALS[signal.SIGHUP] = Cause.HUNG_UP
 
 
 @frozen
@@ -99,8 +123,24 @@ class Lifecycle:
             case Busy():
                 state.busy = report
                 return []
+            case Signalled(number=number):
+                return self.stop(SIGNALS.get(signal.Signals(number), Cause.TERMINATED))
             case Stopped():
                 return self._stopped(state)
+
+    @property
+    def awaited(self) -> list[int]:
+        """The workers that the run waits for: those that are not ready yet, or not gone yet."""
+        if self.phase is Phase.PREPARING:
+            return [i for i, worker in enumerate(self._workers) if not (worker.ready or worker.gone)]
+        if self.phase is Phase.STOPPING:
+            return [i for i, worker in enumerate(self._workers) if not worker.gone]
+        return []
+
+    def doing(self, worker: int) -> str:
+        """Return, for a sentence, a worker and what it was doing when it was last heard of."""
+        state = self._workers[worker]
+        return f"{state.busy.unit}: {state.busy.doing}, in {state}" if state.busy else str(state)
 
     def died(self, worker: int, how: str) -> list[Instruction]:
         """A worker's process has ended; ``how`` says in which way."""
@@ -122,7 +162,7 @@ class Lifecycle:
         if self.phase in (Phase.STOPPING, Phase.ENDED):
             return []
         self.phase, self.cause = Phase.STOPPING, cause
-        order = Stop(urgent=cause in (Cause.INTERRUPTED, Cause.TERMINATED))
+        order = Stop(urgent=cause in URGENT)
         orders: list[Instruction] = [Tell(i, order) for i, w in enumerate(self._workers) if not w.gone]
         self._end_if_all_gone()
         return orders

@@ -11,15 +11,12 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 
 from ezmsg.core.runtime.deaths import Parent
-from ezmsg.core.runtime.words import Order, Stop
-
-logger = logging.getLogger("ezmsg")
-
-STOP_LIMIT_S = 10.0
-"""How long the workers have to stop, in seconds; whoever is still there is named and ended."""
+from ezmsg.core.runtime.wishes import Wishes
+from ezmsg.core.runtime.words import Look, Order, Signalled, Stop
+from ezmsg.core.support.last_words import LastWords
 
 LOOK_S = 0.5
 """Seconds between two looks at a loop that should end."""
@@ -32,6 +29,9 @@ class Orders(threading.Thread):
     :param closed: set when the event loop has ended.
     :param owner: the process that started this one for the units only, so that it may be ended; ``None``: this is
         the program's own.
+    :param wishes: the signals that ask that process for its end.
+    :param tell_signal: tells the supervisor of one.
+    :param stop_limit_s: how long the end may take, in seconds.
     """
 
     def __init__(
@@ -42,6 +42,9 @@ class Orders(threading.Thread):
         tell_what_runs: Callable[[], None],
         closed: threading.Event,
         owner: int | None,
+        wishes: Wishes | None,
+        tell_signal: Callable[[Signalled], None],
+        stop_limit_s: float,
     ) -> None:
         super().__init__(name="Orders", daemon=True)
         self._pipe = pipe
@@ -51,6 +54,9 @@ class Orders(threading.Thread):
         self._tell_what_runs = tell_what_runs
         self._closed = closed
         self._owns_process = owner is not None
+        self._wishes = [] if wishes is None else [wishes]
+        self._tell_signal = tell_signal
+        self._stop_limit_s = stop_limit_s
 
     def run(self) -> None:
         """The thread's own; in a process of the worker's own it goes on until that leaves."""
@@ -61,23 +67,47 @@ class Orders(threading.Thread):
             self._tell_what_runs()
             if orphaned_s is None and self._supervisor_gone():
                 orphaned_s = time.monotonic()
-            if self._owns_process and orphaned_s is not None and time.monotonic() - orphaned_s > STOP_LIMIT_S:
-                logger.error("The program that started this process is gone, and units do not stop: it is ended.")
-                os._exit(1)
+            if self._owns_process and orphaned_s is not None:
+                self._end_if_late(time.monotonic() - orphaned_s)
 
     def _hand_on(self) -> bool:
         """Hand on what comes; return whether the supervisor said Stop, and is not just gone."""
         order: Order | None = None
         while not isinstance(order, Stop):
             try:
-                if not self._parent.wait():
-                    raise EOFError
-                order = self._pipe.recv()
+                order = self._next()
             except (EOFError, OSError):
                 self._call(Stop(urgent=True))
                 return False
-            self._call(order)
+            if isinstance(order, Look):
+                self._tell_what_runs()
+            else:
+                self._call(order)
         return True
+
+    def _next(self) -> Order:
+        """Return the next order; the signals that come before it are handed on.
+
+        :raises EOFError: if the supervisor is gone.
+        """
+        while True:
+            if not self._parent.wait(unless=[each.fileno() for each in self._wishes]):
+                raise EOFError
+            for wishes in self._wishes:
+                if wait([wishes.fileno()], 0):
+                    self._tell_signal(Signalled(wishes.take()))
+            if self._parent.has_spoken():
+                order: Order = self._pipe.recv()
+                return order
+
+    def _end_if_late(self, orphaned_s: float) -> None:
+        if orphaned_s > self._stop_limit_s:
+            words = LastWords()
+            words.say(
+                logging.ERROR, "The program that started this process is gone, and units do not stop: it is ended."
+            )
+            words.finish()
+            os._exit(1)
 
     def _supervisor_gone(self) -> bool:
         try:

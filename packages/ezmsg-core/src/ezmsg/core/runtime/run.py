@@ -21,6 +21,8 @@ def run(
     force_single_process: bool = False,
     profiler_log_name: str | None = None,
     auto_start: bool | None = None,
+    *,
+    shutdown_timeout: float | None = None,
     **components_kwargs: Component,
 ) -> None:
     """Run components until they are done, and return.
@@ -38,6 +40,9 @@ def run(
     :param force_single_process: run everything in this process.
     :param profiler_log_name: name of the profiler's log file.
     :param auto_start: whether to start a graph server if none answers; ``None``: only if no address was given.
+    :param shutdown_timeout: how many seconds the end may take, every unit's ``shutdown()`` with it; ``None``
+        means as ``EZMSG_SHUTDOWN_TIMEOUT`` says, else 10. A unit whose class sets a longer ``SHUTDOWN_TIMEOUT``
+        gets that.
     :raises RunFailed: if a worker died, or something in its process failed.
     :raises Exception: what a unit of this process raised in ``initialize``, ``shutdown`` or ``main``; in a task,
         too, if the environment asks for a strict end.
@@ -56,5 +61,6 @@ def run(
         force_single_process,
         profiler_log_name,
         auto_start,
+        shutdown_timeout=shutdown_timeout,
         **components_kwargs,
     ).run_blocking()

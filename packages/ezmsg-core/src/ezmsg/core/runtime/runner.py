@@ -20,17 +20,17 @@ from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.options import flag
 from ezmsg.core.runtime.leaving import OwnProcess
 from ezmsg.core.runtime.lifecycle import Cause
+from ezmsg.core.runtime.limits import stop_limit
 from ezmsg.core.runtime.main_call import MainCall
 from ezmsg.core.runtime.main_thread import join, wait_for
-from ezmsg.core.runtime.orders import STOP_LIMIT_S
-from ezmsg.core.runtime.signals import SIGINT_STATUS, SIGTERM_STATUS, Signals, held_back, let_in
+from ezmsg.core.runtime.signals import STATUSES, Signals, held_back, let_in
 from ezmsg.core.runtime.supervisor import LEAVE_LIMIT_S, Supervisor
+from ezmsg.core.runtime.wishes import Wishes
 from ezmsg.core.runtime.worker import Worker, run_units
+from ezmsg.core.support.log_setup import LogSetup
 from ezmsg.protocol.addresses import Address, AddressType
 
 logger = logging.getLogger("ezmsg")
-
-_STATUSES = {Cause.INTERRUPTED: SIGINT_STATUS, Cause.TERMINATED: SIGTERM_STATUS}
 
 Connections = Iterable[tuple[Stream | str, Stream | str]]
 
@@ -52,6 +52,8 @@ class GraphRunner:
         force_single_process: bool = False,
         profiler_log_name: str | None = None,
         auto_start: bool | None = None,
+        *,
+        shutdown_timeout: float | None = None,
         **components_kwargs: Component,
     ) -> None:
         if components is not None and components_kwargs:
@@ -64,6 +66,8 @@ class GraphRunner:
             named, root_name, connections, process_components, force_single_process
         )
         _check_mains(self._graph.processes)
+        units = [unit for plan in self._graph.processes for unit in plan.units]
+        self._stop_limit_s = stop_limit(shutdown_timeout, units)
         if backend_process is not None:
             logger.warning(
                 "backend_process=%s has no effect: this release has one way to run units.", backend_process
@@ -169,18 +173,20 @@ class GraphRunner:
 
         with signals.handled(), theirs:
             supervisor = self._launch(processes[1:], ours, leave_behind)
+            atexit.register(self.stop)  # the program may end while this thread, a daemon, still runs
             signals.hand_to(supervisor)
-            worker = Worker(processes[0], theirs, main_call, owner=None)
+            worker = Worker(processes[0], theirs, main_call, owner=None, stop_limit_s=self._stop_limit_s)
             try:
                 _run_here(worker, main_call, supervisor)
             finally:
-                own_process.returned(0.0 if supervisor.left_behind else STOP_LIMIT_S)
-        _raise_outcome(supervisor, worker.failure, interrupted_twice=signals.count > 1)
+                own_process.returned(0.0 if supervisor.left_behind else self._stop_limit_s)
+                atexit.unregister(self.stop)
+        _raise_outcome(supervisor, worker.failure, interrupted_twice=signals.wishes > 1)
 
     def _forced_status(self) -> int:
         """Return the exit status of a process that has to be ended after its run."""
         cause = Cause.FAILED if self._supervisor is None else self._supervisor.lifecycle.cause
-        return _STATUSES.get(cause or Cause.FAILED, 1)
+        return STATUSES.get(cause or Cause.FAILED, 1)
 
     def _launch(
         self, plans: list[ProcessPlan], here: Connection | None, leave_behind: Callable[[], None]
@@ -193,7 +199,7 @@ class GraphRunner:
         try:
             with held_back():
                 for plan in plans:
-                    pipe, process = _start_process(plan, pipes)
+                    pipe, process = _start_process(plan, pipes, self._stop_limit_s)
                     pipes.append(pipe)
                     placed.append(process)
                     self._processes.append(process)
@@ -201,7 +207,7 @@ class GraphRunner:
             for pipe in pipes:
                 pipe.close()  # which those that were started take as their end
             raise
-        self._supervisor = Supervisor(self._graph, self._context, pipes, placed, leave_behind)
+        self._supervisor = Supervisor(self._graph, self._context, pipes, placed, leave_behind, self._stop_limit_s)
         self._supervisor.start()
         return self._supervisor
 
@@ -229,10 +235,10 @@ def _raise_outcome(
     if supervisor.error is not None:
         raise supervisor.error
     lifecycle = supervisor.lifecycle
-    if lifecycle.cause is Cause.TERMINATED:
-        raise SystemExit(SIGTERM_STATUS)
+    if lifecycle.cause in (Cause.TERMINATED, Cause.HUNG_UP):
+        raise SystemExit(STATUSES[lifecycle.cause])
     if lifecycle.cause is Cause.INTERRUPTED and (interrupted_twice or lifecycle.failures):
-        raise SystemExit(SIGINT_STATUS)
+        raise SystemExit(STATUSES[lifecycle.cause])
     if lifecycle.failures:
         failed = RunFailed(failures=lifecycle.failures)
         if failure is not None and failure[0] == lifecycle.failures[0]:
@@ -241,7 +247,9 @@ def _raise_outcome(
         raise failed
 
 
-def _start_process(plan: ProcessPlan, others: list[Connection]) -> tuple[Connection, BaseProcess]:
+def _start_process(
+    plan: ProcessPlan, others: list[Connection], stop_limit_s: float
+) -> tuple[Connection, BaseProcess]:
     """Start a worker.
 
     :raises GraphRunnerStartError: if the units cannot be handed to a process that is not forked.
@@ -249,7 +257,8 @@ def _start_process(plan: ProcessPlan, others: list[Connection]) -> tuple[Connect
     ours, theirs = multiprocessing.Pipe()
     # A forked child holds copies of our ends. It closes them, so that our death shows as the end of its pipe.
     inherited = [*others, ours] if multiprocessing.get_start_method() == "fork" else []
-    process = multiprocessing.Process(target=_work, args=(plan, theirs, inherited, os.getpid()), name=_label(plan))
+    arguments = (plan, theirs, inherited, os.getpid(), stop_limit_s, LogSetup.taken())
+    process = multiprocessing.Process(target=_work, args=arguments, name=_label(plan))
     try:
         process.start()
     except Exception as error:  # pickle's, which may be of any type; under fork nothing is pickled
@@ -289,13 +298,22 @@ def _label(plan: ProcessPlan) -> str:
     return f"{first} and {len(others)} more" if others else first
 
 
-def _work(plan: ProcessPlan, pipe: Connection, inherited: list[Connection], owner: int) -> None:
+def _work(
+    plan: ProcessPlan,
+    pipe: Connection,
+    inherited: list[Connection],
+    owner: int,
+    stop_limit_s: float,
+    log_setup: LogSetup,
+) -> None:
     """The whole life of a worker process."""
     for other in inherited:
         other.close()
-    main_call = MainCall(plan.units)
-    let_in(main_call)
-    join(run_units(Worker(plan, pipe, main_call, owner=owner), main_call))
+    log_setup.apply()
+    main_call, wishes = MainCall(plan.units), Wishes()
+    let_in(main_call, wishes)
+    worker = Worker(plan, pipe, main_call, owner=owner, wishes=wishes, stop_limit_s=stop_limit_s)
+    join(run_units(worker, main_call))
 
 
 def _check_mains(processes: list[ProcessPlan]) -> None:

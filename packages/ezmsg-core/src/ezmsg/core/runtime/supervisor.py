@@ -18,13 +18,23 @@ from ezmsg.core.graph.crawl import ResolvedGraph
 from ezmsg.core.graph.metadata import graph_metadata
 from ezmsg.core.runtime.deaths import Death
 from ezmsg.core.runtime.lifecycle import Cause, Instruction, Kill, Lifecycle, Phase, Tell
-from ezmsg.core.runtime.orders import STOP_LIMIT_S
-from ezmsg.core.runtime.words import Prepare
+from ezmsg.core.runtime.limits import TELL_S
+from ezmsg.core.runtime.words import Look, Prepare
+from ezmsg.core.support.last_words import LastWords
 
 logger = logging.getLogger("ezmsg")
 
 LEAVE_LIMIT_S = 2.0
 """How long a worker's process has at least to leave after it said that it is done, in seconds."""
+
+LOOK_S = 0.5
+"""How long workers have to say what they are doing, in seconds."""
+
+_SAID = {
+    Cause.INTERRUPTED: "Interrupted",
+    Cause.TERMINATED: "Told to end by SIGTERM",
+    Cause.HUNG_UP: "The terminal is gone (SIGHUP)",
+}
 
 
 class Supervisor(threading.Thread):
@@ -32,6 +42,7 @@ class Supervisor(threading.Thread):
 
     :param processes: those of the workers; ``None`` for a worker in this very process.
     :param leave_behind: called when that one does not stop.
+    :param stop_limit_s: how long the end may take, in seconds.
     """
 
     def __init__(
@@ -41,6 +52,7 @@ class Supervisor(threading.Thread):
         pipes: Sequence[Connection],
         processes: Sequence[BaseProcess | None],
         leave_behind: Callable[[], None],
+        stop_limit_s: float,
     ) -> None:
         super().__init__(name="Supervisor", daemon=True)
         self.lifecycle = Lifecycle([_name(process) for process in processes])
@@ -52,6 +64,8 @@ class Supervisor(threading.Thread):
         self._pipes = pipes
         self._processes = processes
         self._leave_behind = leave_behind
+        self._stop_limit_s = stop_limit_s
+        self._words = LastWords()
         self._loop = asyncio.new_event_loop()
         self._ended = asyncio.Event()
         self._left = [asyncio.Event() for _ in processes]
@@ -64,12 +78,13 @@ class Supervisor(threading.Thread):
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._supervise())
-        except Exception as error:  # a fault of ours; who waits for the run's end must see it
-            logger.exception("The supervisor of the run failed")
+        except Exception as error:  # noqa: BLE001  a fault of ours; who waits for the run's end must see it
+            self._words.say(logging.ERROR, "The supervisor of the run failed", error=error)
             self.error = self.error or error
         finally:
             for pipe in self._pipes:  # whoever still listens takes this as Stop
                 pipe.close()
+            self._words.finish()
             self.started.set()
 
     def stop(self, cause: Cause) -> None:
@@ -80,12 +95,13 @@ class Supervisor(threading.Thread):
     def abort(self) -> None:
         """End the run at once, with force; safe from any thread."""
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._give_up)
+            self._loop.call_soon_threadsafe(self._abort)
 
     # --- its course -----------------------------------------------------------------------------------------
 
     async def _supervise(self) -> None:
         self._watch_workers()
+        self._loop.call_later(TELL_S, self._tell_awaited, Phase.PREPARING, 1)
         try:
             try:
                 await self._begin()
@@ -161,9 +177,17 @@ class Supervisor(threading.Thread):
         self._left[worker].set()
 
     def _begin_stop(self, cause: Cause) -> None:
-        if cause is Cause.INTERRUPTED and self.lifecycle.phase in (Phase.PREPARING, Phase.RUNNING):
-            logger.info("Interrupted: the graph is being stopped. Interrupt once more to end it with force.")
+        is_first = self.lifecycle.phase in (Phase.PREPARING, Phase.RUNNING)
         self._carry_out(self.lifecycle.stop(cause))
+        if is_first and cause in _SAID:
+            self._words.say(
+                logging.INFO, "%s: the graph is being stopped. %s", _SAID[cause], "Once more ends it with force."
+            )
+
+    def _abort(self) -> None:
+        if self.lifecycle.phase is not Phase.ENDED:
+            self._words.say(logging.WARNING, "Asked once more: what has not stopped by now is ended with force.")
+        self._give_up()
 
     def _give_up(self) -> None:
         if self.lifecycle.phase is not Phase.ENDED:
@@ -175,7 +199,6 @@ class Supervisor(threading.Thread):
     # --- what goes out --------------------------------------------------------------------------------------
 
     def _carry_out(self, instructions: list[Instruction]) -> None:
-        self._tell_failures()
         for instruction in instructions:
             match instruction:
                 case Tell(worker=worker, order=order):
@@ -183,14 +206,16 @@ class Supervisor(threading.Thread):
                         self._pipes[worker].send(order)
                 case Kill(worker=worker):
                     self._kill(worker)
+        self._tell_failures()
         self._note_phase()
 
     def _note_phase(self) -> None:
         if self.lifecycle.ran:
             self.started.set()
         if self.lifecycle.cause is not None and self._deadline_s is None:
-            self._deadline_s = self._loop.time() + STOP_LIMIT_S
+            self._deadline_s = self._loop.time() + self._stop_limit_s
             self._loop.call_at(self._deadline_s, self._give_up)
+            self._loop.call_later(TELL_S, self._tell_awaited, Phase.STOPPING, 1)
         if self.lifecycle.phase is Phase.ENDED:
             self._ended.set()
 
@@ -206,8 +231,30 @@ class Supervisor(threading.Thread):
     def _tell_failures(self) -> None:
         """Log each failure when it is known: who called start() has no other way to hear of it."""
         for failure in self.lifecycle.failures[self._told :]:
-            logger.error("%s", failure)
+            self._words.say(logging.ERROR, "%s", failure)
         self._told = len(self.lifecycle.failures)
+
+    # --- who is waited for ----------------------------------------------------------------------------------
+
+    def _tell_awaited(self, phase: Phase, count: int) -> None:
+        """Name who has not started yet, or not ended; while a run starts, more and more rarely."""
+        if self.lifecycle.phase is not phase:
+            return
+        for worker in self.lifecycle.awaited:
+            if phase is Phase.PREPARING:  # what stops says by itself what it does; what starts has to be asked
+                with contextlib.suppress(OSError):
+                    self._pipes[worker].send(Look())
+        self._loop.call_later(LOOK_S, self._tell_after_look, phase, count)
+
+    def _tell_after_look(self, phase: Phase, count: int) -> None:
+        awaited = self.lifecycle.awaited
+        if self.lifecycle.phase is not phase or not awaited:
+            return
+        doing = "; ".join(self.lifecycle.doing(worker) for worker in awaited)
+        starts = phase is Phase.PREPARING
+        what = "The graph cannot start before this is done" if starts else "The end waits for this"
+        self._words.say(logging.WARNING, "%s: %s.", what, doing)
+        self._loop.call_later(TELL_S * (count if starts else 1), self._tell_awaited, phase, 2 * count)
 
 
 def _name(process: BaseProcess | None) -> str:

@@ -1,11 +1,13 @@
 """Where threads are: for which unit, at which line of the user's code; for sentences about what does not end."""
 
+import asyncio
 import sys
 import sysconfig
 import threading
 from collections.abc import Container, Iterable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.runtime.executor import working_for
@@ -44,6 +46,17 @@ def users_line(thread_id: int | None) -> str:
         if _is_users(code.co_filename):
             return f"{code.co_filename}:{frame.f_lineno}, in {code.co_qualname}"
     return ""
+
+
+def line_of_task(task: asyncio.Task[Any] | None) -> str:
+    """Return the line of the user's code at which a task waits, or nothing if it waits at none."""
+    line, awaited = "", None if task is None else task.get_coro()
+    while awaited is not None:  # from the task's own coroutine to the one that waits
+        frame = getattr(awaited, "cr_frame", None)
+        if frame is not None and _is_users(frame.f_code.co_filename):
+            line = f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_qualname}"
+        awaited = getattr(awaited, "cr_await", None)
+    return line
 
 
 def _owner(thread: threading.Thread) -> str:

@@ -26,7 +26,12 @@ class Stop:
     urgent: bool = False
 
 
-Order = Prepare | Go | Stop
+@frozen
+class Look:
+    """Say what you are doing, and at which line of the user's code."""
+
+
+Order = Prepare | Go | Stop | Look
 
 # --- reports: worker to supervisor --------------------------------------------------------------------------
 
@@ -65,8 +70,15 @@ class Busy:
 
 
 @frozen
+class Signalled:
+    """A signal that asks for the end has reached the worker's process: SIGTERM, or SIGHUP."""
+
+    number: int
+
+
+@frozen
 class Stopped:
     """Everything is closed; the worker is about to leave."""
 
 
-Report = Ready | Idle | Terminate | Failed | Busy | Stopped
+Report = Ready | Idle | Terminate | Failed | Busy | Signalled | Stopped

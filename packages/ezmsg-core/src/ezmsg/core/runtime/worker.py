@@ -21,13 +21,15 @@ from ezmsg.core.pubsub.options import flag
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.runtime.control_link import ControlLink
 from ezmsg.core.runtime.executor import UnitsExecutor, current_unit
+from ezmsg.core.runtime.limits import STOP_LIMIT_S
 from ezmsg.core.runtime.loops import new_event_loop
 from ezmsg.core.runtime.main_call import MainCall
 from ezmsg.core.runtime.main_thread import wait_for
 from ezmsg.core.runtime.orders import LOOK_S, Orders
 from ezmsg.core.runtime.relaying import Bridges
 from ezmsg.core.runtime.tasks import RunningUnit, cancelled_from_outside, inlets_in_use
-from ezmsg.core.runtime.whereabouts import lasting_threads, users_line, whereabouts
+from ezmsg.core.runtime.whereabouts import lasting_threads, line_of_task, users_line, whereabouts
+from ezmsg.core.runtime.wishes import Wishes
 from ezmsg.core.runtime.words import Busy, Failed, Go, Idle, Order, Prepare, Ready, Report, Stop, Stopped, Terminate
 from ezmsg.core.support.wording import described
 from ezmsg.protocol.addresses import Address
@@ -45,14 +47,27 @@ class Worker:
     """Runs the units of one process on the event loop it is awaited on.
 
     :param owner: the process that started this one for these units; ``None``: this is the program's own.
+    :param wishes: the signals that ask a process of the worker's own for its end.
+    :param stop_limit_s: how long the end may take, in seconds.
     """
 
-    def __init__(self, plan: ProcessPlan, pipe: Connection, main_call: MainCall, *, owner: int | None) -> None:
+    def __init__(
+        self,
+        plan: ProcessPlan,
+        pipe: Connection,
+        main_call: MainCall,
+        *,
+        owner: int | None,
+        wishes: Wishes | None = None,
+        stop_limit_s: float = STOP_LIMIT_S,
+    ) -> None:
         self._plan = plan
         self._units = plan.units
         self._pipe = pipe
         self._main_call = main_call
         self._owner = owner
+        self._wishes = wishes
+        self._stop_limit_s = stop_limit_s
         self._saying = threading.Lock()
         self._loop_thread = threading.get_ident()
         self._threads_before = frozenset(threading.enumerate())
@@ -67,6 +82,7 @@ class Worker:
         self._control_link: ControlLink | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._prepare_told: asyncio.Future[Address]
+        self._preparing: asyncio.Task[None] | None = None
         self._go_told = asyncio.Event()
         self._stop_told = asyncio.Event()
         self._main_over = asyncio.Event()
@@ -81,7 +97,15 @@ class Worker:
         self._loop_thread = threading.get_ident()
         self._loop.set_default_executor(UnitsExecutor(thread_name_prefix="executor"))
         self._orders = Orders(
-            self._pipe, self._loop, self._receive, self._tell_what_runs, self._closed, self._owner
+            self._pipe,
+            self._loop,
+            self._receive,
+            self._tell_what_runs,
+            self._closed,
+            self._owner,
+            self._wishes,
+            self.say,
+            self._stop_limit_s,
         )
         self._orders.start()
         try:
@@ -123,6 +147,7 @@ class Worker:
             await self._stop_told.wait()
 
     async def _prepare(self) -> None:
+        self._preparing = asyncio.current_task()
         address = await self._prepare_told
         try:
             for unit in self._units:
@@ -308,6 +333,9 @@ class Worker:
 
     def _tell_what_runs(self) -> None:
         """Say what keeps this process from its end; called on another thread."""
+        if not self._stop_told.is_set():
+            self._tell_what_starts()
+            return
         task = asyncio.current_task(self._loop)
         if task in self._tasks:
             line = users_line(self._loop_thread)
@@ -317,6 +345,10 @@ class Worker:
             threads = lasting_threads(self._threads_before)
             if threads:
                 self.say(Busy(whereabouts(threads), "still running"))
+
+    def _tell_what_starts(self) -> None:
+        line = users_line(self._loop_thread) or line_of_task(self._preparing)
+        self.say(Busy(self._at, f"initialize() at {line}" if line else "being started"))
 
 
 async def _publisher(context: GraphContext, outlet: OutputStream) -> Publisher:

@@ -9,6 +9,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ezmsg.core.support.descriptors import occupy_standard_descriptors
+from ezmsg.core.support.patient_handler import PatientHandler
+
 logger = logging.getLogger("ezmsg")
 
 _FORM = "%(asctime)s.%(msecs)03d - pid: %(process)d - %(threadName)s - %(levelname)s - %(funcName)s: %(message)s"
@@ -48,10 +51,11 @@ def _open(file: str) -> logging.FileHandler:
 
 def _set_up() -> None:
     """Write to standard error, unless the program has set up this logger before, or the root logger at any time."""
+    occupy_standard_descriptors()
     level = logging.getLevelNamesMapping().get(os.environ.get("EZMSG_LOGLEVEL", "INFO").upper(), logging.INFO)
     logger.setLevel(level)
     if not logger.handlers:
-        handler = logging.StreamHandler()
+        handler = PatientHandler()
         handler.setFormatter(logging.Formatter(_FORM, _TIME))
         handler.addFilter(_comes_once)
         logger.addHandler(handler)

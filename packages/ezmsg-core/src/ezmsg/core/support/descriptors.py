@@ -1,0 +1,23 @@
+"""The three descriptors that every process counts on: 0, 1 and 2."""
+
+import os
+
+
+def occupy_standard_descriptors() -> None:
+    """Let the null device stand where standard input, output or error was closed before the program began.
+
+    Otherwise the next thing that is opened gets that number, an event loop's own among them, and whoever writes to
+    standard error writes into it.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            _occupy(descriptor)
+
+
+def _occupy(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    if null != descriptor:  # a lower one was free, too, and is taken by somebody else by now
+        os.dup2(null, descriptor)
+        os.close(null)
