@@ -486,3 +486,87 @@ async def test_a_yield_that_is_no_pair_is_named(bench, caplog):
         await outcome(bench(Unit()).tasks["A:send"])
     assert "A:send" in caplog.text
     assert "self.OUTPUT, message" in caplog.text
+
+
+async def test_a_publisher_that_does_not_yield_is_told_once(bench, caplog):
+    class Unit(ez.Unit):
+        INPUT = ez.InputStream(int)
+        OUTPUT = ez.OutputStream(int)
+
+        @ez.subscriber(INPUT)
+        @ez.publisher(OUTPUT)
+        async def returns(self, message):
+            return self.OUTPUT, message
+
+        @ez.publisher(OUTPUT)
+        async def forgets(self):
+            await asyncio.sleep(0)
+
+        @ez.publisher(OUTPUT)
+        def plain(self):
+            return 3
+
+        @ez.subscriber(INPUT)
+        async def stray(self, message):
+            return message  # it declares nothing that it would publish
+
+    made = bench(Unit())
+    await made.give(1, 2)
+    await outcome(made.tasks["A:forgets"])
+    await outcome(made.tasks["A:plain"])
+    messages = [record.getMessage() for record in caplog.records]
+    told = [each for each in messages if "Write `yield self.OUTPUT, message`" in each]
+    assert len(told) == 3
+    assert any("A:returns is no generator" in each and "goes nowhere: (" in each for each in told)
+    assert any("A:forgets is no generator: nothing of it can be published. Write" in each for each in told)
+    assert any("A:plain is a plain function" in each and "goes nowhere: 3" in each for each in told)
+    assert "stray" not in caplog.text
+    assert made.outlets["A/OUTPUT"].sent == []
+
+
+async def test_a_task_that_has_ended_by_an_exception_is_said_to_have_ended(bench, caplog):
+    class Unit(ez.Unit):
+        OUTPUT = ez.OutputStream(int)
+        INPUT = ez.InputStream(int)
+
+        @ez.publisher(OUTPUT)
+        async def play(self):
+            yield self.OUTPUT, 1
+            raise OSError("unplugged")
+
+        @ez.subscriber(INPUT)
+        async def take(self, message):
+            raise OSError("not this one")
+
+    made = bench(Unit())
+    await outcome(made.tasks["A:play"])
+    await made.give(1, 2, 3)
+    assert "A:play has ended by this exception and will not run again" in caplog.text
+    assert "EZMSG_STRICT_SHUTDOWN" in caplog.text
+    assert "A:take has ended" not in caplog.text, "it is called for the next message"
+    assert made.running.ended_by_exception == {"A:play"}
+    assert made.running.sources == ["A:play"]
+    assert caplog.text.count("OSError: not this one") == 1
+    made.running.finish()
+    assert "A:take: and 2 more like it" in caplog.text
+
+
+async def test_who_prints_into_a_closed_output_is_called_no_more(bench, caplog, monkeypatch):
+    monkeypatch.setattr("ezmsg.core.runtime.tasks.output_is_closed", lambda: True)
+    seen = []
+
+    class Unit(ez.Unit):
+        INPUT = ez.InputStream(int)
+
+        @ez.subscriber(INPUT)
+        async def show(self, message):
+            raise BrokenPipeError
+
+        @ez.subscriber(INPUT)
+        async def count(self, message):
+            seen.append(message)
+
+    await bench(Unit()).give(1, 2, 3)
+    assert seen == [1, 2, 3]
+    assert caplog.text.count("A:show, which prints, is not called any more") == 1
+    assert "Traceback" not in caplog.text

@@ -32,11 +32,9 @@ async def publish_settings(
             await _reported(connection, taken.seq, component_address, value)
     except TimeoutError:
         logger.warning(
-            "Nobody reported within %g s that %s has the settings published on %s. See that its program runs, and "
-            "that a function of it subscribes to that topic.",
-            REPORT_WAIT_S,
-            component_address,
-            topic,
+            "Nobody reported within %g s that %s has the settings published on %s. See that its program runs, that "
+            "a function of it subscribes to that topic, and where it is: ezmsg process stacks %s",
+            *(REPORT_WAIT_S, component_address, topic, component_address),
         )
     finally:
         publisher.close()

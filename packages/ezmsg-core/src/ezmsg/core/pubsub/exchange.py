@@ -383,5 +383,7 @@ def _finish(future: asyncio.Future[None]) -> None:
 def _warn_unconfirmed(topic: str, joined: Joined) -> None:
     if joined.unconfirmed:
         logger.warning(
-            "%s joined, but these did not apply their new routes in time: %s", topic, ", ".join(joined.unconfirmed)
+            "%s joined, but these did not apply their new routes in time: %s. They miss messages until they do; "
+            "see what keeps their event loops busy with: ezmsg process",
+            *(topic, ", ".join(joined.unconfirmed)),
         )

@@ -299,7 +299,11 @@ class Publisher:
         now = time.monotonic()
         if now - self._warned_at > WARN_AGAIN_S and "EZMSG_DISABLE_BACKPRESSURE_WARNING" not in os.environ:
             self._warned_at = now
-            logger.warning("%s under subscriber backpressure!", self.topic)
+            logger.warning(
+                "%s under subscriber backpressure! Who holds it up is told by: ezmsg profile blame %s",
+                self.topic,
+                self.topic,
+            )
         self._let_closed_loops_go()
         waiting, sum_ns, since_ns = self.waits
         self.waits = waiting + 1, sum_ns, since_ns if waiting else began_ns
@@ -356,5 +360,6 @@ class Publisher:
         self.undelivered += sum(s.held for s, task in zip(senders, ends, strict=True) if task in late)
         if self.undelivered:
             logger.warning(
-                "%s was closed with %d message(s) not delivered within %g s", self.topic, self.undelivered, LINGER_S
+                "%s was closed with %d message(s) not delivered within %g s. See that its subscribers still run.",
+                *(self.topic, self.undelivered, LINGER_S),
             )

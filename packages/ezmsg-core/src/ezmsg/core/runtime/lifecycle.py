@@ -14,6 +14,7 @@ from attrs import define, frozen
 
 from ezmsg.core.runtime.words import (
     Busy,
+    DriedUp,
     Failed,
     Go,
     Idle,
@@ -81,6 +82,7 @@ class _Worker:
     idle: bool = False
     gone: bool = False
     given_up: bool = False
+    dried_up: DriedUp | None = None
     busy: Busy | None = None
 
     def __str__(self) -> str:
@@ -123,6 +125,9 @@ class Lifecycle:
             case Busy():
                 state.busy = report
                 return []
+            case DriedUp():
+                state.dried_up = report
+                return []
             case Signalled(number=number):
                 return self.stop(SIGNALS.get(signal.Signals(number), Cause.TERMINATED))
             case Stopped():
@@ -136,6 +141,14 @@ class Lifecycle:
         if self.phase is Phase.STOPPING:
             return [i for i, worker in enumerate(self._workers) if not worker.gone]
         return []
+
+    @property
+    def dry_by_exception(self) -> list[str]:
+        """What has ended by an exception in a run of which no function will begin anything by itself any more."""
+        if self.phase is not Phase.RUNNING:
+            return []
+        dry = [worker.dried_up for worker in self._workers if worker.dried_up is not None]
+        return [name for each in dry for name in each.failed] if len(dry) == len(self._workers) else []
 
     def doing(self, worker: int) -> str:
         """Return, for a sentence, a worker and what it was doing when it was last heard of."""

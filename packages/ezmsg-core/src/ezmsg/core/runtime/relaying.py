@@ -92,7 +92,8 @@ class Bridges:
         except TimeoutError:
             busy = ", ".join(bridge.relay.address for bridge in self._bridges if not bridge.waiting.is_set())
             logger.warning(
-                "Relays were stopped %g s after the units, with messages that were not forwarded: %s",
+                "Relays were stopped %g s after the units, with messages that were not forwarded: %s. See what "
+                "holds up those who receive them.",
                 *(DRAIN_LIMIT_S, busy or "they came until the end"),
             )
         for task in self._tasks:

@@ -72,6 +72,7 @@ class Supervisor(threading.Thread):
         self._deaths: dict[int, Death] = {}
         self._deadline_s: float | None = None
         self._told = 0
+        self._dry_told = False
 
     def run(self) -> None:
         """The thread's own; start it with :meth:`start`."""
@@ -207,6 +208,7 @@ class Supervisor(threading.Thread):
                 case Kill(worker=worker):
                     self._kill(worker)
         self._tell_failures()
+        self._tell_if_dry()
         self._note_phase()
 
     def _note_phase(self) -> None:
@@ -233,6 +235,16 @@ class Supervisor(threading.Thread):
         for failure in self.lifecycle.failures[self._told :]:
             self._words.say(logging.ERROR, "%s", failure)
         self._told = len(self.lifecycle.failures)
+
+    def _tell_if_dry(self) -> None:
+        if not self._dry_told and (failed := self.lifecycle.dry_by_exception):
+            self._dry_told = True
+            self._words.say(
+                logging.WARNING,
+                "Every source of this graph has ended, by an exception: %s. Unless another program publishes into "
+                "it, nothing will come any more. Ctrl-C ends the run; EZMSG_STRICT_SHUTDOWN=1 ends it by itself.",
+                ", ".join(failed),
+            )
 
     # --- who is waited for ----------------------------------------------------------------------------------
 

@@ -15,13 +15,16 @@ from typing import Any, cast
 from attrs import define, field
 
 from ezmsg.core.errors import EndpointClosed
-from ezmsg.core.graph.bindings import bound_stream, subscription_of
+from ezmsg.core.graph.bindings import bound_stream, publications_of, subscription_of
 from ezmsg.core.graph.streams import InputStream, Stream
 from ezmsg.core.graph.termination import Complete, NormalTermination
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.profiling.spans import span_of_task
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
+from ezmsg.core.support.descriptors import output_is_closed
+from ezmsg.core.support.folding import Folding
+from ezmsg.protocol.wire.plain import safe_repr
 
 logger = logging.getLogger("ezmsg")
 
@@ -40,7 +43,19 @@ class RunningUnit:
     subscribers: Mapping[str, Subscriber]
     strict: bool = False
     observers: Mapping[str, Observer] = field(factory=dict)
+    ended_by_exception: set[str] = field(factory=set)
     _told: set[str] = field(factory=set)
+    _floods: Folding = field(factory=Folding)
+
+    @property
+    def sources(self) -> list[str]:
+        """The functions that begin by themselves, by their names for logs, and not for each message."""
+        names = [name for name, each in self.unit.tasks.items() if subscription_of(self.unit, each) is None]
+        return [f"{self.unit.address}:{name}" for name in names]
+
+    def finish(self) -> None:
+        """Say what is still to be said of it."""
+        self._floods.finish()
 
     def coroutines(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Return what is to be run, by a name for logs."""
@@ -63,12 +78,19 @@ class RunningUnit:
             logger.info("%s:%s is complete", self.unit.address, name)
         except NormalTermination:
             raise
-        except (Exception, asyncio.CancelledError):  # a user's function; the other tasks go on unless strict
+        except (Exception, asyncio.CancelledError) as error:  # a user's function; the others go on unless strict
             if cancelled_from_outside():
                 raise
-            self._log_exception(name)
+            self._tell_exception(name, error)
             if self.strict:
                 raise
+            self.ended_by_exception.add(f"{self.unit.address}:{name}")
+            logger.warning(
+                "%s:%s has ended by this exception and will not run again; the others go on. Set "
+                "EZMSG_STRICT_SHUTDOWN=1 to have such an exception end the run.",
+                self.unit.address,
+                name,
+            )
 
     async def _read(self, topic: str, functions: list[Function]) -> None:
         subscriber = self.subscribers[topic]
@@ -80,10 +102,10 @@ class RunningUnit:
                 await read_one(subscriber, remaining)
             except (EndpointClosed, NormalTermination, asyncio.CancelledError):
                 raise
-            except Exception:  # whatever a user's class raises when it is unpickled; the next message may be good
+            except Exception as error:  # whatever a user's class raises when it is unpickled; the next may be good
                 if self.strict:
                     raise
-                logger.exception("A message for %s could not be received, and is skipped", topic)
+                self._floods.tell("A message for %s could not be received, and is skipped", topic, error)
         subscriber.close()
 
     async def _read_one(self, subscriber: Subscriber, functions: list[Function]) -> None:
@@ -131,7 +153,10 @@ class RunningUnit:
             except (Exception, asyncio.CancelledError) as error:  # a user's; called again for the next message
                 if cancelled_from_outside():
                     raise
-                self._log_exception(function.__name__)
+                if isinstance(error, BrokenPipeError) and output_is_closed():
+                    self._end_printing(function, functions)
+                    continue
+                self._tell_exception(function.__name__, error)
                 if self.strict:
                     raise
                 failure = error
@@ -149,7 +174,9 @@ class RunningUnit:
                 name, "is a generator that is not asynchronous, and nothing of it runs. Write `async def`."
             )
         elif inspect.isawaitable(result):
-            await result
+            self._see_returned(name, function, await result, "is no generator: nothing of it can be published")
+        else:
+            self._see_returned(name, function, result, "is a plain function: nothing of it can be published")
 
     async def _publish(self, name: str, item: object) -> None:
         match item:
@@ -171,13 +198,29 @@ class RunningUnit:
         own = bound_stream(self.unit, stream) if isinstance(stream, Stream) else None
         return None if own is None else self.publishers.get(own.address)
 
+    def _see_returned(self, name: str, function: Function, value: object, what: str) -> None:
+        """Say so if a function that is to publish does not yield: what it returns goes nowhere."""
+        if not (declared := publications_of(self.unit, function)):
+            return
+        stream = declared[0].name
+        returned = "" if value is None else f", and what it returned goes nowhere: {safe_repr(value)}"
+        self._tell_once(name, f"{what}{returned}. Write `yield self.{stream}, message` in an `async def`.")
+
+    def _end_printing(self, function: Function, functions: list[Function]) -> None:
+        functions.remove(function)
+        logger.warning(
+            "Standard output is closed, so that %s:%s, which prints, is not called any more; all else goes on.",
+            self.unit.address,
+            function.__name__,
+        )
+
     def _tell_once(self, name: str, what: str) -> None:
         if name not in self._told:
             self._told.add(name)
             logger.error("%s:%s %s", self.unit.address, name, what)
 
-    def _log_exception(self, name: str) -> None:
-        logger.exception("Exception in Task: %s:%s", self.unit.address, name)
+    def _tell_exception(self, name: str, error: BaseException) -> None:
+        self._floods.tell("Exception in Task: %s", f"{self.unit.address}:{name}", error)
 
 
 def inlets_in_use(unit: Unit) -> list[InputStream]:

@@ -163,7 +163,7 @@ class UnitSettings:
                 self._told_loss = True
                 logger.warning(
                     "%s takes new settings faster than they can be reported: of those that wait, the newest %d are "
-                    "told to the graph server.",
+                    "told to the graph server. Set several fields at a time, or set them less often.",
                     self._address,
                     REPORT_LIMIT,
                 )

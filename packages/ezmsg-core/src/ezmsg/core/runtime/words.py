@@ -77,8 +77,15 @@ class Signalled:
 
 
 @frozen
+class DriedUp:
+    """No function of the worker begins by itself any more; those named in ``failed`` have ended by an exception."""
+
+    failed: tuple[str, ...]
+
+
+@frozen
 class Stopped:
     """Everything is closed; the worker is about to leave."""
 
 
-Report = Ready | Idle | Terminate | Failed | Busy | Signalled | Stopped
+Report = Ready | Idle | Terminate | Failed | Busy | DriedUp | Signalled | Stopped

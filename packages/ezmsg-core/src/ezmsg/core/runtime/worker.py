@@ -30,7 +30,20 @@ from ezmsg.core.runtime.relaying import Bridges
 from ezmsg.core.runtime.tasks import RunningUnit, cancelled_from_outside, inlets_in_use
 from ezmsg.core.runtime.whereabouts import lasting_threads, line_of_task, users_line, whereabouts
 from ezmsg.core.runtime.wishes import Wishes
-from ezmsg.core.runtime.words import Busy, Failed, Go, Idle, Order, Prepare, Ready, Report, Stop, Stopped, Terminate
+from ezmsg.core.runtime.words import (
+    Busy,
+    DriedUp,
+    Failed,
+    Go,
+    Idle,
+    Order,
+    Prepare,
+    Ready,
+    Report,
+    Stop,
+    Stopped,
+    Terminate,
+)
 from ezmsg.core.support.wording import described
 from ezmsg.protocol.addresses import Address
 
@@ -87,6 +100,7 @@ class Worker:
         self._stop_told = asyncio.Event()
         self._main_over = asyncio.Event()
         self._urgent = False
+        self._dry_told = False
         self._endpoints_closed = False
         self._at = "the process"  # the address of what is being started
 
@@ -206,13 +220,25 @@ class Worker:
                 self._tasks.append(self._loop.create_task(self._watch(name, coroutine), name=name))
         for task in self._tasks:
             task.add_done_callback(self._say_if_idle)
+            task.add_done_callback(self._say_if_dry)
         self._say_if_idle()
+        self._say_if_dry()
 
     def _say_if_idle(self, _: object = None) -> None:
         if self._stop_told.is_set() or (self._main_call.allowed and not self._main_over.is_set()):
             return
         if all(task.done() for task in self._tasks) and not self._plan.endless:
             self.say(Idle())
+
+    def _say_if_dry(self, _: object = None) -> None:
+        """Tell when nothing here begins anything by itself any more; what threads and mains do is not known."""
+        if self._dry_told or self._main_call.allowed or any(unit.threads for unit in self._units):
+            return
+        sources = {name for running in self._running for name in running.sources}
+        if all(task.done() for task in self._tasks if task.get_name() in sources):
+            self._dry_told = True
+            failed = sorted(name for running in self._running for name in running.ended_by_exception)
+            self.say(DriedUp(tuple(failed)))
 
     async def _end(self) -> None:
         for task in self._tasks:
@@ -221,6 +247,8 @@ class Worker:
             self.say(Busy(task.get_name(), "being cancelled"))
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        for running in self._running:
+            running.finish()
         await self._end_main()
         for unit in self._set_up:
             self.say(Busy(unit.address, "shutdown()"))

@@ -1,6 +1,7 @@
 """The three descriptors that every process counts on: 0, 1 and 2."""
 
 import os
+import select
 
 
 def occupy_standard_descriptors() -> None:
@@ -21,3 +22,12 @@ def _occupy(descriptor: int) -> None:
     if null != descriptor:  # a lower one was free, too, and is taken by somebody else by now
         os.dup2(null, descriptor)
         os.close(null)
+
+
+def output_is_closed() -> bool:
+    """Return whether nobody reads standard output any more, as behind ``| head``."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(1, 0)  # errors are always told
+    return any(events & select.POLLERR for _, events in poll.poll(0))
