@@ -10,7 +10,7 @@ import ezmsg.protocol
 import ezmsg.protocol.model
 import ezmsg.protocol.testing
 
-ABSENT = ("hypothesis", "numpy", "ezmsg.core", "ezmsg.control", "ezmsg.graphserver")
+ABSENT = ("hypothesis", "numpy", "socket", "email", "asyncio", "ezmsg.core", "ezmsg.control", "ezmsg.graphserver")
 
 
 @pytest.mark.parametrize("module", [ezmsg.protocol, ezmsg.protocol.model, ezmsg.protocol.testing])
