@@ -9,7 +9,8 @@ asks :func:`written` for it.
 Several threads may write one class at once: each writes the same methods, and nothing is taken away meanwhile.
 """
 
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar, dataclass_transform, overload
 
 import attrs
 
@@ -21,10 +22,20 @@ _unwritten: dict[type[Any], dict[str, Any]] = {}
 """The options of each class that is not written yet."""
 
 
+@overload
 @dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
-def declared(cls: C) -> C:
-    """Declare a frozen class of fields, such as a message."""
-    return _declare(cls, {"frozen": True})
+def declared(cls: C) -> C: ...
+@overload
+@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
+def declared(*, frozen: bool = True, eq: bool = True) -> Callable[[C], C]: ...
+def declared(cls: C | None = None, *, frozen: bool = True, eq: bool = True) -> C | Callable[[C], C]:
+    """Declare a class of fields, such as a message, frozen unless it is said otherwise."""
+
+    def declare(cls: C) -> C:
+        cls.__reduce__ = _taken_apart  # type: ignore[assignment]
+        return _declare(cls, {"frozen": frozen, "eq": eq})
+
+    return declare if cls is None else declare(cls)
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(attrs.field,))
@@ -64,6 +75,17 @@ def _declare(cls: C, options: dict[str, Any]) -> C:
     _unwritten[cls] = options
     cls.__init__ = make_first
     return cls
+
+
+def _taken_apart(self: Any) -> tuple[Any, ...]:
+    """Let an instance be pickled and copied so that its class is written where it arrives."""
+    return _put_together, (type(self), vars(self))
+
+
+def _put_together(cls: type[T], values: dict[str, Any]) -> T:
+    instance = object.__new__(written(cls))
+    vars(instance).update(values)
+    return instance
 
 
 def _fields(cls: type[Any]) -> dict[str, Any]:

@@ -8,19 +8,22 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
 from uuid import UUID
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from ezmsg.core.profiling import batches, controls, snapshots
-from ezmsg.core.profiling.controls import Control, Endpoint
+from ezmsg.core.profiling import snapshots
 from ezmsg.core.profiling.endpoints import ProfiledPublisher, ProfiledSubscriber
-from ezmsg.core.profiling.tracers import PublisherTracer, SubscriberTracer
 from ezmsg.protocol.model.profiling import (
     ProfilingTraceControl,
     PublisherProfileSnapshot,
     SubscriberProfileSnapshot,
     TraceColumns,
 )
+
+if TYPE_CHECKING:
+    from ezmsg.core.profiling.controls import Control, Endpoint
+    from ezmsg.core.profiling.tracers import PublisherTracer, SubscriberTracer
 
 NS_IN_S = 1e9
 
@@ -104,6 +107,9 @@ class Registry:
         :raises InvalidTraceControl: if that is not possible; then nothing changes.
         :raises InvalidOption: if the environment says nothing sensible of the size of rings.
         """
+        # With the first trace: what measures needs NumPy.
+        from ezmsg.core.profiling import controls
+
         with self._lock:
             controls.check(wish, list(self._publishers.values()), list(self._subscribers.values()))
             controls.capacity()
@@ -111,7 +117,7 @@ class Registry:
             if not wish.enabled:
                 return
             now_ns = self._clock_ns()
-            control = Control(wish, now_ns)
+            control = controls.Control(wish, now_ns)
             if wish.ttl_seconds is not None:
                 control.deadline_ns = now_ns + wish.ttl_seconds * NS_IN_S
             self._controls[origin] = control
@@ -151,6 +157,8 @@ class Registry:
             control = self._controls.get(origin)
             if control is None:
                 return TraceColumns(), 0
+            from ezmsg.core.profiling import batches
+
             lost, control.lost = control.lost, 0
             columns, more_lost = batches.take(control.recorded(), max_samples)
             for recorded in [each for each in control.ended if not each.recording.ring.waiting]:
@@ -159,24 +167,28 @@ class Registry:
 
     # --- inside ---------------------------------------------------------------------------------------------
 
-    def _begin_publisher(self, control: Control, publisher: ProfiledPublisher) -> None:
+    def _begin_publisher(self, control: "Control", publisher: ProfiledPublisher) -> None:
         if control.wants(publisher, is_publisher=True):
+            from ezmsg.core.profiling.tracers import PublisherTracer
+
             tracer = self._publisher_tracers.setdefault(publisher, PublisherTracer(publisher))
             control.begin(publisher, tracer)
             publisher.tracer = tracer
 
-    def _begin_subscriber(self, control: Control, subscriber: ProfiledSubscriber) -> None:
+    def _begin_subscriber(self, control: "Control", subscriber: ProfiledSubscriber) -> None:
         if control.wants(subscriber, is_publisher=False):
+            from ezmsg.core.profiling.tracers import SubscriberTracer
+
             tracer = self._subscriber_tracers.setdefault(subscriber, SubscriberTracer())
             control.begin(subscriber, tracer)
             subscriber.tracer = tracer
 
-    def _leave(self, endpoint: Endpoint) -> None:
+    def _leave(self, endpoint: "Endpoint") -> None:
         endpoint.tracer = None
         for control in self._controls.values():
             control.leave(endpoint.id)
 
-    def _end(self, control: Control) -> None:
+    def _end(self, control: "Control") -> None:
         for recorded in control.end():
             endpoint = recorded.endpoint()
             if endpoint is not None and not recorded.tracer.recordings:

@@ -9,9 +9,8 @@
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from attrs import define, frozen
-
 from ezmsg.core.runtime.words import Busy, Failed, Go, Idle, Order, Ready, Report, Stop, Stopped, Terminate
+from ezmsg.protocol.declared import declared
 
 
 class Phase(Enum):
@@ -32,7 +31,7 @@ class Cause(Enum):
     TERMINATED = auto()
 
 
-@frozen
+@declared
 class Tell:
     """Give an order to a worker."""
 
@@ -40,7 +39,7 @@ class Tell:
     order: Order
 
 
-@frozen
+@declared
 class Kill:
     """End a worker that does not end by itself."""
 
@@ -50,7 +49,7 @@ class Kill:
 Instruction = Tell | Kill
 
 
-@define
+@declared(frozen=False)
 class _Worker:
     name: str
     ready: bool = False

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, cast
 
-from attrs import define, field
+from attrs import field
 
 from ezmsg.core.errors import EndpointClosed
 from ezmsg.core.graph.bindings import bound_stream, subscription_of
@@ -22,6 +22,7 @@ from ezmsg.core.graph.unit import Unit
 from ezmsg.core.profiling.spans import span_of_task
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
+from ezmsg.protocol.declared import declared
 
 logger = logging.getLogger("ezmsg")
 
@@ -31,7 +32,7 @@ Observer = Callable[[object, BaseException | None], None]
 """Is told of each message that the functions of an inlet were called with, and what one of them raised."""
 
 
-@define(eq=False)
+@declared(frozen=False, eq=False)
 class RunningUnit:
     """A unit that is set up, with its publishers, its subscribers and the observers of inlets, each by topic."""
 

@@ -1,25 +1,24 @@
 """What the supervisor of a run and its workers say to each other, over one pipe for each worker."""
 
-from attrs import frozen
-
 from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.declared import declared
 
 # --- orders: supervisor to worker ---------------------------------------------------------------------------
 
 
-@frozen
+@declared
 class Prepare:
     """Set up your units and endpoints; the graph server is at ``address``."""
 
     address: Address
 
 
-@frozen
+@declared
 class Go:
     """Everybody is ready: run."""
 
 
-@frozen
+@declared
 class Stop:
     """End your tasks, shut your units down, close your endpoints; if it is ``urgent``, no ``main`` may linger."""
 
@@ -31,24 +30,24 @@ Order = Prepare | Go | Stop
 # --- reports: worker to supervisor --------------------------------------------------------------------------
 
 
-@frozen
+@declared
 class Ready:
     """Units and endpoints are set up."""
 
 
-@frozen
+@declared
 class Idle:
     """All tasks are done, and ``main`` is."""
 
 
-@frozen
+@declared
 class Terminate:
     """A unit raised NormalTermination: the run is over."""
 
     unit: str
 
 
-@frozen
+@declared
 class Failed:
     """A unit could not be set up, or a task died where tasks may not die."""
 
@@ -56,7 +55,7 @@ class Failed:
     reason: str
 
 
-@frozen
+@declared
 class Busy:
     """What is being done now, to be named if it never ends."""
 
@@ -64,7 +63,7 @@ class Busy:
     doing: str
 
 
-@frozen
+@declared
 class Stopped:
     """Everything is closed; the worker is about to leave."""
 
