@@ -12,14 +12,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from ezmsg.core.profiling import snapshots
 from ezmsg.core.profiling.endpoints import ProfiledPublisher, ProfiledSubscriber
-from ezmsg.protocol.model.profiling import (
-    ProfilingTraceControl,
-    PublisherProfileSnapshot,
-    SubscriberProfileSnapshot,
-    TraceColumns,
-)
+from ezmsg.protocol import model
 
 if TYPE_CHECKING:
     from ezmsg.core.profiling.controls import Control, Endpoint
@@ -81,16 +75,20 @@ class Registry:
 
     # --- counters -------------------------------------------------------------------------------------------
 
-    def publishers(self) -> list[PublisherProfileSnapshot]:
+    def publishers(self) -> "list[model.PublisherProfileSnapshot]":
         """Return what every publisher has counted."""
         with self._lock:
             known = [(each, self._publisher_tracers.get(each)) for each in self._publishers.values()]
+        from ezmsg.core.profiling import snapshots
+
         return [snapshots.of_publisher(publisher, tracer) for publisher, tracer in known]
 
-    def subscribers(self) -> list[SubscriberProfileSnapshot]:
+    def subscribers(self) -> "list[model.SubscriberProfileSnapshot]":
         """Return what every subscriber has counted."""
         with self._lock:
             known = [(each, self._subscriber_tracers.get(each)) for each in self._subscribers.values()]
+        from ezmsg.core.profiling import snapshots
+
         return [snapshots.of_subscriber(subscriber, tracer) for subscriber, tracer in known]
 
     # --- traces ---------------------------------------------------------------------------------------------
@@ -101,7 +99,7 @@ class Registry:
         with self._lock:
             return [origin for origin, control in self._controls.items() if not control.over]
 
-    def set_trace(self, origin: Origin, wish: ProfilingTraceControl) -> None:
+    def set_trace(self, origin: Origin, wish: "model.ProfilingTraceControl") -> None:
         """Trace for somebody, in place of what was traced for it before.
 
         :raises InvalidTraceControl: if that is not possible; then nothing changes.
@@ -150,13 +148,13 @@ class Registry:
         """Return whether something is traced for somebody."""
         return origin in self.origins()
 
-    def take_trace(self, origin: Origin, max_samples: int) -> tuple[TraceColumns, int]:
+    def take_trace(self, origin: Origin, max_samples: int) -> "tuple[model.TraceColumns, int]":
         """Take what was traced for somebody, at most so many samples, and the number of those that were lost."""
         self.expire()
         with self._lock:
             control = self._controls.get(origin)
             if control is None:
-                return TraceColumns(), 0
+                return model.TraceColumns(), 0
             from ezmsg.core.profiling import batches
 
             lost, control.lost = control.lost, 0
