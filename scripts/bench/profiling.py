@@ -29,6 +29,7 @@ from ezmsg.core.processclient import ProcessControlClient
 from ezmsg.core.profiling.object_size import object_size
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
+from ezmsg.core.support import arrays
 from ezmsg.protocol.model.profiling import ProfilingStreamControl, ProfilingTraceControl
 
 PARTS = ("counters", "streams", "million")
@@ -41,7 +42,7 @@ SOURCES = 16
 # --- the statements that count ----------------------------------------------------------------------------
 
 PUBLISHER_STATEMENTS = (
-    "size = obj.nbytes if type(obj) is np.ndarray else object_size(obj)",
+    "size = obj.nbytes if type(obj) is arrays.ndarray else object_size(obj)",
     "self.bytes_published += size",
 )
 SUBSCRIBER_STATEMENTS = (
@@ -89,7 +90,14 @@ def counters() -> None:
             source = inspect.getsource(function)
             assert statement in source, f"{function.__qualname__} no longer says {statement}"
     Endpoint.kind = "SHM"  # type: ignore[attr-defined]
-    names = {"Endpoint": Endpoint, "Lease": Lease, "Axes": Axes, "np": np, "object_size": object_size}
+    names = {
+        "Endpoint": Endpoint,
+        "Lease": Lease,
+        "Axes": Axes,
+        "np": np,
+        "object_size": object_size,
+        "arrays": arrays,
+    }
     test = "if self.tracer is not None: pass"
     publisher = (*PUBLISHER_STATEMENTS, "lease.size = size", "lease.source = source", test)
     for who, statements, message in (

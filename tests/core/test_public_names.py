@@ -65,6 +65,68 @@ def test_a_program_pays_only_for_what_it_uses(unwanted):
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
+@pytest.mark.parametrize(
+    "unwanted",
+    [
+        *(
+            "numpy",
+            "cattrs",
+            "ezmsg.graphserver",
+            "ezmsg.control.rendering.diagrams",
+            "ezmsg.core.profiling.tracers",
+        ),
+        *("ezmsg.protocol.model.profiling", "ezmsg.protocol.model.stacks", "ezmsg.control.process.stacks"),
+    ],
+)
+def test_to_have_run_at_hand_costs_only_what_every_run_needs(unwanted):
+    script = f"import sys, ezmsg.core as ez; ez.run; sys.exit(any(n.startswith({unwanted!r}) for n in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_run_without_arrays_loads_no_numpy_in_any_process(tmp_path):
+    program = tmp_path / "counting.py"
+    program.write_text(COUNTING, encoding="utf-8")
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True, timeout=60)
+    assert sorted(done.stdout.split()) == ["False", "False", "True"], done.stderr
+
+
+COUNTING = """
+import sys
+import multiprocessing
+import ezmsg.core as ez
+
+class Source(ez.Unit):
+    OUTPUT = ez.OutputStream(int)
+
+    @ez.publisher(OUTPUT)
+    async def count(self):
+        for n in range(3):
+            yield self.OUTPUT, n
+
+    async def shutdown(self):
+        print("numpy" in sys.modules)
+
+class Sink(ez.Unit):
+    INPUT = ez.InputStream(int)
+
+    @ez.subscriber(INPUT)
+    async def take(self, n):
+        if n == 2:
+            print(n == 2)
+            raise ez.NormalTermination
+
+    async def shutdown(self):
+        print("numpy" in sys.modules)
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
+    source, sink = Source(), Sink()
+    ez.run(
+        SOURCE=source, SINK=sink, connections=[(source.OUTPUT, sink.INPUT)], process_components=[source, sink]
+    )
+"""
+
+
 @pytest.mark.parametrize(("level", "shown"), [("ERROR", False), ("info", True), ("nonsense", True)])
 def test_the_loggers_level_comes_from_the_environment(level, shown):
     script = "import ezmsg.core as ez; ez.logger.info('a word')"

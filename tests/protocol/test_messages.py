@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ezmsg.protocol import messages, model
+from ezmsg.protocol.declared import written
 from ezmsg.protocol.testing import ERRORS, MODEL, instances
-from ezmsg.protocol.wire.codec import TAG_KEY
+from ezmsg.protocol.wire.union_tags import TAG_KEY
 
 ALL = (*messages.HANDSHAKE, *messages.ENVELOPES, *messages.BODIES, *messages.CHANNELS)
 
@@ -54,7 +55,7 @@ def test_a_message_is_frozen_and_says_what_it_means(cls: type[Any]) -> None:
     assert "TAG" in vars(cls), "a tag is a literal beside its class"
     assert cls.__doc__
     assert cls.__doc__.rstrip().endswith(".")
-    assert TAG_KEY not in [field.name for field in attrs.fields(cls)]
+    assert TAG_KEY not in [field.name for field in attrs.fields(written(cls))]
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         object.__new__(cls).anything = 1
 

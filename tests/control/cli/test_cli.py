@@ -168,6 +168,23 @@ def test_no_verb_of_ours_needs_the_data_plane() -> None:
     assert done.stdout.splitlines()[-1] == "False"
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], []])
+def test_help_loads_neither_a_parser_nor_a_verb(arguments: list[str]) -> None:
+    code = (
+        f"import sys; from ezmsg.control.cli import main; main({arguments}); "
+        "print([name for name in ('cyclopts', 'rich', 'attr', 'asyncio', 'ezmsg.protocol') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_says_of_each_verb_what_its_own_help_says() -> None:
+    overview = ezmsg("--help").stdout
+    for verb in ("graph", "process", "profile", "settings", "shutdown", "snapshot"):
+        (said,) = [line.split(maxsplit=1)[1] for line in overview.splitlines() if line.split()[:1] == [verb]]
+        assert said in " ".join(ezmsg(verb, "--help").stdout.split())
+
+
 # --- verbs of other distributions -----------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ezmsg.core import errors
+from ezmsg.protocol.declared import written
 from ezmsg.protocol.errors import EzmsgError, error_classes
 
 OURS = [each for each in vars(errors).values() if isinstance(each, type) and "code" in vars(each)]
@@ -16,7 +17,7 @@ OURS.remove(EzmsgError)
 
 def filled(cls: type[EzmsgError], text: str) -> EzmsgError:
     values = {str: text, int: 3, float: 0.5, bool: True, list[str]: [text, text]}
-    return cls(**{field.name: values[field.type] for field in attrs.fields(cls)})
+    return cls(**{field.name: values[field.type] for field in attrs.fields(written(cls))})
 
 
 @pytest.mark.parametrize("cls", OURS)

@@ -13,9 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from ezmsg.control.profiling.traces import samples_of
 from ezmsg.core.errors import InvalidOption, InvalidTraceControl
 from ezmsg.core.profiling import controls
+from ezmsg.core.profiling.metrics import METRICS
 from ezmsg.core.profiling.offer import ProfileOffer, clock_offset_ns
 from ezmsg.core.profiling.registry import Registry
-from ezmsg.core.profiling.tracers import METRICS, PublisherTracer, SubscriberTracer
+from ezmsg.core.profiling.tracers import PublisherTracer, SubscriberTracer
 from ezmsg.protocol.model.profiling import MetricTotals, ProfileChannelType, ProfilingTraceControl, TraceColumns
 from ezmsg.protocol.wire.codec import decode, encode
 

@@ -10,9 +10,10 @@ from tests.core.profiling.test_registry import Subscriber
 
 from ezmsg.control.profiling.traces import samples_of
 from ezmsg.core.channels.channel import Lease
+from ezmsg.core.profiling.metrics import SETTLE_ROWS
 from ezmsg.core.profiling.registry import Registry
 from ezmsg.core.profiling.spans import add_profile, add_span, span_of_task
-from ezmsg.core.profiling.tracers import SETTLE_ROWS, SubscriberTracer
+from ezmsg.core.profiling.tracers import SubscriberTracer
 from ezmsg.protocol.model.profiling import ProfilingTraceControl, SubscriberProfileSnapshot
 
 

@@ -27,8 +27,9 @@
 
 from typing import ClassVar
 
-from attrs import define, field
+from attrs import field
 
+from ezmsg.protocol.declared import declared_error
 from ezmsg.protocol.errors import EzmsgError
 
 _SOME = 8  # names in a sentence
@@ -38,7 +39,7 @@ class ControlError(EzmsgError):
     """A fault in how the control plane is used."""
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class StreamOverrun(ControlError, RuntimeError):
     """A stream's items came faster than they were read; those read until now are complete."""
 
@@ -53,7 +54,7 @@ class StreamOverrun(ControlError, RuntimeError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidTimeout(ControlError, ValueError):
     """An operation was given a time that cannot be waited for."""
 
@@ -66,7 +67,7 @@ class InvalidTimeout(ControlError, ValueError):
         return f"{self.operation} cannot wait {given}. Give it a finite number of seconds from 0 on."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnknownFormat(ControlError, ValueError):
     """A graph was asked for in a form that nobody knows to write."""
 
@@ -78,7 +79,7 @@ class UnknownFormat(ControlError, ValueError):
         return f"A graph cannot be written as {self.format!r}. Choose one of {', '.join(self.formats)}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class ProcessNotConnected(ControlError, RuntimeError):
     """A process asked something of the graph server before it was connected, or after it was closed."""
 
@@ -89,7 +90,7 @@ class ProcessNotConnected(ControlError, RuntimeError):
         return f"{self.operation} needs a process that is connected. Call connect() first, and close() last."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class ProcessRequestFailed(ControlError, RuntimeError):
     """A request to the process of a unit failed; ``error_code`` names a `ProcessControlErrorCode`."""
 
@@ -101,7 +102,7 @@ class ProcessRequestFailed(ControlError, RuntimeError):
         return f"Process request failed ({self.error_code}): {self.reason}"
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnexpectedPayload(ControlError, RuntimeError):
     """The payload of a request or a response is not what was expected of it."""
 
@@ -116,7 +117,7 @@ class UnexpectedPayload(ControlError, RuntimeError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class NoSettingsInput(ControlError, RuntimeError):
     """A component has no topic on which it takes settings while it runs."""
 
@@ -130,7 +131,7 @@ class NoSettingsInput(ControlError, RuntimeError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnknownTarget(ControlError, LookupError):
     """What was named on a command line is nothing, or several things.
 
@@ -157,7 +158,7 @@ class UnknownTarget(ControlError, LookupError):
         return f"{nothing} There are: {', '.join(self.known[:_SOME])}{more}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class SeveralServers(ControlError):
     """It was not said which of several running graph servers is meant."""
 
@@ -173,7 +174,7 @@ class SeveralServers(ControlError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidAssignment(ControlError, ValueError):
     """What should say which field becomes what does not; ``text`` is empty if nothing does.
 
@@ -196,7 +197,7 @@ class SettingsCoercionError(ControlError, ValueError):
     """Settings cannot be changed as asked; the settings there are stay as they were."""
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidSettingsValue(SettingsCoercionError):
     """A value is not what a field allows; ``value`` is its repr, ``allowed`` says what would be."""
 
@@ -209,7 +210,7 @@ class InvalidSettingsValue(SettingsCoercionError):
         return f"{self.path} cannot be {self.value}: it takes {self.allowed}. Nothing was changed."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnknownSettingsField(SettingsCoercionError):
     """A path leads to nothing that can be set."""
 
@@ -221,7 +222,7 @@ class UnknownSettingsField(SettingsCoercionError):
         return f"There is nothing to set at {self.path!r}: {self.reason}. Nothing was changed."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class SettingsRefused(SettingsCoercionError):
     """The settings type itself, or a validator of the field, refused a value of the right form."""
 
@@ -234,7 +235,7 @@ class SettingsRefused(SettingsCoercionError):
         return f"{self.path} cannot be {self.value}: {self.reason}. Nothing was changed."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class SettingsFixed(SettingsCoercionError):
     """A component takes no settings while it runs."""
 
@@ -252,7 +253,7 @@ class MeasuringError(ControlError):
     """Where time goes cannot be found out, or not be written, as asked."""
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidWindow(MeasuringError, ValueError):
     """Something was to be measured for a time in which nothing can be measured."""
 
@@ -267,7 +268,7 @@ class InvalidWindow(MeasuringError, ValueError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class NobodyPublishes(MeasuringError, LookupError):
     """A topic has no publisher whose waiting could be measured; ``topics`` are those that have one."""
 
@@ -280,7 +281,7 @@ class NobodyPublishes(MeasuringError, LookupError):
         return f"No process that answers has a publisher on {self.topic!r}. {known}"
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class MissingExtra(MeasuringError, ImportError):
     """What was asked for needs packages that are not installed."""
 

@@ -41,8 +41,7 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
 
 from typing import ClassVar
 
-from attrs import define
-
+from ezmsg.protocol.declared import declared_error
 from ezmsg.protocol.errors import EzmsgError
 
 # --- 5xxx: messages between publishers and subscribers ------------------------------------------------------
@@ -52,7 +51,7 @@ class DataPlaneError(EzmsgError):
     """A message, an endpoint or a channel failed."""
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnencodableMessage(DataPlaneError, TypeError):
     """A message cannot be turned into bytes; nothing of it was sent."""
 
@@ -68,7 +67,7 @@ class UnencodableMessage(DataPlaneError, TypeError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class EndpointClosed(DataPlaneError, RuntimeError):
     """A closed endpoint was used; ``role`` is publisher or subscriber."""
 
@@ -80,7 +79,7 @@ class EndpointClosed(DataPlaneError, RuntimeError):
         return f"The {self.role} of {self.topic} is closed. Make a new one to go on."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidOption(DataPlaneError, ValueError):
     """An option of a stream or an endpoint has a value that it cannot have; ``value`` is its repr."""
 
@@ -93,7 +92,7 @@ class InvalidOption(DataPlaneError, ValueError):
         return f"{self.option}={self.value} is not possible: {self.reason}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class PeerLost(DataPlaneError):
     """The process at the other end of a channel is gone; ``last_seq`` is the last message heard from it."""
 
@@ -108,7 +107,7 @@ class PeerLost(DataPlaneError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class ChannelRefused(DataPlaneError):
     """A publisher and a subscriber could not agree on a channel."""
 
@@ -120,7 +119,7 @@ class ChannelRefused(DataPlaneError):
         return f"A channel for {self.topic} was refused: {self.reason}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class PickleForbidden(DataPlaneError):
     """A message needs pickle, and this process was told to do without."""
 
@@ -134,7 +133,7 @@ class PickleForbidden(DataPlaneError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class SegmentRefused(DataPlaneError):
     """A segment of shared memory is not what its publisher said."""
 
@@ -145,7 +144,7 @@ class SegmentRefused(DataPlaneError):
         return f"A segment of shared memory was not mapped: {self.reason}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnknownEncoding(DataPlaneError, LookupError):
     """A message came in an encoding that this process does not know."""
 
@@ -159,7 +158,7 @@ class UnknownEncoding(DataPlaneError, LookupError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UndersizedMemory(DataPlaneError):
     """A message does not fit into the memory it was to be laid into; ``req_size`` is what it needs, in bytes."""
 
@@ -173,7 +172,7 @@ class UndersizedMemory(DataPlaneError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UninitializedMemory(DataPlaneError):
     """A message was to be read from memory that holds none."""
 
@@ -184,7 +183,7 @@ class UninitializedMemory(DataPlaneError):
         return f"These {self.size} bytes hold no whole message. Read only what Marshal.to_mem has written."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidTraceControl(DataPlaneError, ValueError):
     """Something was to be traced that cannot be; what was traced before still is."""
 
@@ -200,7 +199,7 @@ class InvalidTraceControl(DataPlaneError, ValueError):
 # --- 51xx: the synchronous API ------------------------------------------------------------------------------
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class NothingReceived(DataPlaneError, TimeoutError):
     """No message came in time; the next one is not lost."""
 
@@ -215,7 +214,7 @@ class NothingReceived(DataPlaneError, TimeoutError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class NotSent(DataPlaneError, TimeoutError):
     """A message was not accepted in time; ``reason`` says what held it back.
 
@@ -237,7 +236,7 @@ class NotSent(DataPlaneError, TimeoutError):
         return f"A message on {self.topic} was not sent within {self.seconds:g} s, because {self.reason}. {advice}"
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class ContextNotOpen(DataPlaneError, RuntimeError):
     """A synchronous context was used before it was entered, after it ended, or in a forked process."""
 
@@ -259,7 +258,7 @@ class ComponentError(EzmsgError):
     """A unit or a collection is not described as it must be; ``component`` is its address or class."""
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class SettingsMissing(ComponentError, ValueError):
     """A component is about to be used and has no settings."""
 
@@ -274,7 +273,7 @@ class SettingsMissing(ComponentError, ValueError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class StateNotInitialized(ComponentError, AttributeError):
     """A unit's ``initialize`` left a field of its state without a value."""
 
@@ -289,7 +288,7 @@ class StateNotInitialized(ComponentError, AttributeError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidComponent(ComponentError, TypeError):
     """A class or a graph holds something where it cannot be."""
 
@@ -301,7 +300,7 @@ class InvalidComponent(ComponentError, TypeError):
         return f"{self.component}: {self.reason}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidEndpoint(ComponentError, TypeError):
     """An end of a connection is neither a stream, nor text, nor an enum member; ``endpoint`` is its repr."""
 
@@ -314,7 +313,7 @@ class InvalidEndpoint(ComponentError, TypeError):
         return f"{self.component} connects {self.endpoint}: {self.reason}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidDecoration(ComponentError, ValueError):
     """A decorator was given something that it cannot use."""
 
@@ -327,7 +326,7 @@ class InvalidDecoration(ComponentError, ValueError):
         return f"@{self.decorator} on {self.function}: {self.reason}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class SecondMain(ComponentError, RuntimeError):
     """A unit, or a process, would have two ``@main`` functions."""
 
@@ -342,7 +341,7 @@ class SecondMain(ComponentError, RuntimeError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class NameAlreadySet(ComponentError, AssertionError):
     """A name or a location is given to something that has one; ``part`` says which."""
 
@@ -358,7 +357,7 @@ class NameAlreadySet(ComponentError, AssertionError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class AddressNotSet(ComponentError, AssertionError):
     """An address was asked of something that has no place in a graph yet."""
 
@@ -376,7 +375,7 @@ class RunError(EzmsgError, RuntimeError):
     """A run did not come to a good end."""
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class RunFailed(RunError):
     """Something in a running graph died; ``failures`` are sentences, the first is the cause."""
 
@@ -387,7 +386,7 @@ class RunFailed(RunError):
         return f"The graph was stopped, because {_joined(self.failures)}. The log above has the details."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class GraphRunnerStartError(RunError):
     """A graph could not be started."""
 
@@ -398,7 +397,7 @@ class GraphRunnerStartError(RunError):
         return f"The graph could not be started: {_joined(self.failures)}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class RunnerMisused(RunError):
     """A runner was asked for something that it cannot do in its present state."""
 
@@ -416,7 +415,7 @@ class CommandError(EzmsgError):
     """A command cannot be carried out."""
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class PackageMissing(CommandError, ImportError):
     """Something needs a distribution that is not installed; ``feature`` begins the sentence."""
 
@@ -428,7 +427,7 @@ class PackageMissing(CommandError, ImportError):
         return f"{self.feature} needs {self.package}, which is not installed. Run: pip install {self.package}"
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnknownCommand(CommandError, ValueError):
     """A word was given that is no command, or no option of one; ``choices`` are those there are."""
 

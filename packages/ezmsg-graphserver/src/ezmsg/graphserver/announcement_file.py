@@ -8,8 +8,6 @@ from collections.abc import Collection
 from heapq import nsmallest
 from pathlib import Path
 
-from attrs import evolve
-
 from ezmsg.protocol.announcement import (
     FILE_MODE,
     FOLDER_MODE,
@@ -18,6 +16,7 @@ from ezmsg.protocol.announcement import (
     check_folder,
     runtime_folder,
 )
+from ezmsg.protocol.declared import changed
 from ezmsg.protocol.errors import InvalidMessage, UnsafeFolder
 
 UNITS_TOLD = 5
@@ -51,7 +50,7 @@ class AnnouncementFile:
 
         :raises UnsafeFolder: as :meth:`write` does.
         """
-        known = evolve(self.announcement, units=tuple(nsmallest(UNITS_TOLD, units)), unit_count=len(units))
+        known = changed(self.announcement, units=tuple(nsmallest(UNITS_TOLD, units)), unit_count=len(units))
         there = self._read()
         if there is None or (there == self.announcement != known):
             self.announcement = known

@@ -8,14 +8,13 @@ import secrets
 import socket
 import time
 from itertools import count
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ezmsg.graphserver.announcement_file import AnnouncementFile, program_name
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.deciding.effects import PeerId
 from ezmsg.graphserver.deciding.graph import Graph
-from ezmsg.graphserver.metrics.page import MetricsPage
-from ezmsg.graphserver.metrics.scraping import Scraping
 from ezmsg.graphserver.performer import Performer
 from ezmsg.graphserver.sockets.binding import bound_address, reachable
 from ezmsg.graphserver.sockets.link import Link
@@ -33,6 +32,9 @@ from ezmsg.protocol.messages.handshake import Hello
 from ezmsg.protocol.wire import connection as protocol
 from ezmsg.protocol.wire.auth import NONCE_SIZE
 from ezmsg.protocol.wire.handshake import ServerHandshake
+
+if TYPE_CHECKING:
+    from ezmsg.graphserver.metrics.page import MetricsPage
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +69,7 @@ class Server:
         self._epoch = uuid4()
         graph = Graph(self._epoch, configuration)
         self._performer = Performer(graph, self.stop, self._warn)
-        scraping = Scraping(graph.state, self._performer.survey, lambda: self._performer.late_replies)
-        self._page = None if metrics is None else MetricsPage(metrics, scraping, self._accept_failed)
+        self._page = None if metrics is None else self._metrics_page(metrics, graph)
         self._sockets: set[Link] = set()
         self._unauthenticated: set[Link] = set()
         self._peer_ids = count(1)
@@ -192,6 +193,14 @@ class Server:
             self._gone.set()
 
     # --- inside -------------------------------------------------------------------------------------------
+
+    def _metrics_page(self, listening: socket.socket, graph: Graph) -> "MetricsPage":
+        """Make the page on which everybody may read what is counted; few servers have one."""
+        from ezmsg.graphserver.metrics.page import MetricsPage
+        from ezmsg.graphserver.metrics.scraping import Scraping
+
+        scraping = Scraping(graph.state, self._performer.survey, lambda: self._performer.late_replies)
+        return MetricsPage(listening, scraping, self._accept_failed)
 
     def _new_link(self) -> Link:
         handshake = ServerHandshake(self._token.encode(), secrets.token_bytes(NONCE_SIZE), self._epoch)

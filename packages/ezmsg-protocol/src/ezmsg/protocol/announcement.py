@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.errors import InvalidAddress, InvalidMessage, UnsafeFolder
 
 RUNTIME_VARIABLE = "EZMSG_RUNTIME_DIR"
@@ -36,7 +37,7 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
 
-@frozen
+@declared
 class Announcement:
     """What a running server says about itself to its own user's programs.
 

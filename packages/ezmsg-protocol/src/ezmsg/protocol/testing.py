@@ -20,6 +20,7 @@ from hypothesis.strategies import SearchStrategy
 from ezmsg.protocol import errors as tree
 from ezmsg.protocol import messages as tables
 from ezmsg.protocol import model
+from ezmsg.protocol.declared import written
 from ezmsg.protocol.graph.dag import DAG
 from ezmsg.protocol.messages.envelopes import Body, Fields
 from ezmsg.protocol.model.process_control import ProcessControlOperation
@@ -248,7 +249,7 @@ _BY_HINT: dict[Any, Callable[[], SearchStrategy[Any]]] = {
 
 
 def _field_names(cls: type[Any]) -> list[str]:
-    if attrs.has(cls):
+    if attrs.has(written(cls)):
         return [field.name for field in attrs.fields(cls)]
     if dataclasses.is_dataclass(cls):
         return [field.name for field in dataclasses.fields(cls)]

@@ -5,6 +5,7 @@ Nobody enters but the console; it may use every room of `ezmsg.control`.
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -12,9 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 is well, 1 a failed check, 2 wrong usage, 3 no connection, 4 refused, 5 timed out, 130 interrupted.
     """
-    try:
-        import cyclopts  # noqa: F401
-    except ImportError:
+    if find_spec("cyclopts") is None:
         sys.stderr.write(
             "The ezmsg command needs its own extra. Install it with: pip install 'ezmsg-control[cli]'\n"
         )

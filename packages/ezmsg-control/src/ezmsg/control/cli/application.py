@@ -3,15 +3,17 @@
 Nothing slow is imported here, so that help comes at once.
 """
 
-import contextlib
 import os
 import sys
-from importlib.metadata import version
-
-from cyclopts import App, CycloptsError, UnusedCliTokensError
+from importlib.metadata import EntryPoint, version
+from typing import TYPE_CHECKING
 
 from ezmsg.control.cli.encodings import escape_what_does_not_fit
+from ezmsg.control.cli.overview import HELP, overview
 from ezmsg.control.cli.verbs import known_verbs, load
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
@@ -20,28 +22,44 @@ def run(arguments: list[str]) -> int:
     """Run one command line; what went wrong is one sentence on standard error."""
     escape_what_does_not_fit()
     known = known_verbs()
-    wanted = arguments[0] if arguments else None
-    # A verb that is named needs only its own module; help and a misspelt verb need all of them.
+    if not arguments or arguments in (["--help"], ["-h"]):
+        return _help(known, asked_for=bool(arguments))
+    wanted = arguments[0]
+    # A verb that is named needs only its own module; a misspelt one needs all of them.
     verbs = load([known[wanted]] if wanted in known else known.values())
     if wanted in known and wanted not in verbs:
         return _FAILED
+    from cyclopts import App
+
     app = App(
         name="ezmsg",
-        help="Look into a running ezmsg graph, change it, and start what needs one.",
+        help=HELP,
         version=version("ezmsg-control"),
         help_format="plaintext",  # a Markdown renderer would double the time that help takes
         suppress_keyboard_interrupt=False,
     )
     for name, function in verbs.items():
         app.command(function, name=name)
-    if wanted is None:
-        with contextlib.redirect_stdout(sys.stderr):
-            app.help_print([])
-        return _USAGE
     return _run(app, arguments)
 
 
-def _run(app: App, arguments: list[str]) -> int:
+def _help(known: dict[str, EntryPoint], *, asked_for: bool) -> int:
+    """Say what there is; to somebody who has not asked for it, as an error."""
+    said = overview(known)
+    failure: OSError | None
+    try:
+        print(said, file=sys.stdout if asked_for else sys.stderr)
+        failure = _output_failure()
+    except OSError as error:
+        failure = error
+    if failure is not None:
+        return _without_output(failure)
+    return 0 if asked_for else _USAGE
+
+
+def _run(app: "App", arguments: list[str]) -> int:
+    from cyclopts import CycloptsError, UnusedCliTokensError
+
     try:
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
     except CycloptsError as error:

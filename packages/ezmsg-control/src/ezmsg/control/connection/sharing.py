@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 import os
 
-from attrs import define, field
+from attrs import field
 
 from ezmsg.control.connection.client import DEFAULT_TIMEOUT, ControlConnection
 from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.declared import declared
 
 
-@define(eq=False)
+@declared(frozen=False, eq=False)
 class _Shared:
     """One connection, or the opening of one, and how many use it."""
 

@@ -16,7 +16,6 @@ from uuid import UUID
 
 from ezmsg.control.process.in_thread import in_thread, started_in_thread
 from ezmsg.control.process.payloads import encode_payload
-from ezmsg.control.process.stacks import look_at_stacks
 from ezmsg.control.process.vitals import LatenessProbe, cpu_s, memory_bytes, uptime_s
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.model.process_control import (
@@ -198,6 +197,8 @@ class ProcessAnswers:
             self._look_wanted_by.discard(asking)
 
     def _stacks_now(self, units: list[str]) -> bytes:
+        from ezmsg.control.process.stacks import look_at_stacks  # for who looks, which is hardly ever
+
         return encode_payload(look_at_stacks(self._process_id, units, self._units_loop, self._look_wanted_by))
 
     def _end_look(self, _: object) -> None:

@@ -5,8 +5,7 @@ import socket
 from collections.abc import Iterator
 from uuid import UUID
 
-from attrs import evolve
-
+from ezmsg.protocol.declared import changed
 from ezmsg.protocol.messages.processes import RegisterProcess
 from ezmsg.protocol.messages.settings import ReportSettings, SettingsRecorded
 from ezmsg.protocol.model.process_control import ProcessRegistration
@@ -55,4 +54,4 @@ class Owned:
         if isinstance(said, ReportSettings) and isinstance(answer, SettingsRecorded):
             address = said.update.component_address
             if self._reported.get(address) is said:
-                self._reported[address] = evolve(said, restored=answer.revision)
+                self._reported[address] = changed(said, restored=answer.revision)

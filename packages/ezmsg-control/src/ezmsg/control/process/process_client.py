@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
-from attrs import evolve
-
 from ezmsg.control.connection.client import ControlConnection
 from ezmsg.control.connection.discovery import find_address
 from ezmsg.control.errors import ProcessNotConnected
@@ -21,6 +19,7 @@ from ezmsg.control.process.owned import Owned
 from ezmsg.control.process.payloads import decode_payload, decode_response, encode_payload
 from ezmsg.control.process.profiling_answers import Profiling, ProfilingAnswers
 from ezmsg.protocol.addresses import AddressType
+from ezmsg.protocol.declared import changed
 from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded, EzmsgError
 from ezmsg.protocol.messages.processes import UpdateOwnership
 from ezmsg.protocol.messages.requests import EndTraces, HandleRequest, Responded
@@ -241,7 +240,7 @@ class ProcessControlClient:
         except BaseException:  # its caller gives up; it is true nevertheless
             self._owned.reported(report)
             raise
-        self._owned.reported(evolve(report, restored=recorded.revision))
+        self._owned.reported(changed(report, restored=recorded.revision))
         return recorded
 
     def _open(self, operation: str) -> ControlConnection:

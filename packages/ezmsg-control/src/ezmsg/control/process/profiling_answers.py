@@ -8,8 +8,8 @@ from uuid import UUID
 from ezmsg.control.errors import UnexpectedPayload
 from ezmsg.control.process.answers import Operation
 from ezmsg.control.process.payloads import decode_payload, encode_payload
+from ezmsg.protocol import model
 from ezmsg.protocol.model.process_control import ProcessControlOperation, ProcessControlRequest
-from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot, ProcessTrace, ProfilingTraceControl
 
 DEFAULT_MAX_SAMPLES = 1000
 """So many samples are in a batch unless a request says otherwise."""
@@ -21,13 +21,13 @@ SHORTEST_S = 0.001
 class Profiling(Protocol):
     """The profile of a process. An origin is the session or the client that asks."""
 
-    def snapshot(self, process_id: UUID) -> ProcessProfilingSnapshot:
+    def snapshot(self, process_id: UUID) -> "model.ProcessProfilingSnapshot":
         """Return what the endpoints have counted."""
 
-    def set_trace(self, origin: UUID, control: ProfilingTraceControl) -> None:
+    def set_trace(self, origin: UUID, control: "model.ProfilingTraceControl") -> None:
         """Trace for an origin as it wants."""
 
-    def take_trace(self, process_id: UUID, origin: UUID, max_samples: int) -> ProcessTrace:
+    def take_trace(self, process_id: UUID, origin: UUID, max_samples: int) -> "model.ProcessTrace":
         """Return what was traced for an origin and is not yet read."""
 
     def end_trace(self, origin: UUID) -> None:
@@ -61,7 +61,7 @@ class ProfilingAnswers:
         return encode_payload(self._profiling.snapshot(self._process_id))
 
     async def _set_trace(self, request: ProcessControlRequest, origin: UUID | None) -> bytes:
-        control = decode_payload(request.payload or b"", ProfilingTraceControl)
+        control = decode_payload(request.payload or b"", model.ProfilingTraceControl)
         assert origin is not None, "the server names who asks"
         self._profiling.set_trace(origin, control)
         self._last_batches.pop(origin, None)

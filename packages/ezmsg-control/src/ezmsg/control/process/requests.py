@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from ezmsg.control.connection.client import ControlConnection
 from ezmsg.control.errors import InvalidTimeout
 from ezmsg.control.process.payloads import decode_response
+from ezmsg.protocol import model
 from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded
 from ezmsg.protocol.messages.requests import Responded, RouteRequest
 from ezmsg.protocol.model.process_control import (
@@ -15,10 +16,12 @@ from ezmsg.protocol.model.process_control import (
     ProcessPing,
     ProcessStats,
 )
-from ezmsg.protocol.model.stacks import ProcessStacks
 
 DEFAULT_TIMEOUT_S = 2.0
 """Seconds that a process gets to answer, unless told otherwise."""
+
+ALL_TIMEOUT_S = 0.5
+"""Seconds that each process gets when all are asked, unless told otherwise."""
 
 GRACE_S = 1.0
 """Seconds by which the server's own deadline comes before ours, so that its answer can still arrive."""
@@ -77,7 +80,7 @@ async def process_stats(
 
 async def process_stacks(
     connection: ControlConnection, unit_address: str, timeout: float = DEFAULT_TIMEOUT_S
-) -> ProcessStacks:
+) -> "model.ProcessStacks":
     """Ask the process that owns a unit where its threads and its tasks are.
 
     It answers also while the unit blocks its event loop, if the unit's process has a thread for such answers: those
@@ -87,7 +90,7 @@ async def process_stacks(
     """
     operation = ProcessControlOperation.GET_PROCESS_STACKS
     response = await route_request(connection, unit_address, operation, timeout=timeout)
-    return decode_response(response, ProcessStacks)
+    return decode_response(response, model.ProcessStacks)
 
 
 def checked_timeout(operation: str, timeout: float | None) -> float:

@@ -10,13 +10,10 @@ from ezmsg.control.connection.client import ControlConnection
 from ezmsg.control.errors import ProcessRequestFailed, UnexpectedPayload
 from ezmsg.control.graph.operations import take_snapshot
 from ezmsg.control.process.payloads import decode_response, encode_payload
-from ezmsg.control.process.requests import DEFAULT_TIMEOUT_S, route_request
+from ezmsg.control.process.requests import ALL_TIMEOUT_S, DEFAULT_TIMEOUT_S, route_request
 from ezmsg.protocol.model.process_control import ProcessControlOperation, ProcessControlResponse
 from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot, ProcessTrace, ProfilingTraceControl
 from ezmsg.protocol.model.snapshot import GraphSnapshot
-
-ALL_TIMEOUT_S = 0.5
-"""Seconds that each process gets when all are asked, unless told otherwise."""
 
 
 async def profiling_snapshot(

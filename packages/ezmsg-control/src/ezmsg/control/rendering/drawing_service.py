@@ -1,7 +1,6 @@
 """The graph service that people use: what is asked of a graph, and drawings of it."""
 
 from ezmsg.control.graph.service import GraphOperations
-from ezmsg.control.rendering.diagrams import draw
 
 
 class GraphService(GraphOperations):
@@ -12,4 +11,6 @@ class GraphService(GraphOperations):
 
         :raises UnknownFormat: if ``fmt`` is neither ``mermaid`` nor ``graphviz``.
         """
+        from ezmsg.control.rendering.diagrams import draw  # every context is one of these, and few draw
+
         return draw((await self.dag()).graph, fmt, direction, compact_level)

@@ -5,15 +5,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
-
 from ezmsg.core.blocking.subscriber import SyncSubscriber
 from ezmsg.core.blocking.waiting import Deadline, Doorbell
+from ezmsg.protocol.declared import declared
 
 logger = logging.getLogger("ezmsg")
 
 
-@frozen
+@declared
 class Subscription:
     """A subscriber and what its messages are for."""
 

@@ -6,8 +6,6 @@ from abc import ABC, abstractmethod
 from typing import Any, Protocol
 from uuid import UUID
 
-import numpy as np
-
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.payload import Array, unset_memory
 from ezmsg.core.profiling import trace_sources
@@ -81,7 +79,7 @@ class Lease(ABC):
     def detached(self) -> "Lease":
         """Return a lease on a private copy that occupies no slot, so that this one may be released early."""
 
-    def guarded(self) -> tuple[Any, Array | None]:
+    def guarded(self) -> "tuple[Any, Array | None]":
         """Return a view of the caller's own, and an object that lives as long as anything that lies in the view.
 
         The latter is ``None`` where a view cannot be told from what others have of the message.
@@ -127,7 +125,7 @@ class EncodedLease(Lease):
         body[:] = self._memory
         return DetachedLease(self.number, body.toreadonly(), self.source, self._codec)
 
-    def guarded(self) -> tuple[Any, Array | None]:
+    def guarded(self) -> "tuple[Any, Array | None]":
         return decode_guarded(self._memory, self._codec)
 
     def _decode(self) -> Any:
@@ -154,6 +152,8 @@ class DetachedLease(EncodedLease):
 
 def decode_guarded(memory: memoryview, codec: Codec) -> tuple[Any, Array]:
     """Return the message that read-only memory holds, and an object that all views of it keep alive."""
+    import numpy as np  # a memoryview does not tell what its views are kept by
+
     guard = np.frombuffer(memory, np.uint8)
     return codec.decode(guard.data), guard
 

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
-import numpy as np
-
 from ezmsg.core.messages.memory import LIMIT, is_leaf, referents
+from ezmsg.core.support.arrays import ndarray_class
 
 MOST_HOLDERS = 3
 """How many holders are named."""
@@ -53,7 +52,7 @@ def holders_of(held: list[Any], receiver: FrameType) -> list[str]:
         if holder is held or holder is parts or id(holder) in parts or _belongs_to(holder, receiver):
             continue
         for item in _contents_of(holder):
-            if item is held[0] or (isinstance(item, np.ndarray | memoryview) and _reaches(item, held[1])):
+            if item is held[0] or (isinstance(item, (ndarray_class(), memoryview)) and _reaches(item, held[1])):
                 found.append(_in_words(holder, item))
                 break
         if len(found) == MOST_HOLDERS:
@@ -66,7 +65,7 @@ def holders_of(held: list[Any], receiver: FrameType) -> list[str]:
 
 def _leading_to(held: list[Any], names: list[Any]) -> Objects:
     """Return the guard, and all parts of the message and arrays among the names through which it is reached."""
-    waiting = [held[0], *(each for each in names if isinstance(each, np.ndarray | memoryview))]
+    waiting = [held[0], *(each for each in names if isinstance(each, (ndarray_class(), memoryview)))]
     guard = id(held[1])
     objects: Objects = {guard: held[1]}
     pointing: dict[int, list[int]] = {}
@@ -105,7 +104,7 @@ def _contents_of(holder: object) -> Iterator[Any]:
 
 def _reaches(item: Any, guard: object) -> bool:
     while item is not None and item is not guard:
-        item = item.base if isinstance(item, np.ndarray) else getattr(item, "obj", None)
+        item = item.base if isinstance(item, ndarray_class()) else getattr(item, "obj", None)
     return item is guard
 
 

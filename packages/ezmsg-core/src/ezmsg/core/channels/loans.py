@@ -9,12 +9,15 @@ import asyncio
 from collections.abc import Sequence
 from time import perf_counter_ns
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 from ezmsg.core.channels.channel import Lease
 from ezmsg.core.messages.memory import memory_used
-from ezmsg.core.profiling.tracers import MANY_LEASES, SubscriberTracer
+from ezmsg.core.profiling.metrics import MANY_LEASES
+
+if TYPE_CHECKING:
+    from ezmsg.core.profiling.tracers import SubscriberTracer
 
 _open: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Lease]] = WeakKeyDictionary()
 
@@ -53,7 +56,7 @@ class Lender(Protocol):
 
     topic: str
     loans: list[Lease]
-    tracer: SubscriberTracer | None
+    tracer: "SubscriberTracer | None"
 
     def took(self, lease: Lease) -> int: ...
 

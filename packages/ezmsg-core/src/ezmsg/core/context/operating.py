@@ -1,9 +1,12 @@
-"""What a context can ask of the graph it is in: its processes, their profiles, the settings, and what changes."""
+"""What a context can ask of the graph it is in: its processes, their profiles, the settings, and what changes.
+
+Profiles and stacks are looked at by few programs; what they need is imported by who looks.
+"""
 
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 from uuid import UUID
 
 from ezmsg.control.connection.client import ControlConnection
@@ -13,11 +16,8 @@ from ezmsg.control.graph.resynchronising import settings_changes, topology_chang
 from ezmsg.control.graph.session import Session
 from ezmsg.control.process import requests
 from ezmsg.control.process.payloads import decode_response, encode_payload
-from ezmsg.control.profiling import snapshots as profiling
-from ezmsg.control.profiling.trace_stream import follow_traces
-from ezmsg.control.profiling.traces import batch_of
-from ezmsg.control.profiling.windows import ProfileWindows
 from ezmsg.core.context.publishing_settings import publish_settings
+from ezmsg.protocol import model
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import (
     ConnectionLost,
@@ -33,18 +33,12 @@ from ezmsg.protocol.model.process_control import (
     ProcessPing,
     ProcessStats,
 )
-from ezmsg.protocol.model.profiling import (
-    ProcessProfilingSnapshot,
-    ProcessProfilingTraceBatch,
-    ProcessTrace,
-    ProfilingStreamControl,
-    ProfilingTraceControl,
-    ProfilingTraceStreamBatch,
-)
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsSnapshotValue
 from ezmsg.protocol.model.snapshot import GraphSnapshot
-from ezmsg.protocol.model.stacks import ProcessStacks
 from ezmsg.protocol.model.topology import TopologyChangedEvent
+
+if TYPE_CHECKING:
+    from ezmsg.control.profiling.windows import ProfileWindows
 
 logger = logging.getLogger("ezmsg")
 
@@ -56,7 +50,7 @@ class Operator(ABC):
     asks in."""
 
     def __init__(self) -> None:
-        self._windows = ProfileWindows()
+        self._windows: ProfileWindows | None = None
 
     @property
     @abstractmethod
@@ -116,8 +110,10 @@ class Operator(ABC):
         :raises ProcessRequestFailed: if the response is a failure.
         :raises UnexpectedPayload: if it carries nothing, or something else.
         """
-        if expected_type is ProcessProfilingTraceBatch:  # it travels in columns
-            return cast("T", batch_of(decode_response(response, ProcessTrace)))
+        if expected_type is model.ProcessProfilingTraceBatch:  # it travels in columns
+            from ezmsg.control.profiling.traces import batch_of
+
+            return cast("T", batch_of(decode_response(response, model.ProcessTrace)))
         return decode_response(response, expected_type)
 
     async def process_ping(self, unit_address: str, *, timeout: float = requests.DEFAULT_TIMEOUT_S) -> ProcessPing:
@@ -140,7 +136,7 @@ class Operator(ABC):
 
     async def process_stacks(
         self, unit_address: str, *, timeout: float = requests.DEFAULT_TIMEOUT_S
-    ) -> ProcessStacks:
+    ) -> "model.ProcessStacks":
         """Ask the process that owns a unit where its threads and its tasks are at this moment.
 
         :raises ProcessRequestFailed: if it does not answer in time, or is of a release that does not know this.
@@ -152,7 +148,7 @@ class Operator(ABC):
 
     async def process_profiling_snapshot(
         self, unit_address: str, *, timeout: float = requests.DEFAULT_TIMEOUT_S
-    ) -> ProcessProfilingSnapshot:
+    ) -> "model.ProcessProfilingSnapshot":
         """Return what the endpoints of a unit's process have counted.
 
         Windows are those from this context's last snapshot of that process on; in its first one they are 0.
@@ -160,26 +156,34 @@ class Operator(ABC):
         :raises ProcessRequestFailed: if it does not answer in time.
         :raises SessionRequired: outside ``async with``.
         """
+        from ezmsg.control.profiling import snapshots as profiling
+
         connection = self._joined("process_profiling_snapshot")
-        return self._windows.fill(await profiling.profiling_snapshot(connection, unit_address, timeout))
+        return self._filled(await profiling.profiling_snapshot(connection, unit_address, timeout))
 
     async def profiling_snapshot_all(
-        self, *, timeout_per_process: float = profiling.ALL_TIMEOUT_S
-    ) -> dict[UUID, ProcessProfilingSnapshot]:
+        self, *, timeout_per_process: float = requests.ALL_TIMEOUT_S
+    ) -> "dict[UUID, model.ProcessProfilingSnapshot]":
         """Return what the endpoints of every process that owns units have counted; all are asked at once.
 
         A process that does not answer in time is left out and named in the log.
 
         :raises SessionRequired: outside ``async with``.
         """
+        from ezmsg.control.profiling import snapshots as profiling
+
         connection = self._joined("profiling_snapshot_all")
         found, missing = await profiling.profiling_snapshot_all(connection, timeout_per_process)
         for process_id, reason in missing.items():
             logger.warning("There is no profile of process %s: %s", process_id, reason)
-        return {process_id: self._windows.fill(snapshot) for process_id, snapshot in found.items()}
+        return {process_id: self._filled(snapshot) for process_id, snapshot in found.items()}
 
     async def process_set_profiling_trace(
-        self, unit_address: str, control: ProfilingTraceControl, *, timeout: float = requests.DEFAULT_TIMEOUT_S
+        self,
+        unit_address: str,
+        control: "model.ProfilingTraceControl",
+        *,
+        timeout: float = requests.DEFAULT_TIMEOUT_S,
     ) -> ProcessControlResponse:
         """Have a unit's process trace for this context, in place of what it traced for it before.
 
@@ -188,6 +192,8 @@ class Operator(ABC):
 
         :raises SessionRequired: outside ``async with``.
         """
+        from ezmsg.control.profiling import snapshots as profiling
+
         session_id = self._required("process_set_profiling_trace").id
         connection = self._joined("process_set_profiling_trace")
         return await profiling.set_profiling_trace(
@@ -196,12 +202,15 @@ class Operator(ABC):
 
     async def process_profiling_trace_batch(
         self, unit_address: str, *, max_samples: int = 1000, timeout: float = requests.DEFAULT_TIMEOUT_S
-    ) -> ProcessProfilingTraceBatch:
+    ) -> "model.ProcessProfilingTraceBatch":
         """Take what a unit's process has traced for this context since the last time, the oldest first.
 
         :raises ProcessRequestFailed: if it does not answer in time.
         :raises SessionRequired: outside ``async with``.
         """
+        from ezmsg.control.profiling import snapshots as profiling
+        from ezmsg.control.profiling.traces import batch_of
+
         session_id = self._required("process_profiling_trace_batch").id
         connection = self._joined("process_profiling_trace_batch")
         return batch_of(
@@ -211,16 +220,26 @@ class Operator(ABC):
         )
 
     def subscribe_profiling_trace(
-        self, control: ProfilingStreamControl
-    ) -> AsyncIterator[ProfilingTraceStreamBatch]:
+        self, control: "model.ProfilingStreamControl"
+    ) -> "AsyncIterator[model.ProfilingTraceStreamBatch]":
         """Return what all processes trace for this context, as it comes; see :meth:`process_set_profiling_trace`.
 
         Samples that it reads are in no other batch of this context.
 
         :raises SessionRequired: outside ``async with``.
         """
+        from ezmsg.control.profiling.trace_stream import follow_traces
+
         session_id = self._required("subscribe_profiling_trace").id
         return follow_traces(self._joined("subscribe_profiling_trace"), control, session_id)
+
+    def _filled(self, snapshot: "model.ProcessProfilingSnapshot") -> "model.ProcessProfilingSnapshot":
+        """Fill in the windows of a snapshot."""
+        from ezmsg.control.profiling.windows import ProfileWindows
+
+        if self._windows is None:
+            self._windows = ProfileWindows()
+        return self._windows.fill(snapshot)
 
     # --- settings -----------------------------------------------------------------------------------------
 

@@ -7,28 +7,28 @@ lease ends. ``copy=True`` gives a private, writable value.
 import io
 import pickle
 import struct
-from typing import Any
-
-import numpy as np
-from attrs import frozen
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from ezmsg.core.errors import PickleForbidden, UnknownEncoding
 from ezmsg.core.messages.encoding import CACHE_LIMIT, PLAIN_KINDS, SIZE
 from ezmsg.core.messages.payload import LENGTH, LENGTH_BYTES, Array, first_buffer, split
 from ezmsg.core.messages.registry import Registry
+from ezmsg.protocol.declared import declared
 
-_FROM_BUFFER: Any = np.zeros(1).__reduce_ex__(5)[0]
-"""The function by which NumPy's pickles make an array of a buffer beside them; it has no public name."""
+if TYPE_CHECKING:
+    import numpy as np
 
 
-@frozen
+@declared
 class _ArrayForm:
     """What a description says about an array, and where its elements begin."""
 
-    dtype: np.dtype[Any]
+    dtype: "np.dtype[Any]"
     shape: tuple[int, ...]
     order: Any
     offset: int
+    array: "type[Array]"
 
 
 class Decoder:
@@ -72,12 +72,14 @@ class Decoder:
         return pickle.loads(pickled, buffers=rest)
 
     def _learn_form(self, description: bytes) -> _ArrayForm:
+        import numpy as np  # with the first array that comes, where none is sent
+
         end = 3 + description[2]
         dtype, dimensions = np.dtype(description[3:end].decode()), description[end:]
         if dtype.kind not in PLAIN_KINDS:  # numpy would take the bytes of an array of objects for their addresses
             raise UnknownEncoding(name=f"array of {dtype}")
         shape = struct.unpack(f"<{len(dimensions) // 8}Q", dimensions)
-        form = _ArrayForm(dtype, shape, chr(description[1]), first_buffer(description))
+        form = _ArrayForm(dtype, shape, chr(description[1]), first_buffer(description), np.ndarray)
         if len(self._forms) >= CACHE_LIMIT:
             self._forms.clear()
         self._forms[description] = form
@@ -89,16 +91,24 @@ class _OwnUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         found = super().find_class(module, name)
-        return _own_array if name == "_frombuffer" and found is _FROM_BUFFER else found
+        return _own_array if name == "_frombuffer" and found is _from_buffer() else found
+
+
+@cache
+def _from_buffer() -> Any:
+    """Return the function by which NumPy's pickles make an array of a buffer beside them; it has no public name."""
+    import numpy as np
+
+    return np.zeros(1).__reduce_ex__(5)[0]
 
 
 def _own_array(*arguments: Any) -> Any:
-    array = _FROM_BUFFER(*arguments)
+    array = _from_buffer()(*arguments)
     return array if array.flags.writeable else array.copy(order="K")
 
 
 def _array_at(memory: memoryview, form: _ArrayForm, copy: bool) -> Array:
-    view: Array = np.ndarray(form.shape, form.dtype, memory, form.offset, order=form.order)
+    view: Array = form.array(form.shape, form.dtype, memory, form.offset, order=form.order)
     return view.copy(order=form.order) if copy else view
 
 

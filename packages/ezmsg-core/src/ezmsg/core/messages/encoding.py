@@ -17,11 +17,10 @@ import struct
 from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
-
 from ezmsg.core.errors import PickleForbidden
 from ezmsg.core.messages.payload import Array, ArrayPayload, Buffer, BuffersPayload, Payload, prefix
 from ezmsg.core.messages.registry import Registry
+from ezmsg.core.support import arrays
 
 CACHE_LIMIT = 1024
 """How many forms of arrays are remembered, here and in decoding."""
@@ -46,13 +45,15 @@ class Encoder:
         :raises Exception: whatever pickling the object raises.
         """
         cls = type(value)
-        if cls is np.ndarray:
+        if cls is arrays.ndarray:
             array = cast(Array, value)
             if array.dtype.kind in PLAIN_KINDS and array.dtype.metadata is None:
                 return self._encode_array(array)
         elif cls is bytes:
             buffers = [memoryview(cast(bytes, value))]
             return BuffersPayload(_with_sizes(b"b", buffers), buffers)
+        elif arrays.ndarray is arrays.NoArray and cls is arrays.ndarray_class():  # the first array of the program
+            return self.encode(value)
         encoding = self._registry.by_class.get(cls)
         if encoding is not None:
             name = encoding.name.encode()

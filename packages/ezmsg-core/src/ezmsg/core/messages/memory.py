@@ -9,12 +9,13 @@ import decimal
 import enum
 import functools
 import gc
+import sys
 import types
 import uuid
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
+from ezmsg.core.support.arrays import loaded_numpy, ndarray_class
 
 LIMIT = 2000
 """How many objects of one message are looked at before the answer is: perhaps."""
@@ -23,7 +24,6 @@ LIMIT = 2000
 _LEAVES = (
     *(bool, int, float, complex, str, bytes, bytearray, types.NoneType, types.EllipsisType),
     *(datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, uuid.UUID, enum.Enum),
-    *(np.number, np.bool_, np.character, np.datetime64, np.dtype, np.random.Generator),
     *(type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType, types.FrameType),
 )
 
@@ -33,11 +33,14 @@ _COMMON_LEAVES = frozenset((bool, int, float, str, types.NoneType, type))
 
 def referents(item: object) -> list[Any]:
     """Return what an object refers to, as far as it can be known."""
-    if isinstance(item, np.void):  # an element of a structured array is a view of it
-        return [item.base]
-    if not isinstance(item, np.ndarray):
+    numpy = loaded_numpy()
+    if numpy is None:
         return gc.get_referents(item)
-    found: list[Any] = [] if type(item) is np.ndarray else gc.get_referents(item)
+    if isinstance(item, numpy.void):  # an element of a structured array is a view of it
+        return [item.base]
+    if not isinstance(item, numpy.ndarray):
+        return gc.get_referents(item)
+    found: list[Any] = [] if type(item) is numpy.ndarray else gc.get_referents(item)
     if item.dtype.hasobject:
         found += item.ravel().tolist()
     if item.base is not None:
@@ -53,7 +56,14 @@ def is_leaf(item: object) -> bool:
 
 @functools.lru_cache(1024)
 def _is_leaf(cls: type) -> bool:
-    return issubclass(cls, _LEAVES)
+    return issubclass(cls, (*_LEAVES, *_leaves_of_numpy()))
+
+
+def _leaves_of_numpy() -> list[type]:
+    numpy, random = loaded_numpy(), sys.modules.get("numpy.random")
+    names = ("number", "bool_", "character", "datetime64", "dtype")
+    leaves = [] if numpy is None else [getattr(numpy, name) for name in names]
+    return leaves if random is None else [*leaves, random.Generator]
 
 
 def memory_used(value: object, owners: Iterable[object]) -> set[int]:
@@ -86,4 +96,4 @@ def memory_used(value: object, owners: Iterable[object]) -> set[int]:
 
 def _is_known_empty(item: object) -> bool:
     """Whether an object that names nothing refers to nothing, and does not merely keep it to itself."""
-    return isinstance(item, np.ndarray | tuple | list | dict | set | frozenset) or gc.is_tracked(item)
+    return isinstance(item, (ndarray_class(), tuple, list, dict, set, frozenset)) or gc.is_tracked(item)

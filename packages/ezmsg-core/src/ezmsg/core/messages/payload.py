@@ -9,9 +9,12 @@ The same layout is used in a shared-memory slot and in the body of a TCP record.
 """
 
 import struct
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import numpy as np
+from ezmsg.core.support.arrays import loaded_numpy
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ALIGNMENT = 64
 """Buffers begin at multiples of this many bytes, which is a cache line and more than any dtype asks for."""
@@ -20,7 +23,7 @@ LENGTH = struct.Struct("<I")
 LENGTH_BYTES = LENGTH.size
 
 Buffer = bytes | bytearray | memoryview
-Array = np.ndarray[Any, np.dtype[Any]]
+Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 
 class Payload(Protocol):
@@ -34,7 +37,11 @@ class Payload(Protocol):
 
 def unset_memory(size: int) -> memoryview:
     """Return new memory of ``size`` bytes whose content is about to be written; setting it to zero takes long."""
-    return np.empty(size, np.uint8).data
+    numpy = loaded_numpy()
+    if numpy is None:  # only large messages are worth its import, and they are arrays
+        return memoryview(bytearray(size))
+    memory: memoryview = numpy.empty(size, numpy.uint8).data
+    return memory
 
 
 def align(offset: int) -> int:
@@ -54,7 +61,7 @@ def prefix(description: bytes) -> bytes:
 
 
 class ArrayPayload:
-    """One array, copied straight to where it goes; its shape may have any strides."""
+    """One array, of no subclass, copied straight to where it goes; its shape may have any strides."""
 
     __slots__ = ("_array", "_order", "_prefix", "size")
 
@@ -68,7 +75,7 @@ class ArrayPayload:
         start = offset + len(self._prefix)
         memory[offset:start] = self._prefix
         array = self._array
-        np.ndarray(array.shape, array.dtype, memory, start, order=self._order)[...] = array
+        type(array)(array.shape, array.dtype, memory, start, order=self._order)[...] = array
 
 
 class BuffersPayload:

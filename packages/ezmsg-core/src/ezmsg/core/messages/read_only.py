@@ -7,10 +7,9 @@ except that the memory of its arrays and buffers is used where it lies, read-onl
 import pickle
 from typing import Any
 
-import numpy as np
-
 from ezmsg.core.messages.payload import Array
 from ezmsg.core.messages.registry import Registry
+from ezmsg.core.support.arrays import ndarray_class
 
 IMMUTABLE = frozenset((type(None), bool, int, float, complex, str, bytes))
 
@@ -29,7 +28,7 @@ class ReadOnly:
         cls = type(value)
         if cls in IMMUTABLE:
             return value
-        if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        if isinstance(value, ndarray_class()) and not value.dtype.hasobject:
             return _view_of_array(value)
         encoding = self._registry.by_class.get(cls)
         if encoding is not None:

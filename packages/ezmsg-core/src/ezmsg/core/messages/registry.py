@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import field
 
 from ezmsg.core.errors import InvalidOption
 from ezmsg.core.messages.payload import Buffer
+from ezmsg.protocol.declared import declared
 
 NAME_BYTES = 255
 
@@ -14,7 +15,7 @@ Dump = Callable[[Any], Sequence[Buffer]]
 Load = Callable[[Sequence[memoryview]], Any]
 
 
-@frozen
+@declared
 class Encoding:
     """An application's own way to send objects of exactly one class.
 
@@ -27,7 +28,7 @@ class Encoding:
     load: Load
 
 
-@define
+@declared(frozen=False)
 class Registry:
     """The encodings in use, and whether pickle may carry what has none."""
 

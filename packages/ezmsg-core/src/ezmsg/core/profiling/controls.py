@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 from weakref import ref
 
-from attrs import define, field
+from attrs import field
 
 from ezmsg.core.errors import InvalidOption, InvalidTraceControl
 from ezmsg.core.profiling.endpoints import ProfiledPublisher, ProfiledSubscriber, endpoint_id
+from ezmsg.core.profiling.metrics import METRICS
 from ezmsg.core.profiling.recording import Recording
 from ezmsg.core.profiling.ring import Ring
-from ezmsg.core.profiling.tracers import METRICS, Tracer
+from ezmsg.core.profiling.tracers import Tracer
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.model.profiling import ProfilingTraceControl
 
 Endpoint = ProfiledPublisher | ProfiledSubscriber
@@ -25,7 +27,7 @@ ENDED_LIMIT = 64
 """The samples of so many endpoints that have left are kept until they are read."""
 
 
-@define(eq=False)
+@declared(frozen=False, eq=False)
 class Recorded:
     """A recording, and whom it is of; nobody may keep an endpoint alive that its program has forgotten."""
 
@@ -36,7 +38,7 @@ class Recorded:
     recording: Recording
 
 
-@define(eq=False)
+@declared(frozen=False, eq=False)
 class Control:
     """A client's wish, and what was recorded because of it.
 

@@ -1,10 +1,11 @@
 """What profiling needs of endpoints, so that it need not know their classes."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from ezmsg.core.profiling.tracers import PublisherTracer, SubscriberTracer
+if TYPE_CHECKING:
+    from ezmsg.core.profiling.tracers import PublisherTracer, SubscriberTracer
 
 
 class ProfiledWindow(Protocol):
@@ -37,7 +38,7 @@ class ProfiledPublisher(Protocol):
     next_message: int
     bytes_published: int
     waits: tuple[int, int, int]
-    tracer: PublisherTracer | None
+    tracer: "PublisherTracer | None"
 
     @property
     def window(self) -> ProfiledWindow: ...
@@ -54,7 +55,7 @@ class ProfiledSubscriber(Protocol):
     messages_received: int
     bytes_received: int
     kind_last: str
-    tracer: SubscriberTracer | None
+    tracer: "SubscriberTracer | None"
 
     @property
     def dropped(self) -> int: ...

@@ -5,7 +5,7 @@ from operator import attrgetter
 from types import GetSetDescriptorType
 from typing import Any
 
-import numpy as np
+from ezmsg.core.support.arrays import ndarray_class
 
 CLASSES_LIMIT = 1000
 """So many classes are remembered; then all are forgotten, as a program may make classes as it goes."""
@@ -13,7 +13,8 @@ CLASSES_LIMIT = 1000
 Look = Callable[[Any], Any]
 """Returns the size of an object, or else the dictionary of its attributes."""
 
-_SIZED: dict[type, Look | None] = {np.ndarray: attrgetter("nbytes"), bytes: len, bytearray: len}
+_ARRAY = attrgetter("nbytes")
+_SIZED: dict[type, Look | None] = {bytes: len, bytearray: len}
 _looks = dict(_SIZED)
 
 
@@ -22,18 +23,22 @@ def object_size(obj: object) -> int:
 
     Nothing of the object's own code is run, because whatever it did would be done for each message.
     """
-    cls = type(obj)
-    try:
-        look = _looks[cls]
-    except KeyError:
-        look = _remember(cls, obj)
+    look = _look_at(obj)
     if look is None:
         return 0
     found = look(obj)
     if type(found) is int:
         return found
     data = dict.get(found, "data")
-    return data.nbytes if type(data) is np.ndarray else 0
+    return _ARRAY(data) if data is not None and _look_at(data) is _ARRAY else 0
+
+
+def _look_at(obj: object) -> Look | None:
+    cls = type(obj)
+    try:
+        return _looks[cls]
+    except KeyError:
+        return _remember(cls, obj)
 
 
 def _remember(cls: type, obj: object) -> Look | None:
@@ -46,6 +51,8 @@ def _remember(cls: type, obj: object) -> Look | None:
 
 
 def _look(cls: type, obj: object) -> Look | None:
+    if cls is ndarray_class():
+        return _ARRAY
     # Objects with slots have no dictionary, and a class may have made it a property, whose code is not ours to run.
     attribute = next((each.__dict__["__dict__"] for each in cls.__mro__ if "__dict__" in each.__dict__), None)
     if not isinstance(attribute, GetSetDescriptorType):

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from ezmsg.core.profiling.registry import REGISTRY, Registry
-from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot, ProcessTrace, ProfilingTraceControl
+from ezmsg.protocol import model
 
 LOOKS = 5
 """So often the clocks are compared, and the look that took the shortest time is believed."""
@@ -20,9 +20,9 @@ class ProfileOffer:
         self._registry = registry
         self._origins: set[UUID] = set()
 
-    def snapshot(self, process_id: UUID) -> ProcessProfilingSnapshot:
+    def snapshot(self, process_id: UUID) -> "model.ProcessProfilingSnapshot":
         """Return what the endpoints have counted until now."""
-        return ProcessProfilingSnapshot(
+        return model.ProcessProfilingSnapshot(
             process_id=process_id,
             pid=os.getpid(),
             host=socket.gethostname(),
@@ -34,7 +34,7 @@ class ProfileOffer:
             tracers=sorted(str(origin) for origin in self._registry.origins()),
         )
 
-    def set_trace(self, origin: UUID, control: ProfilingTraceControl) -> None:
+    def set_trace(self, origin: UUID, control: "model.ProfilingTraceControl") -> None:
         """Trace for a client as it wants, in place of what it wanted before.
 
         :raises InvalidTraceControl: if that is not possible; then nothing changes.
@@ -42,10 +42,10 @@ class ProfileOffer:
         self._registry.set_trace(origin, control)
         self._origins.add(origin)
 
-    def take_trace(self, process_id: UUID, origin: UUID, max_samples: int) -> ProcessTrace:
+    def take_trace(self, process_id: UUID, origin: UUID, max_samples: int) -> "model.ProcessTrace":
         """Return what was traced for a client since the last time, at most so many samples."""
         columns, lost = self._registry.take_trace(origin, max_samples)
-        return ProcessTrace(
+        return model.ProcessTrace(
             process_id=process_id,
             pid=os.getpid(),
             host=socket.gethostname(),

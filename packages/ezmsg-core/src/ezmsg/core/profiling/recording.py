@@ -3,12 +3,13 @@
 So what others want neither changes what it gets nor how much of it is lost.
 """
 
-from attrs import define, field
+from attrs import field
 
 from ezmsg.core.profiling.ring import Column, Ring, Rows
+from ezmsg.protocol.declared import declared
 
 
-@define(eq=False)
+@declared(frozen=False, eq=False)
 class Recording:
     """A measurement belongs to it if it began at ``since_ns`` or later."""
 

@@ -8,19 +8,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
 from uuid import UUID
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from ezmsg.core.profiling import batches, controls, snapshots
-from ezmsg.core.profiling.controls import Control, Endpoint
 from ezmsg.core.profiling.endpoints import ProfiledPublisher, ProfiledSubscriber
-from ezmsg.core.profiling.tracers import PublisherTracer, SubscriberTracer
-from ezmsg.protocol.model.profiling import (
-    ProfilingTraceControl,
-    PublisherProfileSnapshot,
-    SubscriberProfileSnapshot,
-    TraceColumns,
-)
+from ezmsg.protocol import model
+
+if TYPE_CHECKING:
+    from ezmsg.core.profiling.controls import Control, Endpoint
+    from ezmsg.core.profiling.tracers import PublisherTracer, SubscriberTracer
 
 NS_IN_S = 1e9
 
@@ -78,16 +75,20 @@ class Registry:
 
     # --- counters -------------------------------------------------------------------------------------------
 
-    def publishers(self) -> list[PublisherProfileSnapshot]:
+    def publishers(self) -> "list[model.PublisherProfileSnapshot]":
         """Return what every publisher has counted."""
         with self._lock:
             known = [(each, self._publisher_tracers.get(each)) for each in self._publishers.values()]
+        from ezmsg.core.profiling import snapshots
+
         return [snapshots.of_publisher(publisher, tracer) for publisher, tracer in known]
 
-    def subscribers(self) -> list[SubscriberProfileSnapshot]:
+    def subscribers(self) -> "list[model.SubscriberProfileSnapshot]":
         """Return what every subscriber has counted."""
         with self._lock:
             known = [(each, self._subscriber_tracers.get(each)) for each in self._subscribers.values()]
+        from ezmsg.core.profiling import snapshots
+
         return [snapshots.of_subscriber(subscriber, tracer) for subscriber, tracer in known]
 
     # --- traces ---------------------------------------------------------------------------------------------
@@ -98,12 +99,15 @@ class Registry:
         with self._lock:
             return [origin for origin, control in self._controls.items() if not control.over]
 
-    def set_trace(self, origin: Origin, wish: ProfilingTraceControl) -> None:
+    def set_trace(self, origin: Origin, wish: "model.ProfilingTraceControl") -> None:
         """Trace for somebody, in place of what was traced for it before.
 
         :raises InvalidTraceControl: if that is not possible; then nothing changes.
         :raises InvalidOption: if the environment says nothing sensible of the size of rings.
         """
+        # With the first trace: what measures needs NumPy.
+        from ezmsg.core.profiling import controls
+
         with self._lock:
             controls.check(wish, list(self._publishers.values()), list(self._subscribers.values()))
             controls.capacity()
@@ -111,7 +115,7 @@ class Registry:
             if not wish.enabled:
                 return
             now_ns = self._clock_ns()
-            control = Control(wish, now_ns)
+            control = controls.Control(wish, now_ns)
             if wish.ttl_seconds is not None:
                 control.deadline_ns = now_ns + wish.ttl_seconds * NS_IN_S
             self._controls[origin] = control
@@ -144,13 +148,15 @@ class Registry:
         """Return whether something is traced for somebody."""
         return origin in self.origins()
 
-    def take_trace(self, origin: Origin, max_samples: int) -> tuple[TraceColumns, int]:
+    def take_trace(self, origin: Origin, max_samples: int) -> "tuple[model.TraceColumns, int]":
         """Take what was traced for somebody, at most so many samples, and the number of those that were lost."""
         self.expire()
         with self._lock:
             control = self._controls.get(origin)
             if control is None:
-                return TraceColumns(), 0
+                return model.TraceColumns(), 0
+            from ezmsg.core.profiling import batches
+
             lost, control.lost = control.lost, 0
             columns, more_lost = batches.take(control.recorded(), max_samples)
             for recorded in [each for each in control.ended if not each.recording.ring.waiting]:
@@ -159,24 +165,28 @@ class Registry:
 
     # --- inside ---------------------------------------------------------------------------------------------
 
-    def _begin_publisher(self, control: Control, publisher: ProfiledPublisher) -> None:
+    def _begin_publisher(self, control: "Control", publisher: ProfiledPublisher) -> None:
         if control.wants(publisher, is_publisher=True):
+            from ezmsg.core.profiling.tracers import PublisherTracer
+
             tracer = self._publisher_tracers.setdefault(publisher, PublisherTracer(publisher))
             control.begin(publisher, tracer)
             publisher.tracer = tracer
 
-    def _begin_subscriber(self, control: Control, subscriber: ProfiledSubscriber) -> None:
+    def _begin_subscriber(self, control: "Control", subscriber: ProfiledSubscriber) -> None:
         if control.wants(subscriber, is_publisher=False):
+            from ezmsg.core.profiling.tracers import SubscriberTracer
+
             tracer = self._subscriber_tracers.setdefault(subscriber, SubscriberTracer())
             control.begin(subscriber, tracer)
             subscriber.tracer = tracer
 
-    def _leave(self, endpoint: Endpoint) -> None:
+    def _leave(self, endpoint: "Endpoint") -> None:
         endpoint.tracer = None
         for control in self._controls.values():
             control.leave(endpoint.id)
 
-    def _end(self, control: Control) -> None:
+    def _end(self, control: "Control") -> None:
         for recorded in control.end():
             endpoint = recorded.endpoint()
             if endpoint is not None and not recorded.tracer.recordings:

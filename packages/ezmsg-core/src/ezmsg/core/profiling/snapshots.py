@@ -1,9 +1,9 @@
 """What endpoints have counted, as plain data. Totals only: windows belong to who reads."""
 
 import time
+from typing import TYPE_CHECKING
 
 from ezmsg.core.profiling.endpoints import ProfiledPublisher, ProfiledSender, ProfiledSubscriber, endpoint_id
-from ezmsg.core.profiling.tracers import SubscriberTracer, Tracer
 from ezmsg.protocol.model.profiling import (
     ChannelProfileSnapshot,
     MetricTotals,
@@ -12,8 +12,11 @@ from ezmsg.protocol.model.profiling import (
     SubscriberProfileSnapshot,
 )
 
+if TYPE_CHECKING:
+    from ezmsg.core.profiling.tracers import SubscriberTracer, Tracer
 
-def of_publisher(publisher: ProfiledPublisher, tracer: Tracer | None) -> PublisherProfileSnapshot:
+
+def of_publisher(publisher: ProfiledPublisher, tracer: "Tracer | None") -> PublisherProfileSnapshot:
     """Return what a publisher has counted; waits that go on count up to now."""
     waiting, waited_ns, since_ns = publisher.waits
     now_ns = time.perf_counter_ns()
@@ -37,7 +40,7 @@ def of_publisher(publisher: ProfiledPublisher, tracer: Tracer | None) -> Publish
     )
 
 
-def of_subscriber(subscriber: ProfiledSubscriber, tracer: SubscriberTracer | None) -> SubscriberProfileSnapshot:
+def of_subscriber(subscriber: ProfiledSubscriber, tracer: "SubscriberTracer | None") -> SubscriberProfileSnapshot:
     """Return what a subscriber has counted; messages that it holds count up to now."""
     now_ns = time.perf_counter_ns()
     held, lease_ns = (0, 0) if tracer is None else tracer.leases_until(now_ns)
@@ -71,7 +74,7 @@ def _of_channel(sender: ProfiledSender, messages: int, sent_bytes: int) -> Chann
     )
 
 
-def _totals(tracer: Tracer | None) -> dict[str, MetricTotals]:
+def _totals(tracer: "Tracer | None") -> dict[str, MetricTotals]:
     if tracer is None:
         return {}
     tracer.settle()

@@ -8,30 +8,32 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-from attrs import define
+if TYPE_CHECKING:
+    from ezmsg.core.profiling.tracers import Lease, SubscriberTracer
 
-from ezmsg.core.profiling.tracers import Lease, SubscriberTracer
 
-
-@define(eq=False)
 class _Task:
     """A function that works on a message, and who measures it.
 
     It may be ``over`` for those who still see it: what a function has started in the background.
     """
 
-    tracer: SubscriberTracer
-    lease: Lease | None
-    name: str
-    over: bool = False
+    __slots__ = ("lease", "name", "over", "tracer")
+
+    def __init__(self, tracer: "SubscriberTracer", lease: "Lease | None", name: str) -> None:
+        self.tracer = tracer
+        self.lease = lease
+        self.name = name
+        self.over = False
 
 
 _task: ContextVar[_Task | None] = ContextVar("_task", default=None)
 
 
 @contextmanager
-def span_of_task(tracer: SubscriberTracer, name: str) -> Iterator[None]:
+def span_of_task(tracer: "SubscriberTracer", name: str) -> Iterator[None]:
     """Measure a function of a unit that works on the message taken last."""
     task = _Task(tracer, tracer.latest, name)
     before = _task.set(task)
@@ -54,7 +56,7 @@ def add_span(start_ns: int, name: str) -> None:
         task.tracer.add_span(start_ns, task.lease, name, task.name)
 
 
-def add_profile(tracer: SubscriberTracer, start_ns: int, label: str) -> None:
+def add_profile(tracer: "SubscriberTracer", start_ns: int, label: str) -> None:
     """Add a span that a program has measured by itself, with a message of a subscriber, from a moment until now."""
     task = _task.get()
     if task is None or task.over or task.tracer is not tracer:

@@ -16,23 +16,18 @@ from weakref import ref
 import numpy as np
 
 from ezmsg.core.profiling import trace_sources
+from ezmsg.core.profiling.metrics import (
+    BACKPRESSURE_WAIT,
+    LEASE_TIME,
+    LEASE_WIDTH,
+    MANY_LEASES,
+    PUBLISH_DELTA,
+    SETTLE_ROWS,
+    USER_SPAN,
+)
 from ezmsg.core.profiling.recording import Recording
 from ezmsg.core.profiling.ring import Column, Rows
 from ezmsg.protocol.model.profiling import MetricTotals
-
-PUBLISH_DELTA = "publish_delta_ns"
-BACKPRESSURE_WAIT = "backpressure_wait_ns"
-LEASE_TIME = "lease_time_ns"
-USER_SPAN = "user_span_ns"
-METRICS = (PUBLISH_DELTA, BACKPRESSURE_WAIT, LEASE_TIME, USER_SPAN)
-
-SETTLE_ROWS = 2048
-"""So many measurements are settled at a time."""
-
-LEASE_WIDTH = 4
-
-MANY_LEASES = SETTLE_ROWS * LEASE_WIDTH
-"""So many integers of leases are settled at a time."""
 
 LABELS_LIMIT = 1000
 """So many labels are told apart at one endpoint; further ones share :data:`OTHER_LABELS`."""

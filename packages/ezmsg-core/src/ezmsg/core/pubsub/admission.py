@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from uuid import UUID
 
-from attrs import frozen
-
 from ezmsg.core.pubsub.roles import Feeding
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.core.transports.handing_over import hand_over
@@ -18,6 +16,7 @@ from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.core.transports.segments import Segment
 from ezmsg.core.transports.shared_memory import SharedMemorySender
 from ezmsg.core.transports.tcp import TcpSender
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.messages.channels import (
     ChannelChallenge,
     ChannelEnded,
@@ -40,7 +39,7 @@ WARN_AGAIN_S = 10.0
 """Seconds between two warnings about strangers."""
 
 
-@frozen
+@declared
 class _Asking:
     """Somebody who has yet to prove that it may hear a publisher."""
 
@@ -49,7 +48,7 @@ class _Asking:
     expected_proof: bytes
 
 
-@frozen
+@declared
 class _Admitted:
     """A channel that is open."""
 

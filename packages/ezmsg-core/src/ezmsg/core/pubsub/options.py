@@ -2,10 +2,9 @@
 
 import os
 
-from attrs import frozen
-
 from ezmsg.core.channels.backpressure import MAX_NUM_BUFFERS
 from ezmsg.core.errors import InvalidOption
+from ezmsg.protocol.declared import declared
 
 LINGER_S = 5.0
 """How long a closing publisher waits for its messages to be delivered, in seconds."""
@@ -22,7 +21,7 @@ def flag(variable: str, default: bool) -> bool:
     return default if not value else value in _TRUE
 
 
-@frozen
+@declared
 class PublisherOptions:
     """How a publisher sends; ``buf_size`` is in bytes, and only where memory for messages begins."""
 

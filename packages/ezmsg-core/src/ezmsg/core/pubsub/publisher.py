@@ -6,17 +6,14 @@ import logging
 import os
 import time
 from time import perf_counter_ns
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID, uuid4
-
-import numpy as np
 
 from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.channels.loans import is_lent_elsewhere
 from ezmsg.core.errors import EndpointClosed, UnencodableMessage
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.profiling.object_size import object_size
-from ezmsg.core.profiling.tracers import PublisherTracer
 from ezmsg.core.pubsub.exchange import Exchange
 from ezmsg.core.pubsub.options import (
     DEFAULT_BUF_SIZE,
@@ -25,12 +22,16 @@ from ezmsg.core.pubsub.options import (
     PublisherOptions,
     publisher_options,
 )
+from ezmsg.core.support import arrays
 from ezmsg.core.support.wording import said
 from ezmsg.core.transports.in_process import LocalSender
 from ezmsg.core.transports.sender import Sender
 from ezmsg.core.transports.shared_memory import SharedMemorySender, Slots
 from ezmsg.core.transports.tcp import TcpSender, joined
 from ezmsg.protocol.addresses import AddressType
+
+if TYPE_CHECKING:
+    from ezmsg.core.profiling.tracers import PublisherTracer
 
 logger = logging.getLogger("ezmsg")
 
@@ -243,7 +244,7 @@ class Publisher:
             size = self._send_encoded(number, token, obj)
         else:
             self.window.hold(token, len(senders))
-            size = obj.nbytes if type(obj) is np.ndarray else object_size(obj)
+            size = obj.nbytes if type(obj) is arrays.ndarray else object_size(obj)
             tracer = self.tracer  # looked at once, as another thread may set it
             if tracer is not None:
                 note = tracer.published  # in two steps, as a callable attribute is slow to be found as a method

@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from attrs import define, field
+from attrs import field
 
 from ezmsg.core.channels.channel import Channel, Receiver
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages.endpoints import Source
 
@@ -26,7 +27,7 @@ TELL_LOST_FROM_S = 3.0
 """The same of a channel that broke off, which was told: if its publisher is dead, the server says so meanwhile."""
 
 
-@define(eq=False)
+@declared(frozen=False, eq=False)
 class _Route:
     """One publisher, the subscribers that hear it, and the opening of its channel."""
 

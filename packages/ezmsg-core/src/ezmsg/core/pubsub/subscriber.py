@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 import time
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID, uuid4
 
 from ezmsg.core.channels.channel import Channel, Lease
@@ -13,10 +13,12 @@ from ezmsg.core.channels.queues import LeakyQueue, Queue
 from ezmsg.core.channels.watched_loans import WatchedLoan
 from ezmsg.core.errors import EndpointClosed, InvalidOption
 from ezmsg.core.profiling.spans import add_profile
-from ezmsg.core.profiling.tracers import SubscriberTracer
 from ezmsg.core.pubsub.exchange import Exchange
 from ezmsg.core.pubsub.options import check_whole, flag
 from ezmsg.protocol.addresses import AddressType
+
+if TYPE_CHECKING:
+    from ezmsg.core.profiling.tracers import SubscriberTracer
 
 logger = logging.getLogger("ezmsg")
 

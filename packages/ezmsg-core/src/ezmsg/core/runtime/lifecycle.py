@@ -10,8 +10,6 @@ import signal
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from attrs import define, frozen
-
 from ezmsg.core.runtime.words import (
     Busy,
     DriedUp,
@@ -26,6 +24,7 @@ from ezmsg.core.runtime.words import (
     Stopped,
     Terminate,
 )
+from ezmsg.protocol.declared import declared
 
 
 class Phase(Enum):
@@ -57,7 +56,7 @@ if hasattr(signal, "SIGHUP"):
     SIGNALS[signal.SIGHUP] = Cause.HUNG_UP
 
 
-@frozen
+@declared
 class Tell:
     """Give an order to a worker."""
 
@@ -65,7 +64,7 @@ class Tell:
     order: Order
 
 
-@frozen
+@declared
 class Kill:
     """End a worker that does not end by itself."""
 
@@ -75,7 +74,7 @@ class Kill:
 Instruction = Tell | Kill
 
 
-@define
+@declared(frozen=False)
 class _Worker:
     name: str
     ready: bool = False

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, cast
 
-from attrs import define, field
+from attrs import field
 
 from ezmsg.core.errors import EndpointClosed
 from ezmsg.core.graph.bindings import bound_stream, publications_of, subscription_of
@@ -24,6 +24,7 @@ from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.support.descriptors import output_is_closed
 from ezmsg.core.support.folding import Folding
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.wire.plain import safe_repr
 
 logger = logging.getLogger("ezmsg")
@@ -34,7 +35,7 @@ Observer = Callable[[object, BaseException | None], None]
 """Is told of each message that the functions of an inlet were called with, and what one of them raised."""
 
 
-@define(eq=False)
+@declared(frozen=False, eq=False)
 class RunningUnit:
     """A unit that is set up, with its publishers, its subscribers and the observers of inlets, each by topic."""
 

@@ -13,8 +13,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from attrs import frozen
-
 from ezmsg.control.process.in_thread import in_thread
 from ezmsg.control.settings_schema.fields.wording import reason_of, shown
 from ezmsg.control.settingsmeta import SettingsRefused, patched
@@ -22,6 +20,7 @@ from ezmsg.core.channels.channel import Lease
 from ezmsg.core.graph.initial_settings import settings_value
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.runtime.tasks import Observer
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.model.settings import SettingsSnapshotValue
 
 logger = logging.getLogger("ezmsg")
@@ -33,7 +32,7 @@ REPORT_LIMIT = 100
 """How many settings of one unit may wait to be reported; with more, the oldest is not."""
 
 
-@frozen
+@declared
 class Taken:
     """Settings that a unit took, and when, as wall time in seconds."""
 
@@ -41,7 +40,7 @@ class Taken:
     timestamp: float
 
 
-@frozen
+@declared
 class Handed:
     """Settings on their way to the unit; ``taken`` gets those that it took before, or what its functions raised."""
 

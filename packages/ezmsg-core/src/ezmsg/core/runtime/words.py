@@ -1,32 +1,31 @@
 """What the supervisor of a run and its workers say to each other, over one pipe for each worker."""
 
-from attrs import frozen
-
 from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.declared import declared
 
 # --- orders: supervisor to worker ---------------------------------------------------------------------------
 
 
-@frozen
+@declared
 class Prepare:
     """Set up your units and endpoints; the graph server is at ``address``."""
 
     address: Address
 
 
-@frozen
+@declared
 class Go:
     """Everybody is ready: run."""
 
 
-@frozen
+@declared
 class Stop:
     """End your tasks, shut your units down, close your endpoints; if it is ``urgent``, no ``main`` may linger."""
 
     urgent: bool = False
 
 
-@frozen
+@declared
 class Look:
     """Say what you are doing, and at which line of the user's code."""
 
@@ -36,24 +35,24 @@ Order = Prepare | Go | Stop | Look
 # --- reports: worker to supervisor --------------------------------------------------------------------------
 
 
-@frozen
+@declared
 class Ready:
     """Units and endpoints are set up."""
 
 
-@frozen
+@declared
 class Idle:
     """All tasks are done, and ``main`` is."""
 
 
-@frozen
+@declared
 class Terminate:
     """A unit raised NormalTermination: the run is over."""
 
     unit: str
 
 
-@frozen
+@declared
 class Failed:
     """A unit could not be set up, or a task died where tasks may not die."""
 
@@ -61,7 +60,7 @@ class Failed:
     reason: str
 
 
-@frozen
+@declared
 class Busy:
     """What is being done now, to be named if it never ends."""
 
@@ -69,21 +68,21 @@ class Busy:
     doing: str
 
 
-@frozen
+@declared
 class Signalled:
     """A signal that asks for the end has reached the worker's process: SIGTERM, or SIGHUP."""
 
     number: int
 
 
-@frozen
+@declared
 class DriedUp:
     """No function of the worker begins by itself any more; those named in ``failed`` have ended by an exception."""
 
     failed: tuple[str, ...]
 
 
-@frozen
+@declared
 class Stopped:
     """Everything is closed; the worker is about to leave."""
 

@@ -12,10 +12,9 @@ import socket
 import struct
 import uuid
 
-from attrs import frozen
-
 from ezmsg.core.transports.listening import same_user, segment_name
 from ezmsg.core.transports.segments import Segment, SegmentForm
+from ezmsg.protocol.declared import declared
 
 _HEAD = struct.Struct("<16sIIQ")
 _PROOF_BYTES = 32
@@ -25,7 +24,7 @@ UNFINISHED_LIMIT = 64
 """How many may have connected without having sent a segment; with more, the oldest is closed."""
 
 
-@frozen
+@declared
 class HandedSegment:
     """A segment as it arrives; ``signed`` and ``proof`` show that its publisher sent it."""
 

@@ -73,7 +73,7 @@ class StrictLease(LocalLease):
             self._sender.tell_unprotected(self._object, error)
             return self._object
 
-    def guarded(self) -> tuple[Any, Array | None]:
+    def guarded(self) -> "tuple[Any, Array | None]":
         if type(self._object) in IMMUTABLE:
             return self._object, None
         try:

@@ -12,11 +12,10 @@ import os
 import tempfile
 from pathlib import Path
 
-from attrs import frozen
-
 from ezmsg.core.errors import SegmentRefused
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.protocol.announcement import FOLDER_MODE, check_folder, runtime_folder
+from ezmsg.protocol.declared import declared
 
 if PASSES_DESCRIPTORS:
     import fcntl
@@ -25,7 +24,7 @@ if PASSES_DESCRIPTORS:
     _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
-@frozen
+@declared
 class SegmentForm:
     """How a segment is divided."""
 

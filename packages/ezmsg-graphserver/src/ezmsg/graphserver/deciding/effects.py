@@ -3,9 +3,8 @@
 from typing import Any, NamedTuple, NewType
 from uuid import UUID
 
-from attrs import frozen
-
 from ezmsg.graphserver.deciding.state.event_log import Cursor
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.model.process_control import ProcessControlResponse
 from ezmsg.protocol.model.snapshot import SnapshotProcess
@@ -21,7 +20,7 @@ class Moment(NamedTuple):
     wall: float
 
 
-@frozen
+@declared
 class Reply:
     """Answer a peer's request."""
 
@@ -30,7 +29,7 @@ class Reply:
     body: Any
 
 
-@frozen
+@declared
 class Fail:
     """Answer a peer's request with a typed failure."""
 
@@ -39,7 +38,7 @@ class Fail:
     error: EzmsgError
 
 
-@frozen
+@declared
 class Call:
     """Ask a peer; its answer comes back to the graph under ``call_id``.
 
@@ -52,7 +51,7 @@ class Call:
     refusable: bool = False
 
 
-@frozen
+@declared
 class Uncall:
     """Tell a peer that the answer to a call is no longer wanted."""
 
@@ -60,7 +59,7 @@ class Uncall:
     call_id: int
 
 
-@frozen
+@declared
 class Follow:
     """Begin to send a peer the items of a cursor, as answers to its request."""
 
@@ -69,7 +68,7 @@ class Follow:
     cursor: Cursor[Any]
 
 
-@frozen
+@declared
 class Unfollow:
     """Stop sending the items of the cursor that a peer's request opened."""
 
@@ -77,12 +76,12 @@ class Unfollow:
     request_id: int
 
 
-@frozen
+@declared
 class Feed:
     """There is something new in the log: let the cursors go on."""
 
 
-@frozen
+@declared
 class Warn:
     """Tell the operator; ``reason`` is the same for all warnings of a kind."""
 
@@ -90,7 +89,7 @@ class Warn:
     text: str
 
 
-@frozen
+@declared
 class Surveyed:
     """A survey of the server's own is over: each process there was at its beginning has one response."""
 
@@ -99,7 +98,7 @@ class Surveyed:
     responses: dict[UUID, ProcessControlResponse]
 
 
-@frozen
+@declared
 class StopServer:
     """End the server when everything before this was sent."""
 

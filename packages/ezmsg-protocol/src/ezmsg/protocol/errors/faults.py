@@ -3,12 +3,12 @@
 from typing import Any, ClassVar
 
 import attrs
-from attrs import define
 
+from ezmsg.protocol.declared import declared_error
 from ezmsg.protocol.errors.root import EzmsgError
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InternalError(EzmsgError, RuntimeError):
     """A fault of ezmsg itself."""
 
@@ -19,7 +19,7 @@ class InternalError(EzmsgError, RuntimeError):
         return f"ezmsg itself failed: {self.reason}. Please report this with the log around it."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class RemoteError(EzmsgError, RuntimeError):
     """The peer reported an error whose code this release does not know; handed on, it is what it was."""
 

@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from attrs import define
-
+from ezmsg.protocol.declared import declared_error
 from ezmsg.protocol.errors.root import EzmsgError
 
 
@@ -11,7 +10,7 @@ class GraphError(EzmsgError):
     """A change that the rules of the graph refuse; nothing of it was kept."""
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class ComponentCollision(GraphError, RuntimeError):
     """Another session already describes components of these addresses."""
 
@@ -26,7 +25,7 @@ class ComponentCollision(GraphError, RuntimeError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class OwnershipCollision(GraphError, RuntimeError):
     """Other processes already own these units."""
 
@@ -41,7 +40,7 @@ class OwnershipCollision(GraphError, RuntimeError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class CyclicException(GraphError):
     """An edge would close a cycle; ``path`` already leads from ``to_topic`` back to ``from_topic``."""
 
@@ -57,7 +56,7 @@ class CyclicException(GraphError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnknownSession(GraphError, RuntimeError):
     """A message names a session that is not open on its connection."""
 
@@ -68,7 +67,7 @@ class UnknownSession(GraphError, RuntimeError):
         return f"Session {self.session} is not open on this connection. Open it first."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidTopic(GraphError, ValueError):
     """A topic's name is empty or too long."""
 
@@ -80,7 +79,7 @@ class InvalidTopic(GraphError, ValueError):
         return f"{self.topic[:80]!r} is not a topic: {self.reason}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnknownEndpoint(GraphError, RuntimeError):
     """A message names a publisher or subscriber that is not declared on its connection."""
 
@@ -91,7 +90,7 @@ class UnknownEndpoint(GraphError, RuntimeError):
         return f"No publisher or subscriber {self.endpoint} is declared on this connection."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class DuplicateIdentity(GraphError, RuntimeError):
     """An id is already in use by somebody else; ``role`` is session, publisher, subscriber or process."""
 
@@ -103,7 +102,7 @@ class DuplicateIdentity(GraphError, RuntimeError):
         return f"The {self.role} id {self.identity} is already in use. Take a new one."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidMetadata(GraphError, RuntimeError):
     """Metadata contradicts itself."""
 
@@ -114,7 +113,7 @@ class InvalidMetadata(GraphError, RuntimeError):
         return f"The metadata was refused: {self.reason}. Nothing of it was kept."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnknownProcess(GraphError, RuntimeError):
     """A message names a process that is not registered on its connection."""
 
@@ -125,7 +124,7 @@ class UnknownProcess(GraphError, RuntimeError):
         return f"Process {self.process} is not registered on this connection. Register it first."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class SettingsUnavailable(GraphError, RuntimeError):
     """The settings of a component cannot be changed now."""
 
@@ -140,7 +139,7 @@ class SettingsUnavailable(GraphError, RuntimeError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class StaleRevision(GraphError, RuntimeError):
     """The settings of a component have changed since whoever wants to change them has looked.
 
@@ -160,7 +159,7 @@ class StaleRevision(GraphError, RuntimeError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnitNotOwned(GraphError, RuntimeError):
     """A process speaks for a unit that it does not own."""
 

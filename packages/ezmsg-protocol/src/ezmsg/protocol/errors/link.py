@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from attrs import define
-
+from ezmsg.protocol.declared import declared_error
 from ezmsg.protocol.errors.root import EzmsgError
 
 
@@ -11,7 +10,7 @@ class LinkError(EzmsgError):
     """Two sides cannot reach, trust or hear each other."""
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class ServerUnreachable(LinkError, ConnectionRefusedError):
     """No graph server answers at an address."""
 
@@ -26,7 +25,7 @@ class ServerUnreachable(LinkError, ConnectionRefusedError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class ConnectionLost(LinkError, ConnectionError, RuntimeError):
     """The connection to the graph server ended."""
 
@@ -41,7 +40,7 @@ class ConnectionLost(LinkError, ConnectionError, RuntimeError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class AuthenticationFailed(LinkError, PermissionError):
     """The two sides do not hold the same token."""
 
@@ -55,7 +54,7 @@ class AuthenticationFailed(LinkError, PermissionError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class AddressInUse(LinkError, OSError):
     """A server cannot listen where it was told to."""
 
@@ -70,7 +69,7 @@ class AddressInUse(LinkError, OSError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InsecureBind(LinkError, PermissionError):
     """A server was told to listen beyond loopback without a token of its own."""
 
@@ -84,7 +83,7 @@ class InsecureBind(LinkError, PermissionError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidAddress(LinkError, ValueError):
     """A text is not an address."""
 
@@ -95,7 +94,7 @@ class InvalidAddress(LinkError, ValueError):
         return f"{self.address!r} is not an address. Write HOST:PORT with a port from 0 to 65535."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class DeadlineExceeded(LinkError, TimeoutError):
     """An operation did not end in time; ``seconds`` is the time it was given."""
 
@@ -107,7 +106,7 @@ class DeadlineExceeded(LinkError, TimeoutError):
         return f"{self.operation} did not end within {self.seconds:g} s. Allow it more time, or see who is slow."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class SessionRequired(LinkError, RuntimeError):
     """An operation needs a session that is not open."""
 
@@ -118,7 +117,7 @@ class SessionRequired(LinkError, RuntimeError):
         return f"{self.operation} needs an open session. Use it inside `async with GraphContext() as context:`."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class ServerOverloaded(LinkError):
     """A server has too many unauthenticated connections, or a peer reads too slowly."""
 
@@ -129,7 +128,7 @@ class ServerOverloaded(LinkError):
         return f"The graph server closed this connection: {self.reason}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnsafeFolder(LinkError, PermissionError):
     """The runtime folder, where servers announce themselves, is not the user's alone or cannot be used."""
 
@@ -144,7 +143,7 @@ class UnsafeFolder(LinkError, PermissionError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnreadableToken(LinkError, OSError):
     """The file that should hold the shared token holds none, or cannot be read."""
 
@@ -156,7 +155,7 @@ class UnreadableToken(LinkError, OSError):
         return f"No token could be read from {self.file}: {self.reason}. Write the shared secret into it."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InsecureMetrics(LinkError, PermissionError):
     """A server was told to serve what is counted beyond loopback, where nobody needs a token to read it."""
 

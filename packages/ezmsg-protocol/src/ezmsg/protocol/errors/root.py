@@ -2,13 +2,12 @@
 
 from typing import Any, ClassVar
 
-import attrs
-from attrs import define
+from ezmsg.protocol.declared import declared_error, fields_of
 
 _CLASSES: dict[str, type["EzmsgError"]] = {}
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class EzmsgError(Exception):
     """The root of the tree. ``str(error)`` is the code, two blanks and the sentence."""
 
@@ -31,7 +30,7 @@ class EzmsgError(Exception):
 
     def fields(self) -> dict[str, Any]:
         """Return the typed fields by name."""
-        return {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
+        return {name: getattr(self, name) for name in fields_of(type(self))}
 
 
 def _rebuild(cls: type[EzmsgError], fields: dict[str, Any]) -> EzmsgError:

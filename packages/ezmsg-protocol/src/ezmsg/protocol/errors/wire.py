@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from attrs import define
-
+from ezmsg.protocol.declared import declared_error
 from ezmsg.protocol.errors.root import EzmsgError
 from ezmsg.protocol.revisions import Revision
 
@@ -12,7 +11,7 @@ class WireError(EzmsgError):
     """Bytes or messages that break the protocol."""
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class FrameTooLarge(WireError):
     """A frame announced more bytes than its receiver allows; ``size`` and ``limit`` are in bytes."""
 
@@ -27,7 +26,7 @@ class FrameTooLarge(WireError):
         )
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class MalformedFrame(WireError):
     """A frame's body is not the msgpack map it should be."""
 
@@ -38,7 +37,7 @@ class MalformedFrame(WireError):
         return f"A frame could not be decoded: {self.reason}. The peer does not speak the ezmsg protocol."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class UnknownMessage(WireError):
     """A message carries a tag that this release does not know."""
 
@@ -49,7 +48,7 @@ class UnknownMessage(WireError):
         return f"The message {self.tag!r} is not known here. Bring both sides to the same release of ezmsg."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class InvalidMessage(WireError, ValueError):
     """A message's fields do not fit its class; ``reason`` names the path."""
 
@@ -61,7 +60,7 @@ class InvalidMessage(WireError, ValueError):
         return f"The message {self.tag!r} is not valid: {self.reason}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class ProtocolViolation(WireError):
     """A message came where it may not."""
 
@@ -72,7 +71,7 @@ class ProtocolViolation(WireError):
         return f"The peer broke the protocol: {self.reason}."
 
 
-@define(kw_only=True, slots=False, eq=False)
+@declared_error
 class VersionMismatch(WireError):
     """Two sides share no protocol revision; ``ours`` is that of the side that found out."""
 

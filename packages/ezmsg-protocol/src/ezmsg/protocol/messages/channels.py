@@ -8,10 +8,10 @@ messages; they travel as records beside these.
 from typing import ClassVar
 from uuid import UUID
 
-from attrs import frozen
+from ezmsg.protocol.declared import declared
 
 
-@frozen
+@declared
 class LinkHello:
     """The first message in each direction: which exchange is at this end."""
 
@@ -20,7 +20,7 @@ class LinkHello:
     pid: int
 
 
-@frozen
+@declared
 class OpenChannel:
     """Ask to hear a publisher; ``number`` names the channel on this link from now on."""
 
@@ -31,7 +31,7 @@ class OpenChannel:
     nonce: bytes
 
 
-@frozen
+@declared
 class ChannelChallenge:
     """The publisher's process proves that it holds the key and asks for the same."""
 
@@ -42,7 +42,7 @@ class ChannelChallenge:
     num_buffers: int
 
 
-@frozen
+@declared
 class ChannelProof:
     """The subscriber's process proves that it holds the key."""
 
@@ -51,7 +51,7 @@ class ChannelProof:
     proof: bytes
 
 
-@frozen
+@declared
 class ChannelOpened:
     """Every message from number ``next_message`` on will be sent on this channel."""
 
@@ -60,7 +60,7 @@ class ChannelOpened:
     next_message: int
 
 
-@frozen
+@declared
 class ChannelRefused:
     """This channel will not be opened."""
 
@@ -69,7 +69,7 @@ class ChannelRefused:
     reason: str
 
 
-@frozen
+@declared
 class CloseChannel:
     """The subscriber's process wants to hear no more; it still releases what it holds."""
 
@@ -77,7 +77,7 @@ class CloseChannel:
     number: int
 
 
-@frozen
+@declared
 class ChannelEnded:
     """The publisher is closed; ``next_message`` is the number after that of its last message."""
 
@@ -86,7 +86,7 @@ class ChannelEnded:
     next_message: int
 
 
-@frozen
+@declared
 class ChannelEndSeen:
     """Everything that was sent before ``ChannelEnded`` has arrived."""
 
@@ -94,7 +94,7 @@ class ChannelEndSeen:
     number: int
 
 
-@frozen
+@declared
 class SegmentNamed:
     """Where the platform passes no file descriptors: a segment's name, told before its first notice."""
 

@@ -7,12 +7,13 @@ route that is acknowledged carries every message published from then on.
 from typing import ClassVar
 from uuid import UUID
 
-from attrs import field, frozen
+from attrs import field
 
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.messages.sessions import Done
 
 
-@frozen
+@declared
 class Contact:
     """How a process can reach a publisher: first the link of its host, else TCP.
 
@@ -26,7 +27,7 @@ class Contact:
     tcp_port: int
 
 
-@frozen
+@declared
 class Joined:
     """The endpoint is known and its routes are in place, but for the peers named in ``unconfirmed``."""
 
@@ -34,7 +35,7 @@ class Joined:
     unconfirmed: list[str] = field(factory=list)
 
 
-@frozen
+@declared
 class DeclarePublisher:
     """A publisher joins; ``secret`` is what the keys of its channels are made from."""
 
@@ -48,7 +49,7 @@ class DeclarePublisher:
     allow_local: bool = True
 
 
-@frozen
+@declared
 class DeclareSubscriber:
     """A subscriber joins, or comes back; ``hears`` are the publishers to which it then has routes already."""
 
@@ -59,7 +60,7 @@ class DeclareSubscriber:
     hears: list[UUID] = field(factory=list)
 
 
-@frozen
+@declared
 class Withdraw:
     """A publisher or subscriber leaves."""
 
@@ -68,7 +69,7 @@ class Withdraw:
     endpoint_id: UUID
 
 
-@frozen
+@declared
 class Source:
     """A publisher that a subscriber is to hear; ``key`` opens the channel to it."""
 
@@ -80,7 +81,7 @@ class Source:
     allow_local: bool = True
 
 
-@frozen
+@declared
 class RouteChange:
     """What changes for one subscriber: publishers to hear from now on, publishers to hear no more."""
 
@@ -89,7 +90,7 @@ class RouteChange:
     removed: list[UUID] = field(factory=list)
 
 
-@frozen
+@declared
 class ApplyRoutes:
     """The server asks a client to change what its subscribers hear; the reply says that it is so."""
 
@@ -99,7 +100,7 @@ class ApplyRoutes:
     changes: list[RouteChange]
 
 
-@frozen
+@declared
 class PausePublishing:
     """The server asks a client to hold back its publishers."""
 
@@ -107,7 +108,7 @@ class PausePublishing:
     REPLY: ClassVar[type] = Done
 
 
-@frozen
+@declared
 class ResumePublishing:
     """The server asks a client to let its publishers go on."""
 
@@ -115,7 +116,7 @@ class ResumePublishing:
     REPLY: ClassVar[type] = Done
 
 
-@frozen
+@declared
 class AwaitReleases:
     """The server asks a client to reply when its subscribers' leases on what is published by now are over."""
 

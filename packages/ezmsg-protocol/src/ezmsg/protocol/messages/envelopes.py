@@ -7,7 +7,9 @@ plain maps here, so that a body this release does not know fails alone and not t
 
 from typing import Any, ClassVar, NewType
 
-from attrs import field, frozen
+from attrs import field
+
+from ezmsg.protocol.declared import declared
 
 Body = NewType("Body", dict[str, Any])
 """A message as a map with its tag under ``"type"``: on the way out what ``to_wire`` returned, on the way in not
@@ -22,7 +24,7 @@ def no_fields() -> Fields:
     return Fields({})
 
 
-@frozen
+@declared
 class Request:
     """Ask the other side; ``id`` is chosen by who asks and unique among its open requests."""
 
@@ -31,7 +33,7 @@ class Request:
     body: Body
 
 
-@frozen
+@declared
 class Reply:
     """The answer to a request."""
 
@@ -40,7 +42,7 @@ class Reply:
     body: Body
 
 
-@frozen
+@declared
 class Failure:
     """The typed failure of a request: an error's code, sentence and fields."""
 
@@ -51,7 +53,7 @@ class Failure:
     fields: Fields = field(factory=no_fields)
 
 
-@frozen
+@declared
 class Notice:
     """One way, no answer."""
 
@@ -59,7 +61,7 @@ class Notice:
     body: Body
 
 
-@frozen
+@declared
 class Item:
     """One element of the stream that request ``id`` opened."""
 
@@ -68,7 +70,7 @@ class Item:
     body: Body
 
 
-@frozen
+@declared
 class StreamEnd:
     """No more items will come for request ``id``."""
 
@@ -76,7 +78,7 @@ class StreamEnd:
     id: int
 
 
-@frozen
+@declared
 class Cancel:
     """Whoever made request ``id`` no longer wants its answer or its stream."""
 
@@ -84,7 +86,7 @@ class Cancel:
     id: int
 
 
-@frozen
+@declared
 class Goodbye:
     """The sender closes the connection, and why."""
 

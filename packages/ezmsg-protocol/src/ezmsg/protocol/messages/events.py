@@ -3,13 +3,12 @@
 from typing import ClassVar
 from uuid import UUID
 
-from attrs import frozen
-
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.messages.sessions import Done
 from ezmsg.protocol.model.topology import TopologyChangedEvent
 
 
-@frozen
+@declared
 class TopologyEvent:
     """One change of the graph."""
 
@@ -17,7 +16,7 @@ class TopologyEvent:
     event: TopologyChangedEvent
 
 
-@frozen
+@declared
 class Gap:
     """The events from ``first`` to ``last``, both included, are no longer in the log."""
 
@@ -26,7 +25,7 @@ class Gap:
     last: int
 
 
-@frozen
+@declared
 class Reset:
     """The reader's numbers are of another run of the server; this is run ``epoch``, told from ``after_seq`` on.
 
@@ -38,7 +37,7 @@ class Reset:
     after_seq: int
 
 
-@frozen
+@declared
 class FollowTopology:
     """Open the stream of topology events after ``after_seq`` of the run ``epoch``, if that is known."""
 

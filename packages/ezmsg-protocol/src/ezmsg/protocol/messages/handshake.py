@@ -6,13 +6,14 @@
 from typing import ClassVar
 from uuid import UUID
 
-from attrs import field, frozen
+from attrs import field
 
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.messages.envelopes import Fields, no_fields
 from ezmsg.protocol.revisions import Revision
 
 
-@frozen
+@declared
 class Hello:
     """A client says which protocol it speaks and who it is; ``nonce`` is fresh randomness."""
 
@@ -25,7 +26,7 @@ class Hello:
     host: str | None = None
 
 
-@frozen
+@declared
 class Challenge:
     """The server answers with its own nonce and, first of the two, proves that it holds the token."""
 
@@ -36,7 +37,7 @@ class Challenge:
     proof: bytes
 
 
-@frozen
+@declared
 class Proof:
     """The client proves that it holds the token too."""
 
@@ -44,7 +45,7 @@ class Proof:
     proof: bytes
 
 
-@frozen
+@declared
 class Welcome:
     """The connection is open; ``epoch`` names this run of this server."""
 
@@ -52,7 +53,7 @@ class Welcome:
     epoch: UUID
 
 
-@frozen
+@declared
 class Refusal:
     """The connection ends here, and why: an error's code, sentence and fields."""
 

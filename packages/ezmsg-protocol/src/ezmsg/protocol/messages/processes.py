@@ -3,13 +3,12 @@
 from typing import ClassVar
 from uuid import UUID
 
-from attrs import frozen
-
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.messages.sessions import Done
 from ezmsg.protocol.model.process_control import ProcessOwnershipUpdate, ProcessRegistration
 
 
-@frozen
+@declared
 class RegisterProcess:
     """A process says which units it owns."""
 
@@ -19,7 +18,7 @@ class RegisterProcess:
     registration: ProcessRegistration
 
 
-@frozen
+@declared
 class UpdateOwnership:
     """A process gains or loses units."""
 

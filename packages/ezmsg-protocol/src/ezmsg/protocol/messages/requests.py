@@ -7,13 +7,12 @@ two ends opens.
 from typing import ClassVar
 from uuid import UUID
 
-from attrs import frozen
-
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.messages.sessions import Done
 from ezmsg.protocol.model.process_control import ProcessControlRequest, ProcessControlResponse
 
 
-@frozen
+@declared
 class Responded:
     """The one response to a routed request."""
 
@@ -21,7 +20,7 @@ class Responded:
     response: ProcessControlResponse
 
 
-@frozen
+@declared
 class RouteRequest:
     """Ask the process that owns ``unit_address``; it has ``timeout_s`` seconds."""
 
@@ -34,7 +33,7 @@ class RouteRequest:
     session_id: UUID | None = None
 
 
-@frozen
+@declared
 class HandleRequest:
     """The server hands a request to the process that owns its unit, with the session and client that it is from."""
 
@@ -47,7 +46,7 @@ class HandleRequest:
     session_id: UUID | None = None
 
 
-@frozen
+@declared
 class EndTraces:
     """The server tells a process that a session or client is gone for which it may trace messages."""
 

@@ -2,12 +2,13 @@
 
 from typing import ClassVar
 
-from attrs import field, frozen
+from attrs import field
 
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.messages.sessions import Done
 
 
-@frozen
+@declared
 class OwnedEdge:
     """An edge and who owns it: session ids, ``None`` for the persistent owner."""
 
@@ -16,7 +17,7 @@ class OwnedEdge:
     owners: list[str | None]
 
 
-@frozen
+@declared
 class Topology:
     """Every edge with its owners."""
 
@@ -24,7 +25,7 @@ class Topology:
     edges: list[OwnedEdge]
 
 
-@frozen
+@declared
 class TakeTopology:
     """Ask for the edges alone."""
 
@@ -32,7 +33,7 @@ class TakeTopology:
     REPLY: ClassVar[type] = Topology
 
 
-@frozen
+@declared
 class AllAnswered:
     """Every publisher was asked; ``unconfirmed`` names the peers that did not answer in time."""
 
@@ -40,7 +41,7 @@ class AllAnswered:
     unconfirmed: list[str] = field(factory=list)
 
 
-@frozen
+@declared
 class PauseAll:
     """Let every publisher hold back its messages until it is resumed."""
 
@@ -48,7 +49,7 @@ class PauseAll:
     REPLY: ClassVar[type] = AllAnswered
 
 
-@frozen
+@declared
 class ResumeAll:
     """Let every publisher go on."""
 
@@ -56,7 +57,7 @@ class ResumeAll:
     REPLY: ClassVar[type] = AllAnswered
 
 
-@frozen
+@declared
 class SyncAll:
     """Pause every publisher and wait until all messages were released by subscribers, or ``timeout_s`` passed."""
 
@@ -65,7 +66,7 @@ class SyncAll:
     timeout_s: float | None = None
 
 
-@frozen
+@declared
 class Shutdown:
     """End the server."""
 

@@ -3,20 +3,21 @@
 from typing import ClassVar
 from uuid import UUID
 
-from attrs import field, frozen
+from attrs import field
 
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.model.metadata import GraphMetadata
 from ezmsg.protocol.model.snapshot import GraphSnapshot
 
 
-@frozen
+@declared
 class Done:
     """It was done, and there is nothing to say about it."""
 
     TAG: ClassVar[str] = "done"
 
 
-@frozen
+@declared
 class OpenSession:
     """Begin a session; a higher incarnation of the same id takes the place of a dead connection."""
 
@@ -26,7 +27,7 @@ class OpenSession:
     incarnation: int = 0
 
 
-@frozen
+@declared
 class CloseSession:
     """End a session: its edges and its metadata go."""
 
@@ -35,7 +36,7 @@ class CloseSession:
     session_id: UUID
 
 
-@frozen
+@declared
 class EdgeChanged:
     """An edge was set or removed; ``unconfirmed`` names the peers that did not apply the routes in time."""
 
@@ -44,7 +45,7 @@ class EdgeChanged:
     unconfirmed: list[str] = field(factory=list)
 
 
-@frozen
+@declared
 class Connect:
     """Own an edge; without a session the edge is persistent."""
 
@@ -55,7 +56,7 @@ class Connect:
     session_id: UUID | None = None
 
 
-@frozen
+@declared
 class Disconnect:
     """Give up an edge; without a session, the persistent one."""
 
@@ -66,7 +67,7 @@ class Disconnect:
     session_id: UUID | None = None
 
 
-@frozen
+@declared
 class ClearSession:
     """Give up every edge and the metadata of a session, which stays open."""
 
@@ -75,7 +76,7 @@ class ClearSession:
     session_id: UUID
 
 
-@frozen
+@declared
 class RegisterMetadata:
     """Describe the components of a session's program, in place of what it said before."""
 
@@ -85,7 +86,7 @@ class RegisterMetadata:
     metadata: GraphMetadata
 
 
-@frozen
+@declared
 class ShownSession:
     """A session in a compact snapshot, with the digest of its metadata.
 
@@ -97,7 +98,7 @@ class ShownSession:
     metadata: bytes | None = None
 
 
-@frozen
+@declared
 class CompactSnapshot:
     """The edges in columns, see :mod:`ezmsg.protocol.snapshots.compact`, and the sessions, sorted."""
 
@@ -105,7 +106,7 @@ class CompactSnapshot:
     sessions: list[ShownSession]
 
 
-@frozen
+@declared
 class SnapshotTaken:
     """The whole graph at one moment.
 
@@ -117,7 +118,7 @@ class SnapshotTaken:
     compact: CompactSnapshot | None = None
 
 
-@frozen
+@declared
 class TakeSnapshot:
     """Ask for the whole graph.
 

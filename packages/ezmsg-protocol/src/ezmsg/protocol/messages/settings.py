@@ -6,15 +6,14 @@ The process that owns a unit validates and applies a change; the server keeps wh
 from typing import Any, ClassVar
 from uuid import UUID
 
-from attrs import frozen
-
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.messages.events import Gap, Reset
 from ezmsg.protocol.messages.sessions import Done
 from ezmsg.protocol.model.process_control import ProcessSettingsUpdate
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsSnapshotValue
 
 
-@frozen
+@declared
 class SettingsTaken:
     """The settings of every component at one moment, which is after event ``seq`` of the run ``epoch``."""
 
@@ -24,7 +23,7 @@ class SettingsTaken:
     epoch: UUID
 
 
-@frozen
+@declared
 class TakeSettings:
     """Ask for the settings of every component."""
 
@@ -32,7 +31,7 @@ class TakeSettings:
     REPLY: ClassVar[type] = SettingsTaken
 
 
-@frozen
+@declared
 class SettingsEvent:
     """One change of one component's settings."""
 
@@ -40,7 +39,7 @@ class SettingsEvent:
     event: SettingsChangedEvent
 
 
-@frozen
+@declared
 class FollowSettings:
     """Open the stream of settings events after ``after_seq`` of the run ``epoch``, if that is known."""
 
@@ -51,7 +50,7 @@ class FollowSettings:
     epoch: UUID | None = None
 
 
-@frozen
+@declared
 class SettingsRecorded:
     """A report was taken: as event ``seq``, as revision ``revision`` of that component."""
 
@@ -60,7 +59,7 @@ class SettingsRecorded:
     revision: int
 
 
-@frozen
+@declared
 class ReportSettings:
     """A process says which settings one of its units now has.
 
@@ -75,7 +74,7 @@ class ReportSettings:
     restored: int | None = None
 
 
-@frozen
+@declared
 class SettingApplied:
     """A change was validated and applied; ``value`` is what the component now has."""
 
@@ -83,7 +82,7 @@ class SettingApplied:
     value: SettingsSnapshotValue
 
 
-@frozen
+@declared
 class UpdateSetting:
     """Have the field at ``field_path`` set to a plain value by the process that owns the component.
 
@@ -100,7 +99,7 @@ class UpdateSetting:
     expect: int | None = None
 
 
-@frozen
+@declared
 class ApplySetting:
     """The server asks the owning process to validate and apply a change; ``revision`` is what it will be then."""
 

@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from attrs import frozen
-
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.errors import EzmsgError
 
 
-@frozen
+@declared
 class Opened:
     """The handshake is over; requests may be made."""
 
 
-@frozen
+@declared
 class RequestReceived:
     """The peer asks; answer with ``Connection.reply`` or ``Connection.fail``."""
 
@@ -20,7 +19,7 @@ class RequestReceived:
     body: Any
 
 
-@frozen
+@declared
 class ReplyReceived:
     """The answer to our request ``id``."""
 
@@ -28,7 +27,7 @@ class ReplyReceived:
     body: Any
 
 
-@frozen
+@declared
 class FailureReceived:
     """Our request ``id`` failed."""
 
@@ -36,14 +35,14 @@ class FailureReceived:
     error: EzmsgError
 
 
-@frozen
+@declared
 class NoticeReceived:
     """The peer tells something and wants no answer."""
 
     body: Any
 
 
-@frozen
+@declared
 class ItemReceived:
     """One element of the stream that our request ``id`` opened."""
 
@@ -51,21 +50,21 @@ class ItemReceived:
     body: Any
 
 
-@frozen
+@declared
 class StreamEnded:
     """The stream that our request ``id`` opened is over."""
 
     id: int
 
 
-@frozen
+@declared
 class CancelReceived:
     """The peer no longer wants the answer or the stream of its request ``id``."""
 
     id: int
 
 
-@frozen
+@declared
 class Closed:
     """The connection is over; ``error`` says why, or is ``None`` after a clean end."""
 

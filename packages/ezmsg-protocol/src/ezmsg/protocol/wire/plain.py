@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 import msgpack
-from attrs import frozen
+
+from ezmsg.protocol.declared import declared
 
 MAX_DEPTH = 32
 """Containers nested deeper than this travel as their ``repr``."""
@@ -36,7 +37,7 @@ _EXACT: dict[type, Callable[[Any], object]] = {
 _CONSTRUCTORS: dict[int, type] = {tag: cls for cls, tag in _SEQUENCES.items()}
 
 
-@frozen
+@declared
 class PlainArray:
     """An array as plain data: NumPy's ``dtype.str``, the shape, and the elements in C order."""
 

@@ -8,7 +8,7 @@ import math
 from inspect import cleandoc
 from typing import Any
 
-from attrs import define, field
+from attrs import field
 
 from ezmsg.control.errors import SettingsCoercionError
 from ezmsg.control.settings_schema.describing.structured import default_value
@@ -37,6 +37,7 @@ from ezmsg.control.settings_schema.fields.shapes import (
 )
 from ezmsg.control.settings_schema.patching.coercion import coerced
 from ezmsg.control.settings_schema.sources.reading import describe
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.snapshots.json_form import to_json_form
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -72,7 +73,7 @@ def json_schema(cls: object) -> dict[str, Any] | None:
     return _Writer(description).schema()
 
 
-@define
+@declared(frozen=False)
 class _Writer:
     """Writes one schema; types inside it are written once, and referred to."""
 

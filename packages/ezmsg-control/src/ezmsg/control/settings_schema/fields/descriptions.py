@@ -1,17 +1,17 @@
 """What a reader finds out about a settings type: its fields, and how to make and change values of it."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, TypeAlias
 
-from attrs import field, frozen
-
 from ezmsg.control.settings_schema.fields.shapes import Shape
+from ezmsg.protocol.declared import declared
 
 Validator: TypeAlias = Callable[[Any], object]
 """Raises for what the owning process cannot take, such as a bound that is known only while it runs."""
 
 
-@frozen
+@declared
 class Hints:
     """What a declaration says of a field beside its type."""
 
@@ -25,7 +25,7 @@ class Hints:
 NO_HINTS = Hints()
 
 
-@frozen(eq=False)
+@declared(eq=False)
 class Field:
     """One field; ``default`` makes the default, and may fail; ``settable`` is false for what nobody can set."""
 
@@ -38,7 +38,7 @@ class Field:
     settable: bool = True
 
 
-@frozen(eq=False)
+@declared(eq=False)
 class Description:
     """The fields of one type, with what its library does to make a value and to change fields of a copy.
 
@@ -51,8 +51,8 @@ class Description:
     fields: tuple[Field, ...]
     make: Callable[[Any, Mapping[str, Any]], Any]
     replace: Callable[[Any, Mapping[str, Any]], Any]
-    by_name: dict[str, Field] = field(init=False)
 
-    @by_name.default
-    def _by_name(self) -> dict[str, Field]:
+    @cached_property
+    def by_name(self) -> dict[str, Field]:
+        """The fields by their names."""
         return {each.name: each for each in self.fields}

@@ -3,10 +3,10 @@
 import math
 from typing import Any
 
-from attrs import frozen
+from ezmsg.protocol.declared import declared
 
 
-@frozen
+@declared
 class Limits:
     """From ``lower`` to ``upper``, each ``None`` if open; ``above`` and ``below`` leave the bound itself out."""
 

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, TypeAlias
 
-from attrs import evolve, frozen
-
 from ezmsg.control.settings_schema.fields.limits import UNLIMITED, Limits
+from ezmsg.protocol.declared import changed, declared
 
 
-@frozen
+@declared
 class Anything:
     """Any value: nothing is known, or nothing is asked."""
 
@@ -20,43 +19,43 @@ class Anything:
 ANYTHING = Anything()
 
 
-@frozen
+@declared
 class Null:
     """None."""
 
 
-@frozen
+@declared
 class Flag:
     """True or False, and nothing that merely counts as one."""
 
 
-@frozen
+@declared
 class Whole:
     """A whole number within limits."""
 
     limits: Limits = UNLIMITED
 
 
-@frozen
+@declared
 class Real:
     """A floating-point number within limits; NaN and the infinities only as far as no limit leaves them out."""
 
     limits: Limits = UNLIMITED
 
 
-@frozen
+@declared
 class Text:
     """Text of a length within limits."""
 
     length: Limits = UNLIMITED
 
 
-@frozen
+@declared
 class Binary:
     """Bytes."""
 
 
-@frozen
+@declared
 class Member:
     """One of these members of an enumeration, given as itself, by its value or by its name."""
 
@@ -64,7 +63,7 @@ class Member:
     members: tuple[Enum, ...]
 
 
-@frozen
+@declared
 class Choice:
     """A value of a shape that is equal to one of these."""
 
@@ -72,7 +71,7 @@ class Choice:
     choices: tuple[Any, ...]
 
 
-@frozen
+@declared
 class Items:
     """Any number of items of one shape, in a list, tuple, set or frozenset as ``make`` says."""
 
@@ -81,14 +80,14 @@ class Items:
     length: Limits = UNLIMITED
 
 
-@frozen
+@declared
 class Row:
     """A tuple with a shape for each place."""
 
     items: tuple["Shape", ...]
 
 
-@frozen
+@declared
 class Table:
     """A mapping with a shape for keys and one for values."""
 
@@ -97,21 +96,21 @@ class Table:
     length: Limits = UNLIMITED
 
 
-@frozen
+@declared
 class Record:
     """A settings type: a dataclass, or what attrs, pydantic or param describe. Its fields are read when needed."""
 
     cls: type
 
 
-@frozen
+@declared
 class Array:
     """An array; ``cls`` is the array type that was annotated, which is also what makes one."""
 
     cls: type
 
 
-@frozen
+@declared
 class Made:
     """What ``cls`` makes of a value of another shape: a path of a text, a ``numpy.float32`` of a number.
 
@@ -123,14 +122,14 @@ class Made:
     read: Callable[[Any], object] | None = None
 
 
-@frozen
+@declared
 class Instance:
     """An instance of a class that no plain value can stand for."""
 
     cls: type
 
 
-@frozen
+@declared
 class Either:
     """One of several shapes."""
 
@@ -176,7 +175,7 @@ def within(shape: Shape, limits: Limits) -> Shape:
         return shape
     match shape:
         case Whole(old) | Real(old):
-            return evolve(shape, limits=old.narrowed(limits))
+            return changed(shape, limits=old.narrowed(limits))
         case Anything():
             return Either((Whole(limits), Real(limits)))
     return _inside(shape, lambda inner: within(inner, limits))
@@ -188,7 +187,7 @@ def sized(shape: Shape, length: Limits) -> Shape:
         return shape
     match shape:
         case Text(old) | Items(length=old) | Table(length=old):
-            return evolve(shape, length=old.narrowed(length))
+            return changed(shape, length=old.narrowed(length))
         case Either(shapes):
             return Either(tuple(sized(each, length) for each in shapes))
     return shape
@@ -201,7 +200,7 @@ def among(shape: Shape, choices: tuple[Any, ...]) -> Shape:
             named = tuple(each for each in members if each in choices or each.value in choices)
             return Member(cls, named)
         case Items() if not any(isinstance(each, list | tuple | set | frozenset) for each in choices):
-            return evolve(shape, item=among(shape.item, choices))
+            return changed(shape, item=among(shape.item, choices))
         case Either(shapes) if Null() in shapes and None not in choices:
             return either([among(either([each for each in shapes if each != Null()]), choices), Null()])
     return Choice(shape, choices)
@@ -221,13 +220,13 @@ def open_instances(shape: Shape) -> Shape:
 def _inside(shape: Shape, change: Callable[[Shape], Shape]) -> Shape:
     match shape:
         case Items(item):
-            return evolve(shape, item=change(item))
+            return changed(shape, item=change(item))
         case Row(items):
             return Row(tuple(change(each) for each in items))
         case Table(value=value):
-            return evolve(shape, value=change(value))
+            return changed(shape, value=change(value))
         case Made(inner=inner) | Choice(inner=inner):
-            return evolve(shape, inner=change(inner))
+            return changed(shape, inner=change(inner))
         case Either(shapes):
             return either([change(each) for each in shapes])
     return shape

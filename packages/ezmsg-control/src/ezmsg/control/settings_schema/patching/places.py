@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any, TypeVar
 
-from attrs import frozen
-
 from ezmsg.control.errors import InvalidSettingsValue, UnknownSettingsField
 from ezmsg.control.settings_schema.fields.descriptions import Description, Validator
 from ezmsg.control.settings_schema.fields.paths import Step
@@ -16,12 +14,13 @@ from ezmsg.control.settings_schema.fields.wording import allowed, shown
 from ezmsg.control.settings_schema.patching.coercion import is_settable, key_of, unknown_field
 from ezmsg.control.settings_schema.sources.annotations import annotations_of, shape_of
 from ezmsg.control.settings_schema.sources.reading import describe_value
+from ezmsg.protocol.declared import declared
 
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, bytearray, set, frozenset, type)
 _S = TypeVar("_S", bound=Shape)
 
 
-@frozen
+@declared
 class Place:
     """Where a step leads.
 

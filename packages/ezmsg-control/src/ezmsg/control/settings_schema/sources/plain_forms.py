@@ -11,14 +11,13 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from attrs import frozen
-
 from ezmsg.control.settings_schema.fields.shapes import Made, Real, Shape, Text
+from ezmsg.protocol.declared import declared
 
 _TEXT = Text()
 
 
-@frozen
+@declared
 class PlainForm:
     """How a class is written as a plain value of one shape, and read from it; ``read`` raises for what is none."""
 

@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from attrs import evolve
-
 from ezmsg.control.settings_schema.fields.descriptions import Description, Field
 from ezmsg.control.settings_schema.fields.shapes import open_instances, sized, within
 from ezmsg.control.settings_schema.sources.annotations import length_from, limits_from, shape_of, type_name
 from ezmsg.control.settings_schema.sources.field_metadata import hints_from, shape_with
+from ezmsg.protocol.declared import changed
 
 
 def describe_pydantic(cls: Any) -> Description:
@@ -33,7 +32,7 @@ def _field(name: str, declared: Any) -> Field:
         shape=shape_with(shape, extra),
         required=declared.is_required(),
         default=_default(declared),
-        hints=evolve(hints_from(extra, declared.description), validator=None),
+        hints=changed(hints_from(extra, declared.description), validator=None),
     )
 
 
