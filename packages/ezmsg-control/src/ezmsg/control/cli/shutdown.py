@@ -1,11 +1,11 @@
 """``ezmsg shutdown``: end a server."""
 
-import sys
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from ezmsg.control.cli.options import TimeoutOption
+from ezmsg.control.cli.saying import note
 
 _Address = Annotated[
     str | None,
@@ -16,7 +16,9 @@ _Address = Annotated[
 def shutdown(*, address: _Address = None, timeout: TimeoutOption = 2.0) -> int:
     """End a graph server: the one that is named, else the one at the default address.
 
-    Publishers and subscribers that are joined already go on without it.
+    Publishers and subscribers that are joined already go on without it. For example:
+
+    ezmsg shutdown --address 127.0.0.1:25978
     """
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.cli.exits import exit_code, unreachable
@@ -28,7 +30,7 @@ def shutdown(*, address: _Address = None, timeout: TimeoutOption = 2.0) -> int:
     try:
         ask(shut_down, server, timeout)
     except ServerUnreachable as error:
-        print(f"ezmsg: {error.code}  {unreachable(error)} There is nothing to end.", file=sys.stderr)
+        note(f"ezmsg: {error.code}  {unreachable(error)} There is nothing to end.")
         return exit_code(error)
-    print(f"The graph server at {server} has ended.", file=sys.stderr)
+    note(f"The graph server at {server} has ended.")
     return 0
