@@ -20,6 +20,7 @@ from environments import CheckFailed, Environment, require
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "docs" / "examples" / "snapshot_report" / "report.py"
 DEMO = ("demo", "--speed", "max", "--seconds", "20", "--json")
+FROM_CHECKOUT, FROM_WHEELS = "-r requirements.txt", "dist/*.whl"
 VERBS = ("dashboard", "demo", "graph", "graphviz", "mermaid", "process", "profile", "serve", "settings", "start")
 DEMO_SAMPLES = 7200
 DEMO_BEATS = range(38, 43)
@@ -97,8 +98,8 @@ def prove(folder: Path) -> int:
         ("ezmsg-core alone runs the demo's graph", from_wheels.run_demo),
         ("its `ezmsg` command has all verbs", from_wheels.run_command),
         ("the root of the checkout refuses to be installed, and says what can be", partial(check_root, folder)),
-        ("README: one line installs everything from a checkout", partial(check_line, folder, "-r requirements.txt")),
-        ("README: one line installs everything from wheels", partial(check_line, folder, "dist/*.whl", wheels)),
+        ("README: one line installs everything from a checkout", partial(check_line, folder, FROM_CHECKOUT)),
+        ("README: one line installs everything from wheels", partial(check_line, folder, FROM_WHEELS, wheels)),
         ("ezmsg-tui alone has its command", from_wheels.run_tui),
         ("ezmsg-util alone writes the profiler's file", from_wheels.profile),
         ("all from source distributions work", from_sdists.run_all),

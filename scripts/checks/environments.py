@@ -50,7 +50,8 @@ class Environment:
         """Make an environment with the requirements and what they declare."""
         venv.create(folder, with_pip=_uv() is None, symlinks=os.name != "nt")
         environment = cls(folder)
-        environment.install(requirements, constraints)
+        if requirements:
+            environment.install(requirements, constraints)
         return environment
 
     def install(

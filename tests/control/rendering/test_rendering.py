@@ -118,8 +118,8 @@ def test_a_snapshot_survives_json() -> None:
         {"$bytes": "AAE="},
         {
             "mode": "FAST",
-            "nan": "nan",
-            "limits": ["-inf", [3]],
+            "nan": {"$number": "nan"},
+            "limits": [{"$number": "-inf"}, [3]],
             "array": {"$array": "<f8", "shape": [1], "data": "AAAAAAAAAAA="},
             "table": {"1": 2},
             "empty": {},

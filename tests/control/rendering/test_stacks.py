@@ -2,12 +2,8 @@
 
 from uuid import UUID
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from ezmsg.control.rendering.stacks import folded_lines, stack_lines
 from ezmsg.protocol.model.stacks import ProcessStacks, StackFrame, TaskStack, ThreadStack
-from ezmsg.protocol.visible import visible
 
 WATCH = StackFrame("/lib/worker.py", 254, "Worker._watch", "await coroutine")
 SLEEP = StackFrame("/lab/decoder.py", 88, "Decoder.on_message", "time.sleep(1)")
@@ -89,16 +85,6 @@ def test_nothing_of_the_program_steers_the_terminal() -> None:
         "",
         r"thread \x07   7",
     ]
-
-
-@given(st.text())
-def test_what_is_visible_stays_as_it_is_and_all_else_can_be_read_back(text: str) -> None:
-    shown = visible(text)
-    assert shown.isprintable()
-    if text.isprintable():
-        assert shown == text
-    elif text.isascii() and "\\" not in text:
-        assert shown.encode().decode("unicode_escape") == text
 
 
 CORE = StackFrame("/venv/lib/python3.11/site-packages/ezmsg/core/runtime/tasks.py", 5, "_call", "await function()")

@@ -24,7 +24,6 @@ from ezmsg.protocol.model.process_control import ProcessControlErrorCode
 _USAGE, _NO_CONNECTION, _REFUSED, _TIMED_OUT = 2, 3, 4, 5
 
 
-
 def exit_code(error: EzmsgError) -> int:
     """Return the exit code for an error."""
     match error:

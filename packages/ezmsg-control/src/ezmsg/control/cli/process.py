@@ -25,8 +25,8 @@ process = App(
 def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show every process: its units, processor, memory, how late its event loop is, and how soon it answers.
 
-    What is later than 20 ms is marked with !, as at 50 messages a second it is one behind. Of a loop that is blocked,
-    LOOP LATE is for how long it has been. For example:
+    What is later than 20 ms is marked with !, as at 50 messages a second it is one behind. Of a loop that is
+    blocked, LOOP LATE is for how long it has been. For example:
 
     ezmsg process
     """

@@ -124,9 +124,7 @@ def topics_of(processes: Iterable[ProcessProfilingSnapshot]) -> set[str]:
     return {publisher.topic for each in processes for publisher in each.publishers.values()}
 
 
-def longest_waiting(
-    before: Sequence[ProcessProfilingSnapshot], after: Sequence[ProcessProfilingSnapshot]
-) -> str:
+def longest_waiting(before: Sequence[ProcessProfilingSnapshot], after: Sequence[ProcessProfilingSnapshot]) -> str:
     """Return the topic whose publishers waited longest between two snapshots; of equals, the first by its name.
 
     :raises NobodyPublishes: if there is none.

@@ -12,8 +12,18 @@ _SHOWN = 64
 """An array of more elements is told by its type and shape."""
 
 _CODES = {
-    "b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q",
-    "u1": "B", "u2": "H", "u4": "I", "u8": "Q", "f2": "e", "f4": "f", "f8": "d",
+    "b1": "?",
+    "i1": "b",
+    "i2": "h",
+    "i4": "i",
+    "i8": "q",
+    "u1": "B",
+    "u2": "H",
+    "u4": "I",
+    "u8": "Q",
+    "f2": "e",
+    "f4": "f",
+    "f8": "d",
 }
 _KINDS = {"b": "truths", "i": "whole numbers", "u": "whole numbers", "f": "numbers", "c": "complex numbers"}
 
@@ -34,7 +44,8 @@ def array_of(value: object, dtype: str) -> PlainArray | None:
     code = _code(dtype)
     if code is None or len(leaves) != math.prod(shape):
         return None
-    if code.endswith("?") != all(isinstance(each, bool) for each in leaves) and leaves:
+    truths = [isinstance(each, bool) for each in leaves]
+    if not all(truths) if code.endswith("?") else any(truths):
         return None
     try:
         return PlainArray(dtype, shape, struct.pack(f"{code[0]}{len(leaves)}{code[1]}", *leaves))

@@ -95,4 +95,3 @@ def _left_out(count: int, what: str) -> Iterator[str]:
     if count:
         yield ""
         yield f"({counted(count, f'more {what}')} left out)"
-

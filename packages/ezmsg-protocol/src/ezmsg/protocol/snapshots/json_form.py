@@ -2,8 +2,8 @@
 
 Objects of a family (components, streams, topics) say which of it they are under ``"kind"``; edges are
 ``[from, to]`` and their owners ``[from, to, [owners]]``; ids are text. What JSON cannot hold has a form of its own:
-``{"$bytes": base64}``, ``{"$array": dtype, "shape": [...], "data": base64}``, and ``{"$number": "nan"}``, ``"inf"`` or
-``"-inf"`` in place of it. :func:`from_json_form` reads these back.
+``{"$bytes": base64}``, ``{"$array": dtype, "shape": [...], "data": base64}``, and ``{"$number": "nan"}``, with
+``"inf"`` and ``"-inf"`` likewise. :func:`from_json_form` reads these back.
 """
 
 import math

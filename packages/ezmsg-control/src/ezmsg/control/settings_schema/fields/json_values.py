@@ -1,4 +1,4 @@
-"""How bytes, arrays and numbers that JSON has not are written in it, and read: the forms of `ezmsg.protocol.snapshots.json_form`."""
+"""How bytes, arrays and NaN are written in JSON, and read: the forms of `ezmsg.protocol.snapshots.json_form`."""
 
 import re
 from base64 import b64decode
