@@ -138,9 +138,9 @@ def test_a_port_of_http_is_called_one() -> None:
 
 
 def test_no_name_steers_the_terminal(server: Any) -> None:
-    asyncio.run(GraphService(server.address).connect("A\u202e\x1b[2J", "B\x07"))
+    asyncio.run(GraphService(server.address).connect("A\u202e", "B\u2066"))
     told = [ezmsg(verb, "--address", str(server.address)) for verb in ("graph", "snapshot")]
-    assert told[0].stdout == "A\\u202e\\x1b[2J\n-> B\\x07  (persistent)\n"
+    assert told[0].stdout == "A\\u202e\n-> B\\u2066  (persistent)\n"
     assert told[1].returncode == 0
     done = ezmsg("settings", "get", "\x1b[31m", "--address", str(server.address))
     assert done.returncode == 2

@@ -127,6 +127,7 @@ def test_folded_stacks_are_what_the_program_itself_does() -> None:
         "",
         "thread MainThread   10",
         '  File "/lab/decoder.py", line 88, in Decoder.on_message',
+        "    time.sleep(1)",
         "  (1 frame of ezmsg and Python)",
         "",
         "(2 tasks and 1 thread with nothing of the program's own; all of it: --all)",

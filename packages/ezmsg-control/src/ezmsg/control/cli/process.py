@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 process = App(
     name="process",
-    help="Show the processes of a running graph and how they fare.",
+    help="Show the processes of a running graph and how they fare. For example:\n\nezmsg process",
     help_format="plaintext",
 )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 profile = App(
     name="profile",
-    help="See where the time goes in a running graph.",
+    help="See where the time goes in a running graph. For example:\n\nezmsg profile blame",
     help_format="plaintext",
 )
 

@@ -18,7 +18,7 @@ Component = Annotated[str, Parameter(help="A component's address, or a beginning
 
 settings = App(
     name="settings",
-    help="Show what running components are set to, and change it while they run.",
+    help="Show what running components are set to, and change it while they run. For example:\n\nezmsg settings",
     help_format="plaintext",
 )
 

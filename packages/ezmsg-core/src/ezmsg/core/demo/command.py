@@ -13,7 +13,10 @@ RECORD_S = 300
 def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json: bool = False) -> int:
     """Run a live graph on a real electrocardiogram: source, filter, beat detector and display.
 
-    Ctrl-C ends it before, with a summary of what was played. While it runs, in another terminal:
+    Ctrl-C ends it before, with a summary of what was played. For example a minute, and a setting to be changed
+    meanwhile in another terminal:
+
+    ezmsg demo --seconds 60
 
     ezmsg settings set ECG/FILTER low_hz=8
 
