@@ -4,7 +4,6 @@ import io
 
 import pytest
 
-import ezmsg.core as ez
 from ezmsg.core.__main__ import main
 from ezmsg.core.demo import command
 from ezmsg.core.demo.display import JsonDisplay, LiveDisplay, PlainDisplay
@@ -27,7 +26,7 @@ class NarrowTerminal(Terminal):
 def runs(monkeypatch):
     """What would be run."""
     made = []
-    monkeypatch.setattr(ez, "run", lambda **components: made.append(components["ECG"]))
+    monkeypatch.setattr("ezmsg.core.runtime.run.run", lambda **components: made.append(components["ECG"]))
     monkeypatch.setattr(command, "_quieten", lambda **_: None)
     return made
 
@@ -94,7 +93,7 @@ def test_a_run_that_fails_is_a_sentence_and_status_1(monkeypatch, capsys):
     def fail(**_):
         raise RunFailed(failures=["the process of ECG/SOURCE (pid 1) was ended by SIGKILL"])
 
-    monkeypatch.setattr(ez, "run", fail)
+    monkeypatch.setattr("ezmsg.core.runtime.run.run", fail)
     monkeypatch.setattr(command, "_quieten", lambda **_: None)
     assert command.demo() == 1
     assert "ECG/SOURCE" in capsys.readouterr().err
