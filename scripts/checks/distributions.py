@@ -5,19 +5,23 @@ Needs the standard library, and a package index for what the distributions depen
 """
 
 import json
+import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 from archives import Builder, Distribution, all_distributions, check_sdist, check_wheel, wheel_files
 from environments import CheckFailed, Environment, require
 
-REPORT = Path(__file__).parents[2] / "docs" / "examples" / "snapshot_report" / "report.py"
+ROOT = Path(__file__).parents[2]
+REPORT = ROOT / "docs" / "examples" / "snapshot_report" / "report.py"
 DEMO = ("demo", "--speed", "max", "--seconds", "20", "--json")
+FROM_CHECKOUT, FROM_WHEELS = "-r requirements.txt", "dist/*.whl"
+VERBS = ("dashboard", "demo", "graph", "graphviz", "mermaid", "process", "profile", "serve", "settings", "start")
 DEMO_SAMPLES = 7200
 DEMO_BEATS = range(38, 43)
 END_S = 5.0
@@ -92,7 +96,10 @@ def prove(folder: Path) -> int:
         ("ezmsg-protocol alone turns the bytes of a snapshot into a report", from_wheels.report),
         ("ezmsg-control[trace] writes a trace for Perfetto, and without it says so", from_wheels.write_trace),
         ("ezmsg-core alone runs the demo's graph", from_wheels.run_demo),
-        ("with ezmsg-control[cli] it is `ezmsg demo`", from_wheels.run_command),
+        ("its `ezmsg` command has all verbs", from_wheels.run_command),
+        ("the root of the checkout refuses to be installed, and says what can be", partial(check_root, folder)),
+        ("README: one line installs everything from a checkout", partial(check_line, folder, FROM_CHECKOUT)),
+        ("README: one line installs everything from wheels", partial(check_line, folder, FROM_WHEELS, wheels)),
         ("ezmsg-tui alone has its command", from_wheels.run_tui),
         ("ezmsg-util alone writes the profiler's file", from_wheels.profile),
         ("all from source distributions work", from_sdists.run_all),
@@ -175,14 +182,16 @@ class Proofs:
 
     def run_demo(self) -> None:
         siblings = {"ezmsg-protocol", "ezmsg-graphserver", "ezmsg-control"}
-        core = self._environment("ezmsg-core", brings=siblings, never={"cyclopts", "rich", "textual"})
+        core = self._environment("ezmsg-core", brings=siblings, never={"textual"})
         check_demo(core.python("-m", "ezmsg.core", *DEMO))
 
     def run_command(self) -> None:
         core = Environment(self._folder / "ezmsg-core")
-        core.install([self._ours("ezmsg-control[cli]")], self._constraints)
         verbs = core.run("ezmsg", "--help")
-        require("demo" in verbs, f"`ezmsg --help` does not know the demo:\n{verbs}")
+        missing = [verb for verb in VERBS if verb not in verbs]
+        require(not missing, f"`ezmsg --help` does not know {missing}:\n{verbs}")
+        versions = core.run("ezmsg", "--version").splitlines()
+        require(len(versions) == 4, f"`ezmsg --version` says {versions}")
         check_demo(core.run("ezmsg", *DEMO))
 
     def run_tui(self) -> None:
@@ -191,7 +200,7 @@ class Proofs:
 
     def profile(self) -> None:
         siblings = {"ezmsg-protocol", "ezmsg-graphserver", "ezmsg-control", "ezmsg-core"}
-        util = self._environment("ezmsg-util", brings=siblings, never={"cyclopts", "rich", "textual"})
+        util = self._environment("ezmsg-util", brings=siblings, never={"textual"})
         log = self._folder / "profile.csv"
         util.python("-c", _PROFILE, str(log))
         header, *lines = log.read_text(encoding="utf-8").splitlines()
@@ -228,6 +237,57 @@ class Proofs:
         require(version.startswith("ezmsg-tui "), f"`ezmsg-tui --version` says {version!r}")
         said = environment.run("ezmsg-tui")
         require(said == environment.python("-m", "ezmsg.tui"), f"`ezmsg-tui` says {said!r}")
+
+
+def check_root(folder: Path) -> None:
+    """Try to install a copy of the checkout's root: it must be refused in words, and nothing may be left there."""
+    checkout = copy_checkout(folder / "root")
+    before = files_of(checkout)
+    environment = Environment.make(folder / "for-root", [])
+    for arguments in (["."], ["--editable", "."]):
+        try:
+            environment.install(arguments, cwd=checkout)
+        except CheckFailed as error:
+            require("pip install -r requirements.txt" in str(error), f"the root refuses without advice: {error}")
+        else:
+            raise CheckFailed(f"the root could be installed with {arguments}")
+    require(files_of(checkout) == before, "trying to install the root has left files in it")
+
+
+def files_of(folder: Path) -> set[Path]:
+    """Return everything in a folder but what Python keeps there of any module that it imports."""
+    return {path for path in folder.rglob("*") if "__pycache__" not in path.parts}
+
+
+def check_line(folder: Path, line: str, wheels: Mapping[str, Path] | None = None) -> None:
+    """Do what a line of the README says, in a copy of the checkout, and use what it installs."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    require(f"$ pip install {line}\n" in readme, f"the README does not say `pip install {line}`")
+    place = folder / ("line-for-wheels" if wheels else "line-for-checkout")
+    checkout = copy_checkout(place / "checkout")
+    for wheel in (wheels or {}).values():
+        (checkout / "dist").mkdir(exist_ok=True)
+        shutil.copy(wheel, checkout / "dist")
+    words = line.split()
+    if words[-1].endswith("*.whl"):  # the shell's part
+        words[-1:] = map(str, sorted(checkout.glob(words[-1])))
+    environment = Environment.make(place / "environment", [])
+    environment.install(words, cwd=checkout)
+    found = {name for name in environment.installed() if name.startswith("ezmsg")}
+    expected = {one.name for one in all_distributions()}
+    require(found == expected, f"`pip install {line}` installs {sorted(found)}")
+    check_demo(environment.run("ezmsg", *DEMO))
+
+
+def copy_checkout(into: Path) -> Path:
+    """Copy what pip needs of the checkout."""
+    into.mkdir(parents=True)
+    for name in ("pyproject.toml", "requirements.txt"):
+        shutil.copy(ROOT / name, into)
+    caches = shutil.ignore_patterns("__pycache__", "*.pyc")
+    shutil.copytree(ROOT / "scripts" / "packaging", into / "scripts" / "packaging", ignore=caches)
+    shutil.copytree(ROOT / "packages", into / "packages", ignore=caches)
+    return into
 
 
 def check_demo(output: str) -> None:

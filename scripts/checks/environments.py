@@ -50,17 +50,20 @@ class Environment:
         """Make an environment with the requirements and what they declare."""
         venv.create(folder, with_pip=_uv() is None, symlinks=os.name != "nt")
         environment = cls(folder)
-        environment.install(requirements, constraints)
+        if requirements:
+            environment.install(requirements, constraints)
         return environment
 
-    def install(self, requirements: Sequence[str], constraints: Path | None = None) -> None:
+    def install(
+        self, requirements: Sequence[str], constraints: Path | None = None, cwd: Path | None = None
+    ) -> None:
         """Install more; a constraints file may say where distributions come from."""
         uv = _uv()
         python = str(self._program("python"))
         command = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
         if constraints is not None:
             command += ["--constraint", str(constraints)]
-        self._call([*command, "--quiet", *requirements], INSTALL_TIMEOUT_S)
+        self._call([*command, "--quiet", *requirements], INSTALL_TIMEOUT_S, cwd)
 
     def installed(self) -> dict[str, str | None]:
         """What is installed, and the address that it came from, ``None`` for the index."""

@@ -46,6 +46,27 @@ def test_texts_without_a_proper_port_are_refused(text: str) -> None:
         Address.from_string(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("::1", "Write [::1]:PORT,"),
+        ("fe80::1%eth0", "Write [fe80::1%eth0]:PORT,"),
+        ("::1:25978", "Write [::1]:25978,"),
+        ("http://localhost:25978", "Write localhost:25978,"),
+        ("tcp://localhost", "Write localhost:PORT,"),
+        ("https://[::1]:5/graph", "Write [::1]:5,"),
+        ("[::1:5", "Write HOST:PORT,"),
+        ("[host]:5", "Write HOST:PORT,"),
+        ("a b:5", "Write HOST:PORT,"),
+        ("host/:5", "Write HOST:PORT,"),
+    ],
+)
+def test_what_has_another_form_is_refused_with_the_right_one(text: str, said: str) -> None:
+    with pytest.raises(InvalidAddress) as caught:
+        Address.from_string(text)
+    assert said in str(caught.value)
+
+
 @pytest.mark.parametrize("pair", [("host", 65536), ("host", -1), ("host", "80"), ("host",), (1, 2), None, 80])
 def test_what_is_no_pair_of_host_and_port_is_refused(pair: object) -> None:
     with pytest.raises(InvalidAddress):

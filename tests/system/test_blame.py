@@ -161,6 +161,10 @@ async def test_the_command_says_it(start: Callable[..., Any], server: Any, tmp_p
         assert told["$schema"] == "ezmsg.blame/1"
         assert told["culprits"][0]["topic"] == "SLOW/INPUT"
         assert told["culprits"][0]["tasks"][0]["source"] == source
+        said = await asyncio.to_thread(ezmsg, server, "blame", "SOU", "--window", "1")
+        assert said.stdout.startswith("SOURCE/OUTPUT waited "), said
+        said = await asyncio.to_thread(ezmsg, server, "blame", "--window", "1")
+        assert said.stdout.startswith("SOURCE/OUTPUT waited "), said
         said = await asyncio.to_thread(ezmsg, server, "blame", "NOWHERE")
         assert said.returncode == 4
         assert said.stderr.startswith("ezmsg: EZ-4302  No process that answers has a publisher on 'NOWHERE'. Those")
@@ -173,6 +177,43 @@ def ezmsg(server: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
     code = "import sys; from ezmsg.control.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "profile", *arguments, "--address", str(server.address)]
     return subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
+
+
+@pytest.mark.parametrize("ended_by", ["interrupt", "server"])
+async def test_a_trace_that_ends_early_is_kept(
+    start: Callable[..., Any], server: Any, tmp_path: Path, ended_by: str
+) -> None:
+    file = tmp_path / "trace.json"
+    code = (
+        "import sys\n"
+        "from ezmsg.control.cli import main\n"
+        "from ezmsg.control.profiling.tracing import Tracing\n"
+        "collect = Tracing.collect\n"
+        "async def told(tracing):\n"
+        "    await collect(tracing)\n"
+        "    if tracing.batches: print('traced', flush=True)\n"
+        "Tracing.collect = told\n"
+        "sys.exit(main())\n"
+    )
+    arguments = ["profile", "trace", "-o", str(file), "--format", "chrome", "--seconds", "25"]
+    command = [sys.executable, "-c", code, *arguments, "--address", str(server.address)]
+    async with running(start, server, BESIDE):
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as tracing:  # noqa: ASYNC220  at once
+            try:
+                assert tracing.stdout is not None
+                assert await asyncio.to_thread(tracing.stdout.readline) == "traced\n"
+                if ended_by == "interrupt":
+                    tracing.send_signal(signal.SIGINT)
+                else:
+                    await asyncio.to_thread(server.stop)
+                _, said = await asyncio.to_thread(tracing.communicate, timeout=HANG)
+            finally:
+                tracing.kill()
+        assert tracing.returncode == (0 if ended_by == "interrupt" else 3), said
+        why = "Interrupted" if ended_by == "interrupt" else f"The graph server at {server.address} is gone"
+        assert f"{why}: what was traced until now is kept.\n" in said
+        assert json.loads(file.read_text(encoding="utf-8"))
 
 
 async def test_a_program_that_dies_meanwhile_is_a_gap(start: Callable[..., Any], server: Any) -> None:

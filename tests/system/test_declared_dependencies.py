@@ -21,10 +21,10 @@ EXTRAS = {
 }
 """The sources that have a use for an extra; what they alone import is what the extra must declare."""
 
-AHEAD = {"ezmsg-tui": {"ezmsg-control", "ezmsg-protocol", "textual"}}
+AHEAD = {"ezmsg-tui": {"ezmsg-control", "textual"}}
 """Declared before the code that imports it: the terminal application's screens are still to come."""
 
-SIBLING_RANGE = re.compile(r"^ezmsg-[a-z]+>=\d+\.\d+,<\d+\.\d+$")
+SIBLING_RANGE = re.compile(r"^ezmsg-[a-z]+(\[[a-z]+\])?>=\d+\.\d+,<\d+\.\d+$")
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)

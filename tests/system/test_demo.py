@@ -103,6 +103,13 @@ def test_no_seconds_are_refused(start, program):
 
 
 @both_ways
+def test_more_than_there_is_is_refused(start, program):
+    run = start.command(*(program or command()), "--seconds", "400")
+    assert run.ends() == 2
+    assert "--seconds 400 is more than the record has. Give at most 300." in run.errors
+
+
+@both_ways
 def test_nonsense_is_refused(start, program):
     run = start.command(*(program or command()), "--speed", "warp")
     assert run.ends() == 2
@@ -299,7 +306,7 @@ def test_in_a_terminal_it_draws_one_live_line(terminal):
     assert screen.ends() == 0
     lines = drawn(screen.text)
     assert len(lines) >= 20
-    assert screen.text.count("\n") == 2  # after the live line, and after the summary
+    assert screen.text.count("\n") == 3  # after the live line, and after the two lines of the summary
     assert all(len(line) < 100 for line in lines)
     assert len(set(lines[-1]) & set(BARS)) >= 3
     assert re.search(r"[♥♡] +\d\.\d s +\d+ beats +\d+ bpm +latency +\d+\.\d ms$", lines[-1])
@@ -324,7 +331,8 @@ def test_control_c_ends_it_quietly_and_leaves_the_cursor_on_a_line_of_its_own(te
     assert screen.text.endswith("\r\n")
     assert "Traceback" not in screen.text
     assert "Interrupt" not in screen.text
-    assert screen.text.count("\n") == 1
+    assert re.search(r"\r\n\d+ beats?[^\r]*, in \d+ samples \(", screen.text), "what was played is summed up"
+    assert screen.text.count("\n") == 3
 
 
 def test_control_c_twice_at_once_is_an_end_too(terminal):

@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 
 from ezmsg.control import GraphService, acquire, release
 from ezmsg.control.cli import main
+from ezmsg.control.cli.exits import told
+from ezmsg.protocol.errors import ServerUnreachable
 
 HANG = 30.0
 FULL = Path("/dev/full")
@@ -117,6 +121,65 @@ def test_the_wrong_token(address: str) -> None:
     assert "wrong" not in done.stderr
 
 
+class Silent(BaseHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_port_of_http_is_called_one() -> None:
+    """One that says nothing until it is asked in its own way; one that refuses at once is in test_client."""
+    with HTTPServer(("127.0.0.1", 0), Silent) as http:
+        threading.Thread(target=http.serve_forever).start()
+        try:
+            done = ezmsg("graph", "--address", f"127.0.0.1:{http.server_port}", "--timeout", "0.3")
+        finally:
+            http.shutdown()
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "what listens there is no graph server (it answers in HTTP)." in done.stderr
+
+
+def test_no_name_steers_the_terminal(server: Any) -> None:
+    asyncio.run(GraphService(server.address).connect("A\u202e", "B\u2066"))
+    told = [ezmsg(verb, "--address", str(server.address)) for verb in ("graph", "snapshot")]
+    assert told[0].stdout == "A\\u202e\n-> B\\u2066  (persistent)\n"
+    assert told[1].returncode == 0
+    done = ezmsg("settings", "get", "\x1b[31m", "--address", str(server.address))
+    assert done.returncode == 2
+    assert "\x1b" not in done.stderr
+
+
+def test_one_is_not_two(server: Any) -> None:
+    asyncio.run(GraphService(server.address).connect("A", "B"))
+    assert ezmsg("graph", "--address", str(server.address)).stderr.startswith("1 edge at ")
+    assert ezmsg("snapshot", "--address", str(server.address)).stdout.startswith("2 topics, 1 edge, 0 sessions,")
+
+
+def test_nothing_is_suggested_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = ServerUnreachable(address="127.0.0.1:1", reason="refused")
+    assert "`ezmsg demo`" in told(error)
+    assert "ezmsg.graphserver" in told(error)
+    monkeypatch.setattr("ezmsg.control.cli.exits.known_verbs", dict)
+    monkeypatch.setattr("ezmsg.control.cli.exits.find_spec", lambda _: None)
+    assert told(error).endswith("Start your program, which brings a server of its own.")
+    monkeypatch.setattr("ezmsg.protocol.errors.link.find_spec", lambda _: None)
+    assert str(error).endswith("where ezmsg-graphserver is installed, which it is not here.")
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *(["graph"], ["snapshot"], ["shutdown"], ["process"], ["process", "ping"], ["process", "stacks"]),
+        *(["profile", "snapshot"], ["profile", "blame"], ["profile", "trace"], ["demo"]),
+        *(["settings", name] for name in ("list", "get", "set", "describe", "watch")),
+    ],
+    ids=" ".join,
+)
+def test_the_help_of_a_verb_has_an_example(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*verb, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert any(line.startswith(f"ezmsg {verb[0]}") for line in said.splitlines()), said
+
+
 def test_no_answer_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         done = ezmsg("graph", "--address", f"127.0.0.1:{silent.getsockname()[1]}", "--timeout", "0.1")
@@ -136,6 +199,7 @@ def test_no_answer_in_time() -> None:
         (["settings", "get", "A", "--timeout", "inf"], "for --timeout. Give it"),
         (["settings", "A/B"], "ezmsg settings takes no 'A/B'. See: ezmsg settings --help"),
         (["settings", "get", "A", "b"], "ezmsg settings get takes no 'b'. See: ezmsg settings get --help"),
+        (["profile", "trace", "-o", "x", "--sample-mod", "0", "--address", "127.0.0.1:1"], "--sample-mod"),
         (["grahp"], 'Did you mean "graph"'),
     ],
 )
@@ -154,7 +218,8 @@ def test_help_and_version() -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "snapshot" in done.stderr
     done = ezmsg("--version")
-    assert (done.returncode, done.stdout) == (0, "0.1.0\n")
+    assert done.returncode == 0
+    assert done.stdout.startswith("ezmsg-control 0.1.0\nezmsg-")
     done = ezmsg("graph", "--help")
     assert done.returncode == 0
     assert "--timeout" in done.stdout

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import jsonschema
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ezmsg.control import ProcessControlClient
@@ -26,6 +29,7 @@ from ezmsg.control.settingsmeta import (
 )
 from ezmsg.graphserver import GraphServer
 from ezmsg.protocol.model.settings import SettingsSnapshotValue
+from ezmsg.protocol.snapshots.json_form import from_json_form
 
 HANG = 30.0
 
@@ -260,7 +264,9 @@ def test_processes_are_shown(server: GraphServer) -> None:
     assert row.split()[0] == str(os.getpid())
     assert "P/FILTER STUCK" in row
     assert row.endswith(("ms", "!"))
-    assert done.stderr == f"1 processes at {server.address}\n"
+    *marks, note = done.stderr.splitlines()
+    assert note == f"1 process at {server.address}"
+    assert bool(marks) == ("!" in row), "a mark is explained where there is one"
     (line,) = said("process", "--json")
     fare = json.loads(line)
     assert (fare["$schema"], fare["pid"], fare["failure"]) == ("ezmsg.process/1", os.getpid(), None)
@@ -317,3 +323,34 @@ def command(*arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+@dataclass
+class Taps:
+    taps: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 2)))
+    limit: float = float("inf")
+
+
+def test_arrays_and_infinity_are_shown_and_set(server: GraphServer) -> None:
+    owner = Owner(server)
+    owner.settings = Taps()
+    owner.start()
+    assert owner.registered.wait(HANG)
+    try:
+        (_, taps, limit) = said("settings", "get", "P/F")
+        assert taps.endswith(" [[0.0, 0.0], [0.0, 0.0]]   an array like [[1, 2], [3, 4]]")
+        assert limit.split() == ["limit", "inf", "a", "number"]
+        (line,) = said("settings", "set", "P/F", "taps=[[1,2],[3,4]]")
+        assert line == "P/FILTER   0 -> 1   taps [[0.0, 0.0], [0.0, 0.0]] -> [[1.0, 2.0], [3.0, 4.0]]"
+        np.testing.assert_array_equal(owner.settings.taps, [[1.0, 2.0], [3.0, 4.0]])
+        assert owner.settings.taps.dtype == np.float64
+        (line,) = said("settings", "get", "P/F", "--json")
+        form = json.loads(line)["value"]
+        assert form["limit"] == {"$number": "inf"}
+        (line,) = said("settings", "describe", "P/F", "--json")
+        jsonschema.validate(form, json.loads(line))
+        assert from_json_form(form)["limit"] == float("inf")
+        said("settings", "set", "P/F", "limit=nan")
+        assert owner.settings.limit != owner.settings.limit
+    finally:
+        owner.stop()

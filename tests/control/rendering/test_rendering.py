@@ -80,8 +80,8 @@ def test_what_comes_twice_is_spelt_out_once() -> None:
 
 def test_the_overview() -> None:
     assert list(overview_lines(snapshot())) == [
-        "2 topics, 1 edges, 1 sessions, 1 processes",
-        f"session {SESSION}  1 edges, root P",
+        "2 topics, 1 edge, 1 session, 1 process",
+        f"session {SESSION}  1 edge, root P",
         "   P/U  tests.U",
         f"process {PROCESS}  pid 7 on host",
         "   P/U",
@@ -118,8 +118,8 @@ def test_a_snapshot_survives_json() -> None:
         {"$bytes": "AAE="},
         {
             "mode": "FAST",
-            "nan": "nan",
-            "limits": ["-inf", [3]],
+            "nan": {"$number": "nan"},
+            "limits": [{"$number": "-inf"}, [3]],
             "array": {"$array": "<f8", "shape": [1], "data": "AAAAAAAAAAA="},
             "table": {"1": 2},
             "empty": {},

@@ -2,10 +2,7 @@
 
 from uuid import UUID
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from ezmsg.control.rendering.stacks import stack_lines, visible
+from ezmsg.control.rendering.stacks import folded_lines, stack_lines
 from ezmsg.protocol.model.stacks import ProcessStacks, StackFrame, TaskStack, ThreadStack
 
 WATCH = StackFrame("/lib/worker.py", 254, "Worker._watch", "await coroutine")
@@ -90,11 +87,48 @@ def test_nothing_of_the_program_steers_the_terminal() -> None:
     ]
 
 
-@given(st.text())
-def test_what_is_visible_stays_as_it_is_and_all_else_can_be_read_back(text: str) -> None:
-    shown = visible(text)
-    assert shown.isprintable()
-    if text.isprintable():
-        assert shown == text
-    elif text.isascii() and "\\" not in text:
-        assert shown.encode().decode("unicode_escape") == text
+CORE = StackFrame("/venv/lib/python3.11/site-packages/ezmsg/core/runtime/tasks.py", 5, "_call", "await function()")
+LIBRARY = StackFrame("/usr/lib/python3.11/asyncio/tasks.py", 639, "sleep", "return await future")
+WINDOWS = StackFrame("C:\\Python311\\Lib\\threading.py", 324, "wait", "")
+NUMPY = StackFrame("/venv/lib/python3.11/site-packages/numpy/linalg.py", 7, "svd", "")
+DEMO = StackFrame("/venv/lib/python3.11/site-packages/ezmsg/core/demo/units.py", 55, "Source.play", "")
+
+
+def test_folded_stacks_are_what_the_program_itself_does() -> None:
+    stacks = ProcessStacks(
+        UUID(int=1),
+        4188,
+        "lab3",
+        0.0,
+        [
+            TaskStack("DECODE:go", None, 11, [CORE, SLEEP, NUMPY], 1),
+            TaskStack("SOURCE:play", "Future", None, [CORE, DEMO, LIBRARY]),
+            TaskStack("SCREEN/INPUT", "Future", None, [CORE, LIBRARY]),
+        ],
+        [
+            ThreadStack("Units", 11, False, [LIBRARY, CORE, SLEEP, NUMPY]),
+            ThreadStack("MainThread", 10, False, [SLEEP, WINDOWS]),
+            ThreadStack("Control", 12, True, [LIBRARY, CORE]),
+        ],
+        tasks_left_out=1,
+    )
+    assert list(folded_lines(stacks)) == [
+        "pid 4188 on lab3   4 tasks on the units' event loop, 3 threads",
+        "",
+        "task DECODE:go   runs now, in thread Units",
+        '  File "/lab/decoder.py", line 88, in Decoder.on_message',
+        "    time.sleep(1)",
+        '  File "/venv/lib/python3.11/site-packages/numpy/linalg.py", line 7, in svd',
+        "  (2 frames of ezmsg and Python)",
+        "",
+        "task SOURCE:play   awaits Future",
+        '  File "/venv/lib/python3.11/site-packages/ezmsg/core/demo/units.py", line 55, in Source.play',
+        "  (2 frames of ezmsg and Python)",
+        "",
+        "thread MainThread   10",
+        '  File "/lab/decoder.py", line 88, in Decoder.on_message',
+        "    time.sleep(1)",
+        "  (1 frame of ezmsg and Python)",
+        "",
+        "(2 tasks and 1 thread with nothing of the program's own; all of it: --all)",
+    ]

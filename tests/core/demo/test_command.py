@@ -7,6 +7,7 @@ import pytest
 from ezmsg.core.__main__ import main
 from ezmsg.core.demo import command
 from ezmsg.core.demo.display import JsonDisplay, LiveDisplay, PlainDisplay
+from ezmsg.core.demo.record import load_record
 from ezmsg.core.errors import RunFailed
 
 
@@ -38,6 +39,10 @@ def test_seconds_that_play_nothing_are_refused_with_a_sentence(runs, capsys, sec
     assert "Give a positive number of seconds." in told.err
     assert told.out == ""
     assert runs == []
+
+
+def test_the_record_is_as_long_as_the_command_says():
+    assert load_record().duration_s == command.RECORD_S
 
 
 @pytest.mark.parametrize(

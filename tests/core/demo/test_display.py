@@ -145,8 +145,14 @@ def test_the_live_line_is_ended_once(columns):
     display.close()
     display.close()
     assert out.getvalue().count("\n") == 1
-    display.summary()
-    assert out.getvalue().count("\n") == 2
+    display.sum_up()
+    display.sum_up()
+    *before, first, second = out.getvalue().splitlines()
+    assert first.startswith("0 beats, in 36 samples ("), "the totals come once, and no line of them is cut"
+    assert second
+    assert max(len(first), len(second)) < 80
+    assert before[-1].startswith("\x1b[K"), "the line that was drawn last is ended, and there is no other"
+    assert out.getvalue().count("\n") == 3
 
 
 def test_the_sparkline_is_one_row_of_a_fixed_width():

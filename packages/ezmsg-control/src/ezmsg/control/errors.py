@@ -270,7 +270,10 @@ class InvalidWindow(MeasuringError, ValueError):
 
 @declared_error
 class NobodyPublishes(MeasuringError, LookupError):
-    """A topic has no publisher whose waiting could be measured; ``topics`` are those that have one."""
+    """A topic has no publisher whose waiting could be measured; ``topics`` are those that have one.
+
+    The empty topic stands for any.
+    """
 
     code: ClassVar[str] = "EZ-4302"
     topic: str
@@ -278,6 +281,8 @@ class NobodyPublishes(MeasuringError, LookupError):
 
     def sentence(self) -> str:
         known = f"Those that have one: {', '.join(self.topics)}." if self.topics else "Nor has any other topic."
+        if not self.topic:
+            return "No process that answers has a publisher. See what runs with: ezmsg process"
         return f"No process that answers has a publisher on {self.topic!r}. {known}"
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import distributions
 
 from ezmsg.graphserver.serving import start_server
 from ezmsg.graphserver.sockets.descriptors import occupy_standard_descriptors
@@ -15,6 +16,8 @@ from ezmsg.graphserver.sockets.loops import run
 from ezmsg.graphserver.sockets.tokens import read_token
 from ezmsg.protocol.addresses import ADDRESS_VARIABLE, DEFAULT_HOST, DEFAULT_PORT, Address
 from ezmsg.protocol.errors import EzmsgError, InvalidAddress
+from ezmsg.protocol.parts import version_text
+from ezmsg.protocol.visible import visible_lines
 
 logger = logging.getLogger("ezmsg.graphserver")
 
@@ -28,13 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     occupy_standard_descriptors()
+    if options.version:
+        sys.stdout.write(f"{version_text('ezmsg-graphserver', distributions())}\n")
+        return 0
     try:
         _set_up_logging(options.log_level, options.log_file)
         token = None if options.token_file is None else read_token(options.token_file)
         address = options.address or Address.from_string(os.environ.get(ADDRESS_VARIABLE) or _default_address())
         run(_serve(address, token, options.insecure, options.metrics))
     except EzmsgError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{visible_lines(str(error))}\n")
         return 1
     except KeyboardInterrupt:  # on systems whose loops take no signal handlers, or before ours is in place
         return 0
@@ -90,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--token-file", metavar="FILE", help="a file that holds the token clients must have")
     parser.add_argument("--log-file", metavar="FILE", help="append the log to a file instead of standard error")
+    parser.add_argument("--version", action="store_true", help="say which parts are installed, and go")
     parser.add_argument("--log-level", metavar="LEVEL", type=_level, help="DEBUG, INFO (default), WARNING or ERROR")
     return parser
 

@@ -1,6 +1,7 @@
 """Addresses of graph servers and publishers: a host and a TCP port."""
 
-from ipaddress import ip_address
+import re
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 from ezmsg.protocol.errors import InvalidAddress
@@ -11,6 +12,7 @@ ADDRESS_VARIABLE = "EZMSG_GRAPHSERVER_ADDR"
 """The environment variable that names the graph server, as ``host:port``."""
 
 _PORT_DIGITS = 5
+_HOST = re.compile(r"[^\s:/\[\]]*")
 
 
 class Address(NamedTuple):
@@ -23,13 +25,16 @@ class Address(NamedTuple):
     def from_string(cls, address: str) -> "Address":
         """Parse ``host:port``, ``[ipv6]:port`` or a bare ``:port``, which means the default host.
 
-        :raises InvalidAddress: if the text has no port, or the port is not a number from 0 to 65535.
+        :raises InvalidAddress: if the text has no port, or the port is not a number from 0 to 65535, or the host
+            is none: a URL, or an IPv6 address that is not in brackets, of which nobody can say where its port is.
         """
-        host, separator, port = address.strip().rpartition(":")
+        text = address.strip()
+        host, separator, port = text.rpartition(":")
         is_number = port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS
-        if not separator or not is_number or int(port) > 0xFFFF:
+        is_host = bool(_HOST.fullmatch(host)) or (host[:1] + host[-1:] == "[]" and _is_ipv6(host[1:-1]))
+        if not separator or not is_number or int(port) > 0xFFFF or not is_host:
             raise InvalidAddress(address=address)
-        return cls(host.strip("[]") or DEFAULT_HOST, int(port))
+        return cls(host.removeprefix("[").removesuffix("]") or DEFAULT_HOST, int(port))
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -41,6 +46,14 @@ class Address(NamedTuple):
             return ip_address(self.host).is_loopback
         except ValueError:
             return self.host.lower() == "localhost"
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 AddressType = tuple[str, int] | Address

@@ -3,7 +3,9 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import distributions
+
+from ezmsg.protocol.parts import version_text
 
 NOTICE = """\
 ezmsg-tui has no screens yet. It will be the terminal application that looks into a running graph and tunes it.
@@ -14,8 +16,10 @@ Until then, `ezmsg graph` and `ezmsg snapshot` show what runs: pip install 'ezms
 def main(arguments: Sequence[str] | None = None) -> int:
     """Say what this will be, and return 0; a wrong command line ends with 2."""
     parser = argparse.ArgumentParser(prog="ezmsg-tui", description="The terminal application of ezmsg, to come.")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('ezmsg-tui')}")
-    parser.parse_args(arguments)
+    parser.add_argument("--version", action="store_true", help="say which parts are installed, and go")
+    if parser.parse_args(arguments).version:
+        sys.stdout.write(f"{version_text('ezmsg-tui', distributions())}\n")
+        return 0
     sys.stdout.write(NOTICE)
     return 0
 

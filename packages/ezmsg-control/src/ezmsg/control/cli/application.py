@@ -5,11 +5,12 @@ Nothing slow is imported here, so that help comes at once.
 
 import os
 import sys
-from importlib.metadata import EntryPoint, version
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
 
 from ezmsg.control.cli.encodings import escape_what_does_not_fit
 from ezmsg.control.cli.overview import HELP, overview
+from ezmsg.control.cli.saying import note
 from ezmsg.control.cli.verbs import known_verbs, load
 
 if TYPE_CHECKING:
@@ -34,13 +35,21 @@ def run(arguments: list[str]) -> int:
     app = App(
         name="ezmsg",
         help=HELP,
-        version=version("ezmsg-control"),
+        version=_versions,
         help_format="plaintext",  # a Markdown renderer would double the time that help takes
         suppress_keyboard_interrupt=False,
     )
     for name, function in verbs.items():
         app.command(function, name=name)
     return _run(app, arguments)
+
+
+def _versions() -> str:
+    from importlib.metadata import distributions
+
+    from ezmsg.protocol.parts import version_text
+
+    return version_text("ezmsg-control", distributions())
 
 
 def _help(known: dict[str, EntryPoint], *, asked_for: bool) -> int:
@@ -66,7 +75,7 @@ def _run(app: "App", arguments: list[str]) -> int:
         verb = " ".join(("ezmsg", *(error.command_chain or ())))
         tokens = " ".join(error.unused_tokens or ()) if isinstance(error, UnusedCliTokensError) else ""
         what = f"{verb} takes no {tokens!r}." if tokens else str(error)
-        print(f"ezmsg: {what} See: {verb} --help", file=sys.stderr)
+        note(f"ezmsg: {what} See: {verb} --help")
         return _USAGE
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -84,7 +93,7 @@ def _told(error: Exception) -> int:
     from ezmsg.protocol.errors import EzmsgError
 
     if isinstance(error, EzmsgError):
-        print(f"ezmsg: {told(error)}", file=sys.stderr)
+        note(f"ezmsg: {told(error)}")
         return exit_code(error)
     if not isinstance(error, OSError):
         raise error
@@ -106,7 +115,7 @@ def _without_output(error: OSError) -> int:
     """Say why the output ends, except to a reader that has had enough, and let nobody stumble over the rest."""
     if not isinstance(error, BrokenPipeError):
         where = "" if error.filename is None else f" ({error.filename})"
-        print(f"ezmsg: The output ends here: {error.strerror or error}{where}.", file=sys.stderr)
+        note(f"ezmsg: The output ends here: {error.strerror or error}{where}.")
     if sys.stdout is not None and _output_failure() is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return _FAILED

@@ -6,8 +6,12 @@ from typing import TypeVar
 
 from ezmsg.control.connection.client import ControlConnection
 from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.errors import DeadlineExceeded, ServerUnreachable
 
 T = TypeVar("T")
+
+_HTTP = b"HTTP/"
+_HTTP_WAIT_S = 0.5
 
 
 def ask(operation: Callable[[ControlConnection, float], Awaitable[T]], server: Address, timeout: float) -> T:
@@ -15,10 +19,31 @@ def ask(operation: Callable[[ControlConnection, float], Awaitable[T]], server: A
     go."""
 
     async def connect_and_ask() -> T:
-        connection = await ControlConnection.open(server, timeout=timeout)
+        try:
+            connection = await ControlConnection.open(server, timeout=timeout)
+        except DeadlineExceeded:
+            if await _speaks_http(server):
+                reason = "what listens there is no graph server (it answers in HTTP)"
+                raise ServerUnreachable(address=str(server), reason=reason) from None
+            raise
         try:
             return await operation(connection, timeout)
         finally:
             await connection.close()
 
     return asyncio.run(connect_and_ask())
+
+
+async def _speaks_http(server: Address) -> bool:
+    """Ask who did not answer us in a language that many wait to be asked in."""
+    writer = None
+    try:
+        async with asyncio.timeout(_HTTP_WAIT_S):
+            reader, writer = await asyncio.open_connection(*server)
+            writer.write(b"HEAD / HTTP/1.0\r\n\r\n")
+            return await reader.readexactly(len(_HTTP)) == _HTTP
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        return False
+    finally:
+        if writer is not None:
+            writer.close()

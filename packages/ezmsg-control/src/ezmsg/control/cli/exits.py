@@ -1,5 +1,8 @@
 """How the command ends with an error: its exit code, and what is said. Imports the error tree, so only then."""
 
+from importlib.util import find_spec
+
+from ezmsg.control.cli.verbs import known_verbs
 from ezmsg.control.errors import (
     InvalidAssignment,
     InvalidTimeout,
@@ -20,11 +23,6 @@ from ezmsg.protocol.model.process_control import ProcessControlErrorCode
 
 _USAGE, _NO_CONNECTION, _REFUSED, _TIMED_OUT = 2, 3, 4, 5
 
-_START = (
-    "Start your program, which brings a server of its own, or try one with `ezmsg demo`; a server alone is "
-    "`python -m ezmsg.graphserver`."
-)
-
 
 def exit_code(error: EzmsgError) -> int:
     """Return the exit code for an error."""
@@ -42,7 +40,16 @@ def exit_code(error: EzmsgError) -> int:
 
 def told(error: EzmsgError) -> str:
     """Return what is said of an error to who wrote the command line."""
-    return f"{error.code}  {unreachable(error)} {_START}" if isinstance(error, ServerUnreachable) else str(error)
+    if isinstance(error, ServerUnreachable):
+        return f"{error.code}  {unreachable(error)} {how_to_get_a_server()}"
+    return str(error)
+
+
+def how_to_get_a_server() -> str:
+    """Return what can be done to have a server, of what is installed here."""
+    demo = ", or try one with `ezmsg demo`" if "demo" in known_verbs() else ""
+    alone = "; a server alone is `python -m ezmsg.graphserver`" if find_spec("ezmsg.graphserver") else ""
+    return f"Start your program, which brings a server of its own{demo}{alone}."
 
 
 def unreachable(error: ServerUnreachable) -> str:

@@ -1,18 +1,22 @@
 """``ezmsg graph``: what is connected with what."""
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
+from ezmsg.control.cli.saying import note, say, say_json
+from ezmsg.control.rendering.quantities import counted
 
 if TYPE_CHECKING:
     from ezmsg.protocol.graph.dag import DAG
 
 
 def graph(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
-    """Show the topics of a running graph and how they are connected."""
-    import json as json_text
+    """Show the topics of a running graph and how they are connected.
 
+    For example:
+
+    ezmsg graph --address 127.0.0.1:25978
+    """
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.graph.operations import take_dag
@@ -21,11 +25,10 @@ def graph(*, address: AddressOption = None, json: JsonOption = False, timeout: T
     server = find_address(address)
     dag = ask(take_dag, server, timeout)
     if json:
-        print(json_text.dumps(_json_form(str(server), dag)))
+        say_json(_json_form(str(server), dag))
         return 0
-    for line in tree_lines(dag):
-        print(line)
-    print(f"{len(dag.edge_owners)} edges at {server}", file=sys.stderr)
+    say(tree_lines(dag))
+    note(f"{counted(len(dag.edge_owners), 'edge')} at {server}")
     return 0
 
 

@@ -1,11 +1,12 @@
 """``ezmsg process``: the processes of a running graph, and how they fare."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
+from ezmsg.control.cli.saying import note, say, say_json
+from ezmsg.control.rendering.quantities import counted
 
 if TYPE_CHECKING:
     from ezmsg.control.connection.client import ControlConnection
@@ -15,23 +16,27 @@ if TYPE_CHECKING:
 
 process = App(
     name="process",
-    help="Show the processes of a running graph and how they fare.",
+    help="Show the processes of a running graph and how they fare. For example:\n\nezmsg process",
     help_format="plaintext",
 )
 
 
 @process.default
 def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
-    """Show every process: its units, processor, memory, how late its event loop is, and how soon it answers."""
-    import json as json_text
+    """Show every process: its units, processor, memory, how late its event loop is, and how soon it answers.
 
+    What is later than 20 ms is marked with !, as at 50 messages a second it is one behind. Of a loop that is
+    blocked, LOOP LATE is for how long it has been. For example:
+
+    ezmsg process
+    """
     from attrs import asdict
 
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.graph.operations import take_snapshot
     from ezmsg.control.process.faring import take_fares
-    from ezmsg.control.rendering.processes import process_lines
+    from ezmsg.control.rendering.processes import MARK_SAID, is_marked, process_lines
     from ezmsg.protocol.snapshots.json_form import to_json_form
 
     async def ask_all(connection: "ControlConnection", timeout: float) -> "list[Fare]":
@@ -42,15 +47,16 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
     if json:
         head = {"$schema": "ezmsg.process/1"}
         for fare in fares:
-            print(json_text.dumps({**head, **to_json_form(asdict(fare))}))
+            say_json({**head, **to_json_form(asdict(fare))})
             head = {}
         return 0
-    for line in process_lines(fares):
-        print(line)
+    say(process_lines(fares))
     for fare in fares:
         if fare.failure is not None:
-            print(f"pid {fare.pid}: {fare.failure}", file=sys.stderr)
-    print(f"{len(fares)} processes at {server}", file=sys.stderr)
+            note(f"pid {fare.pid}: {fare.failure}")
+    if any(map(is_marked, fares)):
+        note(MARK_SAID)
+    note(f"{counted(len(fares), 'process')} at {server}")
     return 0
 
 
@@ -66,8 +72,12 @@ def ping_one(
     json: JsonOption = False,
     timeout: TimeoutOption = 2.0,
 ) -> int:
-    """Ask the process of a unit for a sign of life; it answers also while the unit keeps its loop busy."""
-    import json as json_text
+    """Ask the process of a unit for a sign of life; it answers also while the unit keeps its loop busy.
+
+    For example:
+
+    ezmsg process ping DEMO/DECODE
+    """
     import time
 
     from ezmsg.control.cli.asking import ask
@@ -86,9 +96,9 @@ def ping_one(
     name, answer, took_s = ask(ask_it, find_address(address), timeout)
     if json:
         form = {"unit": name, "pid": answer.pid, "host": answer.host, "ping_s": took_s}
-        print(json_text.dumps({"$schema": "ezmsg.process.ping/1", **form}))
+        say_json({"$schema": "ezmsg.process.ping/1", **form})
         return 0
-    print(f"{name}   pid {answer.pid} on {answer.host}   answered in {1000 * took_s:.1f} ms")
+    say([f"{name}   pid {answer.pid} on {answer.host}   answered in {1000 * took_s:.1f} ms"])
     return 0
 
 
@@ -99,20 +109,26 @@ def show_stacks(
     ],
     /,
     *,
+    all: Annotated[  # noqa: A002  the option's name
+        bool, Parameter(negative="", help="Show every frame, also ezmsg's and Python's, and all who only wait.")
+    ] = False,
     address: AddressOption = None,
     json: JsonOption = False,
     timeout: TimeoutOption = 2.0,
 ) -> int:
-    """Show where a process is: the stacks of its units' tasks and of all its threads, also while a unit blocks."""
-    import json as json_text
+    """Show where a process is in the program's own code, task by task, also while a unit blocks.
 
+    For example, of the process that has the unit DEMO/DECODE:
+
+    ezmsg process stacks DEMO/DECODE
+    """
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.cli.targets import resolved_process
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.errors import ProcessRequestFailed
     from ezmsg.control.graph.operations import take_snapshot
     from ezmsg.control.process.requests import process_stacks
-    from ezmsg.control.rendering.stacks import stack_lines, visible
+    from ezmsg.control.rendering.stacks import folded_lines, stack_lines
     from ezmsg.protocol.model.process_control import ProcessControlErrorCode
     from ezmsg.protocol.snapshots.json_form import to_json_form
 
@@ -127,13 +143,12 @@ def show_stacks(
         if error.error_code not in [code.value for code in codes]:
             raise
         older = "it is of a release of ezmsg that does not know how to. Start it again with a newer one"
-        print(f"ezmsg: The process of {target} does not tell its stacks: {older}.", file=sys.stderr)
+        note(f"ezmsg: The process of {target} does not tell its stacks: {older}.")
         return 4
     if json:
-        print(json_text.dumps({"$schema": "ezmsg.process.stacks/1", **to_json_form(stacks)}))
+        say_json({"$schema": "ezmsg.process.stacks/1", **to_json_form(stacks)})
     else:
-        for line in stack_lines(stacks):
-            print(line)
+        say(stack_lines(stacks) if all else folded_lines(stacks))
     for gap in stacks.gaps:
-        print(f"! {visible(gap)}", file=sys.stderr)
+        note(f"! {gap}")
     return 0

@@ -1,33 +1,40 @@
 """``ezmsg profile``: where the time goes in a running graph."""
 
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
+from ezmsg.control.cli.options import AddressOption, JsonOption, SampleModOption, TimeoutOption
+from ezmsg.control.cli.saying import note, say, say_json
+from ezmsg.control.rendering.quantities import counted
 
 if TYPE_CHECKING:
     from ezmsg.control.connection.client import ControlConnection
     from ezmsg.control.profiling.trace_recording import Recording
+    from ezmsg.protocol.addresses import Address
     from ezmsg.protocol.model.profiling import ProcessProfilingTraceBatch
 
 profile = App(
     name="profile",
-    help="See where the time goes in a running graph.",
+    help="See where the time goes in a running graph. For example:\n\nezmsg profile blame",
     help_format="plaintext",
 )
+
+_NO_CONNECTION = 3
 
 Format = Literal["perfetto", "chrome", "speedscope"]
 
 
 @profile.command
 def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
-    """Show what the publishers and subscribers of every process have counted so far."""
-    import json as json_text
+    """Show what the publishers and subscribers of every process have counted so far.
 
+    For example:
+
+    ezmsg profile snapshot
+    """
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.profiling.snapshots import profiling_snapshot_all
@@ -37,21 +44,23 @@ def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout
     found, missing = ask(profiling_snapshot_all, find_address(address), timeout)
     if json:
         for process in found.values():
-            print(json_text.dumps({"$schema": "ezmsg.profile/1", **to_json_form(process)}))
+            say_json({"$schema": "ezmsg.profile/1", **to_json_form(process)})
     else:
-        for line in profile_lines(found.values()):
-            print(line)
+        say(profile_lines(found.values()))
     for process_id, reason in missing.items():
-        print(f"! process {process_id}: {reason}", file=sys.stderr)
+        note(f"! process {process_id}: {reason}")
     if missing and not found:
-        print("ezmsg: No process has answered. A longer --timeout may help.", file=sys.stderr)
+        note("ezmsg: No process has answered. A longer --timeout may help.")
         return 5
     return 0
 
 
 @profile.command
 def blame(
-    topic: Annotated[str, Parameter(help="The topic of the publisher that is held up.")],
+    topic: Annotated[
+        str | None,
+        Parameter(help="The publisher's topic, or a beginning that only it has. Default: the one that waits most."),
+    ] = None,
     /,
     *,
     window: Annotated[float, Parameter(help="Seconds for which to watch.")] = 10.0,
@@ -59,30 +68,36 @@ def blame(
     json: JsonOption = False,
     timeout: TimeoutOption = 2.0,
 ) -> int:
-    """Watch a publisher for a while, and show for whom it waits."""
-    import json as json_text
+    """Watch a publisher for a while, and show for whom it waits.
 
+    For example, of the one that waits most, and of another one for two seconds:
+
+    ezmsg profile blame
+
+    ezmsg profile blame DEMO/GEN --window 2
+    """
     from attrs import asdict
 
     from ezmsg.control.cli.asking import ask
+    from ezmsg.control.cli.targets import resolved_publisher
     from ezmsg.control.connection.discovery import find_address
-    from ezmsg.control.profiling.blame import Blame, checked_window, measure_blame
+    from ezmsg.control.profiling.blame import Blame, checked_window, measure_blame, publishing
     from ezmsg.control.rendering.blame import blame_lines
     from ezmsg.protocol.snapshots.json_form import to_json_form
 
     checked_window("A wait", window)  # before anybody is connected to
 
     async def measure(connection: "ControlConnection", timeout: float) -> Blame:
-        return await measure_blame(connection, topic, window_s=window, timeout=timeout)
+        meant = None if topic is None else resolved_publisher(topic, await publishing(connection, timeout))
+        return await measure_blame(connection, meant, window_s=window, timeout=timeout)
 
     found = ask(measure, find_address(address), timeout)
     if json:
-        print(json_text.dumps({"$schema": "ezmsg.blame/1", **to_json_form(asdict(found))}))
+        say_json({"$schema": "ezmsg.blame/1", **to_json_form(asdict(found))})
         return 0
-    for line in blame_lines(found):
-        print(line)
+    say(blame_lines(found))
     for gap in found.gaps:
-        print(f"! {gap}", file=sys.stderr)
+        note(f"! {gap}")
     return 0
 
 
@@ -94,15 +109,21 @@ def trace(
     format: Annotated[  # noqa: A002  the option's name
         Format, Parameter(help="perfetto (needs the extra [trace]) or chrome for ui.perfetto.dev, or speedscope.")
     ] = "perfetto",
-    sample_mod: Annotated[int, Parameter(help="Take every so-manieth message only.")] = 1,
+    sample_mod: SampleModOption = 1,
     address: AddressOption = None,
     json: JsonOption = False,
     timeout: TimeoutOption = 2.0,
 ) -> int:
-    """Trace every message for a while, and write a file that shows them on their way."""
-    import json as json_text
+    """Trace every message for a while, and write a file that shows them on their way.
+
+    Ctrl-C ends it early; what was traced until then is written, also if the server goes away. For example:
+
+    ezmsg profile trace -o trace.json --format chrome --seconds 2
+    """
+    import asyncio
 
     from ezmsg.control.cli.asking import ask
+    from ezmsg.control.cli.interrupts import on_interrupt
     from ezmsg.control.cli.output_file import OutputFile
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.profiling.blame import checked_window
@@ -112,8 +133,23 @@ def trace(
     export(())  # what is missing for it is said before anything is traced
     checked_window("A trace", seconds)
 
+    gone: list[Address] = []
+
     async def record(connection: "ControlConnection", timeout: float) -> Recording:
-        return await record_traces(connection, seconds, sample_mod=sample_mod, timeout=timeout)
+        stop = asyncio.Event()
+
+        def end(why: str) -> None:
+            if not stop.is_set():
+                note(f"{why}: what was traced until now is kept.")
+                stop.set()
+
+        def lose(_: object) -> None:
+            end(f"The graph server at {connection.address} is gone")
+            gone.append(connection.address)
+
+        connection.on_lost(lose)
+        with on_interrupt(lambda: end("Interrupted")):
+            return await record_traces(connection, seconds, sample_mod=sample_mod, timeout=timeout, until=stop)
 
     try:
         file = OutputFile(output)  # before anything is traced, too
@@ -121,11 +157,11 @@ def trace(
         return _unwritable(output, error)
     with file:
         recording = ask(record, find_address(address), timeout)
-        for process_id, reason in recording.failures.items():
-            print(f"! process {process_id}: {reason}", file=sys.stderr)
+        for process_id, reason in () if gone else recording.failures.items():
+            note(f"! process {process_id}: {reason}")
         if not recording.batches:
-            print(f"ezmsg: {_why_nothing(recording)} {output} was not written.", file=sys.stderr)
-            return 1
+            note(f"ezmsg: {_why_nothing(recording)} {output} was not written.")
+            return _NO_CONNECTION if gone else 1
         data = export(recording.batches)
         try:
             file.write(data)
@@ -136,14 +172,14 @@ def trace(
     processes = len({batch.process_id for batch in recording.batches})
     if json:
         said = {"file": str(output), "processes": processes, "samples": samples, "lost_samples": lost}
-        print(json_text.dumps({"$schema": "ezmsg.trace/1", **said}))
+        say_json({"$schema": "ezmsg.trace/1", **said})
     else:
-        print(f"{output}: {samples} samples of {processes} processes, {lost} lost", file=sys.stderr)
-    return 0
+        note(f"{output}: {counted(samples, 'sample')} of {counted(processes, 'process')}, {lost} lost")
+    return _NO_CONNECTION if gone else 0
 
 
 def _unwritable(output: Path, error: OSError) -> int:
-    print(f"ezmsg: {output} cannot be written: {error.strerror}.", file=sys.stderr)
+    note(f"ezmsg: {output} cannot be written: {error.strerror}.")
     return 1
 
 

@@ -1,11 +1,12 @@
 """``ezmsg settings``: what running components are set to, and how to set them to something else."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
+from ezmsg.control.cli.saying import note, say, say_json
+from ezmsg.control.rendering.quantities import counted
 
 if TYPE_CHECKING:
     from ezmsg.control.connection.client import ControlConnection
@@ -17,14 +18,19 @@ Component = Annotated[str, Parameter(help="A component's address, or a beginning
 
 settings = App(
     name="settings",
-    help="Show what running components are set to, and change it while they run.",
+    help="Show what running components are set to, and change it while they run. For example:\n\nezmsg settings",
     help_format="plaintext",
 )
 
 
 @settings.default
 def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
-    """Show the settings of every component, a line each."""
+    """Show the settings of every component, a line each.
+
+    For example:
+
+    ezmsg settings
+    """
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.rendering.settings import list_lines
 
@@ -34,9 +40,8 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
         components = {name: _form(value) for name, value in taken.values.items()}
         _write({"$schema": "ezmsg.settings/1", "server": str(server), "seq": taken.seq, "components": components})
         return 0
-    for line in list_lines(taken.values):
-        print(line)
-    print(f"{len(taken.values)} components at {server}", file=sys.stderr)
+    say(list_lines(taken.values))
+    note(f"{counted(len(taken.values), 'component')} at {server}")
     return 0
 
 
@@ -52,7 +57,12 @@ def get(
     json: JsonOption = False,
     timeout: TimeoutOption = 2.0,
 ) -> int:
-    """Show the fields of one component's settings, with what they allow."""
+    """Show the fields of one component's settings, with what they allow.
+
+    For example:
+
+    ezmsg settings get DEMO/FILT
+    """
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.rendering.settings import value_lines
 
@@ -60,8 +70,7 @@ def get(
     if json:
         _write({"$schema": "ezmsg.settings.component/1", "component": name, **_form(value)})
         return 0
-    for line in value_lines(name, value):
-        print(line)
+    say(value_lines(name, value))
     return 0
 
 
@@ -74,7 +83,12 @@ def describe(
     json: JsonOption = False,
     timeout: TimeoutOption = 2.0,
 ) -> int:
-    """Show what a component's settings type says of its fields; with --json, its JSON Schema."""
+    """Show what a component's settings type says of its fields; with --json, its JSON Schema.
+
+    For example:
+
+    ezmsg settings describe DEMO/FILT
+    """
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.rendering.settings import description_lines
 
@@ -83,8 +97,7 @@ def describe(
         schema = value.settings_schema
         _write((schema.json_schema if schema else None) or {})
         return 0
-    for line in description_lines(name, value):
-        print(line)
+    say(description_lines(name, value))
     return 0
 
 
@@ -98,7 +111,16 @@ def change(
     json: JsonOption = False,
     timeout: TimeoutOption = 2.0,
 ) -> int:
-    """Change fields of a running component, several of them together or not at all."""
+    """Change fields of a running component, several of them together or not at all.
+
+    For example, two fields, an array, and only if nobody else has changed it since revision 7:
+
+    ezmsg settings set DEMO/FILT cutoff=60 order=6
+
+    ezmsg settings set DEMO/FILT 'taps=[[1,2],[3,4]]'
+
+    ezmsg settings set DEMO/FILT cutoff=60 --expect 7
+    """
     import time
 
     from ezmsg.control.cli.assignments import split, value_of
@@ -107,7 +129,7 @@ def change(
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.errors import InvalidAssignment, SettingsCoercionError
     from ezmsg.control.graph.settings import take_settings, update_fields, update_setting
-    from ezmsg.control.rendering.settings import change_line, field_schema, refusal_lines
+    from ezmsg.control.rendering.settings import change_line, field_schema, flat, refusal_lines
 
     texts = split(changes)
     if not texts:
@@ -117,7 +139,8 @@ def change(
         known = (await take_settings(connection, timeout)).values
         name = resolved(component, known, "component with settings")
         before = known[name]
-        values = {path: value_of(text, field_schema(before, path)) for path, text in texts.items()}
+        now = dict(flat(before.structured_value or {}))
+        values = {path: value_of(text, field_schema(before, path), now.get(path)) for path, text in texts.items()}
         begin_s = time.perf_counter()
         try:
             if len(values) == 1:
@@ -126,17 +149,17 @@ def change(
             else:
                 after = await update_fields(connection, name, values, timeout=timeout, expect=expect)
         except SettingsCoercionError as error:
-            print(f"ezmsg: {error}", file=sys.stderr)
+            note(f"ezmsg: {error}")
             for line in refusal_lines(before, values):
-                print(f"       {line}", file=sys.stderr)
+                note(f"       {line}")
             return exit_code(error)
         took_ms = 1000 * (time.perf_counter() - begin_s)
         if json:
             form = {"component": name, "before": _form(before), "after": _form(after)}
             _write({"$schema": "ezmsg.settings.change/1", **form})
             return 0
-        print(change_line(name, before, after))
-        print(f"applied in {took_ms:.1f} ms", file=sys.stderr)
+        say([change_line(name, before, after)])
+        note(f"applied in {took_ms:.1f} ms")
         return 0
 
     return _ask(change_it, find_address(address), timeout)
@@ -152,7 +175,12 @@ def watch(
     json: JsonOption = False,
     timeout: TimeoutOption = 2.0,
 ) -> int:
-    """Show every change of settings as it happens, a line each; also when the server was gone and is back."""
+    """Show every change of settings as it happens, a line each; also when the server was gone and is back.
+
+    For example:
+
+    ezmsg settings watch DEMO/FILT
+    """
     import math
     from contextlib import aclosing
 
@@ -170,8 +198,8 @@ def watch(
         told = dict(taken.values)
         name = None if component is None else resolved(component, told, "component with settings")
         whose = "every component" if name is None else name
-        print(f"Watching the settings of {whose} at {server}. Ctrl-C ends it.", file=sys.stderr, flush=True)
-        connection.on_lost(lambda _: print(f"{server} is gone; waiting for it.", file=sys.stderr, flush=True))
+        note(f"Watching the settings of {whose} at {server}. Ctrl-C ends it.")
+        connection.on_lost(lambda _: note(f"{server} is gone; waiting for it."))
         head = {"$schema": "ezmsg.settings.event/1"}
         left = math.inf if count is None else count
         async with aclosing(settings_changes(connection, taken.seq, taken.epoch)) as events:
@@ -183,7 +211,7 @@ def watch(
                     _write({**head, **to_json_form(event), "value": _form(event.value)})
                     head = {}
                 else:
-                    print(event_line(event, told.get(event.component_address)), flush=True)
+                    say([event_line(event, told.get(event.component_address))], flush=True)
                 told[event.component_address] = event.value
                 left -= 1
         return 0
@@ -224,6 +252,4 @@ def _form(value: "SettingsSnapshotValue") -> dict[str, Any]:
 
 
 def _write(form: Any) -> None:
-    import json
-
-    print(json.dumps(form), flush=True)
+    say_json(form, flush=True)

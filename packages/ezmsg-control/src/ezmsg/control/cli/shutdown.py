@@ -1,14 +1,15 @@
 """``ezmsg shutdown``: end a server."""
 
-import sys
-
 from ezmsg.control.cli.options import AddressOption, TimeoutOption
+from ezmsg.control.cli.saying import note
 
 
 def shutdown(*, address: AddressOption = None, timeout: TimeoutOption = 2.0) -> int:
     """End a graph server.
 
-    Publishers and subscribers that are joined already go on without it.
+    Publishers and subscribers that are joined already go on without it. For example:
+
+    ezmsg shutdown --address 127.0.0.1:25978
     """
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.cli.exits import exit_code, unreachable
@@ -20,7 +21,7 @@ def shutdown(*, address: AddressOption = None, timeout: TimeoutOption = 2.0) -> 
     try:
         ask(shut_down, server, timeout)
     except ServerUnreachable as error:
-        print(f"ezmsg: {error.code}  {unreachable(error)} There is nothing to end.", file=sys.stderr)
+        note(f"ezmsg: {error.code}  {unreachable(error)} There is nothing to end.")
         return exit_code(error)
-    print(f"The graph server at {server} has ended.", file=sys.stderr)
+    note(f"The graph server at {server} has ended.")
     return 0

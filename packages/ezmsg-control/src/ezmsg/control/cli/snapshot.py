@@ -1,12 +1,16 @@
 """``ezmsg snapshot``: all that a server knows at one moment."""
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
+from ezmsg.control.cli.saying import say, say_json
 
 
 def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
-    """Show the sessions, components and processes of a running graph; everything, with --json."""
-    import json as json_text
+    """Show the sessions, components and processes of a running graph; everything, with --json.
 
+    For example:
+
+    ezmsg snapshot --json
+    """
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.graph.operations import take_snapshot
@@ -17,8 +21,7 @@ def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout
     taken = ask(take_snapshot, server, timeout)
     if json:
         head = {"$schema": "ezmsg.snapshot/1", "server": str(server)}
-        print(json_text.dumps({**head, **to_json_form(taken)}))
+        say_json({**head, **to_json_form(taken)})
         return 0
-    for line in overview_lines(taken):
-        print(line)
+    say(overview_lines(taken))
     return 0

@@ -29,6 +29,15 @@ def resolved_process(target: str, processes: Iterable[SnapshotProcess]) -> str:
     return resolved(target, units, "process or unit", "a number or an address")
 
 
+def resolved_publisher(target: str, topics: Iterable[str]) -> str:
+    """Return the topic that is meant of those that have a publisher, or one that nothing begins so as it is.
+
+    :raises UnknownTarget: if several are meant.
+    """
+    known = sorted(topics)
+    return resolved(target, known, "publisher") if any(each.startswith(target) for each in known) else target
+
+
 def resolved(target: str, known: Iterable[str], kind: str, by: str = "an address") -> str:
     """Return the address that is meant; ``kind`` is what a sentence calls it, ``by`` how it is named.
 

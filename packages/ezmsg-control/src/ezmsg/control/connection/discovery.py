@@ -56,8 +56,9 @@ def find_address(address: AddressType | str | None = None) -> Address:
     return running[0].address
 
 
-find_running = find_address
-"""The same, under the name that it had when only the command looked further than the default address."""
+def find_running(address: AddressType | str | None = None) -> Address:
+    """Return what :func:`find_address` does; the name is from when that looked at the default address only."""
+    return find_address(address)
 
 
 def named_address(address: AddressType | str | None = None) -> Address | None:

@@ -70,6 +70,8 @@ class ProcessAnswers:
         self._owned_units = owned_units
         self._units_loop = units_loop
         self._probe = LatenessProbe(units_loop)
+        if units_loop is not asyncio.get_running_loop():
+            self._probe.watch()
         self._look: asyncio.Future[Callable[[], bytes]] | None = None
         self._look_wanted_by: set[asyncio.Task[Any]] = set()
         self._slots = asyncio.Semaphore(limit)
@@ -81,6 +83,10 @@ class ProcessAnswers:
             return None
         ping = ProcessPing(self._process_id, os.getpid(), socket.gethostname(), time.time())
         return ProcessControlResponse(request.request_id, True, encode_payload(ping), process_id=self._process_id)
+
+    def close(self) -> None:
+        """Look at the units' event loop no more."""
+        self._probe.unwatch()
 
     async def respond(
         self, request: ProcessControlRequest, timeout_s: float | None, origin: UUID | None = None

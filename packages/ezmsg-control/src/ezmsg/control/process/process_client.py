@@ -96,6 +96,8 @@ class ProcessControlClient:
         """Leave: the server forgets this process and what it owns. It is fine to call this again."""
         connection, self._connection = self._connection, None
         self._owned.left()
+        if self._answers is not None:
+            self._answers.close()
         if connection is not None:
             await connection.close()
         if self._profiling is not None:

@@ -14,7 +14,7 @@ from ezmsg.control.connection.client import ControlConnection
 from ezmsg.control.errors import InvalidWindow, NobodyPublishes, ProcessRequestFailed, UnexpectedPayload
 from ezmsg.control.graph.operations import take_snapshot
 from ezmsg.control.process.requests import DEFAULT_TIMEOUT_S
-from ezmsg.control.profiling.blaming import Blame, Culprit, TaskBlame, blame
+from ezmsg.control.profiling.blaming import Blame, Culprit, TaskBlame, blame, longest_waiting, topics_of
 from ezmsg.control.profiling.growth import LEASE, USER_SPAN, concerned
 from ezmsg.control.profiling.snapshots import profiling_snapshot, units_of_processes
 from ezmsg.control.profiling.tracing import Tracing
@@ -29,12 +29,14 @@ DEFAULT_WINDOW_S = 10.0
 
 async def measure_blame(
     connection: ControlConnection,
-    topic: str,
+    topic: str | None,
     *,
     window_s: float = DEFAULT_WINDOW_S,
     timeout: float = DEFAULT_TIMEOUT_S,
 ) -> Blame:
     """Watch the publishers of a topic, and all that hear them, for ``window_s`` seconds; say whom they waited for.
+
+    ``None`` is the topic whose publishers waited most meanwhile; for that, every process is watched.
 
     Meanwhile these processes trace for it; nothing stays on afterwards.
 
@@ -46,10 +48,10 @@ async def measure_blame(
     graph = await take_snapshot(connection)
     units = units_of_processes(graph)
     there, failures = await _snapshots(connection, units, timeout)
-    with_publishers = concerned(there, topic)
-    if not with_publishers:
-        topics = {publisher.topic for each in there for publisher in each.publishers.values()}
-        raise NobodyPublishes(topic=topic, topics=sorted(topics))
+    topics = topics_of(there)
+    with_publishers = {each.process_id for each in there} if topic is None else concerned(there, topic)
+    if not with_publishers or not topics:
+        raise NobodyPublishes(topic=topic or "", topics=sorted(topics))
     units = {process_id: units[process_id] for process_id in with_publishers if process_id in units}
     control = ProfilingTraceControl(
         enabled=True, metrics=[LEASE, USER_SPAN], ttl_seconds=window_s + 4 * timeout + 1.0
@@ -60,9 +62,15 @@ async def measure_blame(
         after, _ = await _snapshots(connection, units, timeout)
         await tracing.collect()
     failures |= tracing.failures
-    found = blame(before, after, topic, tracing.batches, task_sources(graph))
+    found = blame(before, after, topic or longest_waiting(before, after), tracing.batches, task_sources(graph))
     gaps = [f"Process {process_id}: {reason}" for process_id, reason in sorted(failures.items())]
     return evolve(found, gaps=[*found.gaps, *gaps])
+
+
+async def publishing(connection: ControlConnection, timeout: float = DEFAULT_TIMEOUT_S) -> set[str]:
+    """Return the topics that have publishers, in processes that answer."""
+    units = units_of_processes(await take_snapshot(connection))
+    return topics_of((await _snapshots(connection, units, timeout))[0])
 
 
 def task_sources(graph: GraphSnapshot) -> dict[tuple[str, str], str]:

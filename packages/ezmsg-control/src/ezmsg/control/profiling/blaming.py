@@ -93,7 +93,7 @@ def blame(
     :param sources: where functions are defined, by the topic that they subscribe to and their name.
     :raises NobodyPublishes: if the topic has no publisher.
     """
-    known = {publisher.topic for each in (*before, *after) for publisher in each.publishers.values()}
+    known = topics_of((*before, *after))
     if topic not in known:
         raise NobodyPublishes(topic=topic, topics=sorted(known))
     grown = growth(before, after)
@@ -117,6 +117,24 @@ def blame(
         unattributed_ns=ledger.unattributed_ns,
         gaps=[*grown.gaps, *sorted(ledger.gaps), *_losses(traced)],
     )
+
+
+def topics_of(processes: Iterable[ProcessProfilingSnapshot]) -> set[str]:
+    """Return the topics that have publishers."""
+    return {publisher.topic for each in processes for publisher in each.publishers.values()}
+
+
+def longest_waiting(before: Sequence[ProcessProfilingSnapshot], after: Sequence[ProcessProfilingSnapshot]) -> str:
+    """Return the topic whose publishers waited longest between two snapshots; of equals, the first by its name.
+
+    :raises NobodyPublishes: if there is none.
+    """
+    waited: Counter[str] = Counter()
+    for publisher in growth(before, after).publishers:
+        waited[publisher.topic] += publisher.waited_ns
+    if not waited:
+        raise NobodyPublishes(topic="", topics=sorted(topics_of((*before, *after))))
+    return min(waited, key=lambda topic: (-waited[topic], topic))
 
 
 @define(eq=False)

@@ -1,5 +1,6 @@
 """Record what all processes trace, for a while."""
 
+import asyncio
 from uuid import UUID
 
 from attrs import frozen
@@ -28,16 +29,18 @@ async def record_traces(
     *,
     sample_mod: int = 1,
     timeout: float = DEFAULT_TIMEOUT_S,
+    until: asyncio.Event | None = None,
 ) -> Recording:
     """Have every process trace everything for some seconds, and return it.
 
     :param sample_mod: take every so-manieth message of each publisher only.
     :param timeout: seconds that each process has for each answer.
+    :param until: ends it before, once it is set; what was traced until then is returned.
     :raises InvalidWindow: if in such a time nothing can be traced.
     """
     checked_window("A trace", seconds)
     units = units_of_processes(await take_snapshot(connection))
     control = ProfilingTraceControl(enabled=True, sample_mod=sample_mod, ttl_seconds=seconds + 4 * timeout + 1.0)
     async with Tracing(connection, units, control, timeout=timeout) as tracing:
-        await tracing.collect_for(seconds)
+        await tracing.collect_for(seconds, until)
     return Recording(tracing.batches, tracing.failures, len(units))

@@ -60,12 +60,14 @@ class Tracing:
     ) -> None:
         await self._end()
 
-    async def collect_for(self, seconds: float) -> None:
-        """Take what is traced for so long, often enough that little of it is overwritten."""
+    async def collect_for(self, seconds: float, until: asyncio.Event | None = None) -> None:
+        """Take what is traced for so long, or until an event is set, often enough that little is overwritten."""
         loop = asyncio.get_running_loop()
+        until = until or asyncio.Event()
         end = loop.time() + seconds
-        while (left := end - loop.time()) > 0:
-            await asyncio.sleep(min(left, INTERVAL_S))
+        while (left := end - loop.time()) > 0 and not until.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(until.wait(), min(left, INTERVAL_S))
             await self.collect()
 
     async def collect(self) -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from ezmsg.control.profiling.blaming import Blame, Culprit
-from ezmsg.control.rendering.quantities import duration, percent
+from ezmsg.control.rendering.quantities import counted, duration, percent
 
 _SATURATED = 0.9
 """Who is busy for a larger part of the time is behind for good; more buffers would only fill up, too."""
@@ -17,11 +17,11 @@ def blame_lines(blame: Blame) -> Iterator[str]:
         return
     window = duration(blame.window_ns)
     if not blame.waited_ns:
-        yield f"{blame.topic} did not wait in the last {window}; it published {blame.messages} messages"
+        yield f"{blame.topic} did not wait in the last {window}; it published {counted(blame.messages, 'message')}"
         return
     yield (
         f"{blame.topic} waited {duration(blame.waited_ns)} of the last {window} ({percent(blame.share)}), "
-        f"with {blame.num_buffers} buffers"
+        f"with {counted(blame.num_buffers, 'buffer')}"
     )
     width = max((len(culprit.topic) for culprit in blame.culprits), default=0)
     several_hosts = len({culprit.host for culprit in blame.culprits}) > 1

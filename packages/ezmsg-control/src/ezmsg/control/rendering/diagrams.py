@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from ezmsg.control.errors import UnknownFormat
 from ezmsg.control.rendering.compact import SEPARATOR, Graph, levels_up, without_relaying
+from ezmsg.protocol.visible import visible
 
 _INDENT = "  "
-_MERMAID_ENTITIES = str.maketrans({"#": "#35;", '"': "#quot;", "`": "#96;", "\n": " "})
-_DOT_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": " "})
+_MERMAID_ENTITIES = str.maketrans({"#": "#35;", '"': "#quot;", "`": "#96;"})
+_DOT_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,12 @@ def _mermaid_lines(graph: Graph, direction: str, separator: str) -> Iterator[str
         indent = _INDENT * (item.depth + 1)
         match item:
             case _Opening(label=label):
-                yield f'{indent}subgraph box{boxes} ["{label.translate(_MERMAID_ENTITIES)}"]'
+                yield f'{indent}subgraph box{boxes} ["{_label(label, _MERMAID_ENTITIES)}"]'
                 boxes += 1
             case _Closing():
                 yield f"{indent}end"
             case _Node(label=label, topic=topic):
-                yield f'{indent}{names[topic]}["{label.translate(_MERMAID_ENTITIES)}"]'
+                yield f'{indent}{names[topic]}["{_label(label, _MERMAID_ENTITIES)}"]'
     for source, target in _edges(graph):
         yield f"{_INDENT}{names[source]} --> {names[target]}"
 
@@ -87,15 +88,20 @@ def _dot_lines(graph: Graph, direction: str, separator: str) -> Iterator[str]:
         match item:
             case _Opening(label=label):
                 yield f"{indent}subgraph cluster_{boxes} {{"
-                yield f'{indent}{_INDENT}label="{label.translate(_DOT_ESCAPES)}";'
+                yield f'{indent}{_INDENT}label="{_label(label, _DOT_ESCAPES)}";'
                 boxes += 1
             case _Closing():
                 yield f"{indent}}}"
             case _Node(label=label, topic=topic):
-                yield f'{indent}{names[topic]} [label="{label.translate(_DOT_ESCAPES)}"];'
+                yield f'{indent}{names[topic]} [label="{_label(label, _DOT_ESCAPES)}"];'
     for source, target in _edges(graph):
         yield f"{_INDENT}{names[source]} -> {names[target]};"
     yield "}"
+
+
+def _label(text: str, escapes: dict[int, str]) -> str:
+    """Return a name as a drawing has it: on one line, and without what would steer a terminal that shows it."""
+    return visible(text.replace("\n", " ")).translate(escapes)
 
 
 def _boxed(graph: Graph, separator: str) -> Iterator[_Opening | _Closing | _Node]:

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 
+from ezmsg.control.rendering.quantities import counted
 from ezmsg.protocol.model.snapshot import GraphSnapshot
 
 
 def overview_lines(snapshot: GraphSnapshot) -> Iterator[str]:
     """Yield one line of counts, then the sessions with their components, then the processes with their units."""
     yield (
-        f"{len(snapshot.graph)} topics, {len(snapshot.edge_owners)} edges, "
-        f"{len(snapshot.sessions)} sessions, {len(snapshot.processes)} processes"
+        f"{counted(len(snapshot.graph), 'topic')}, {counted(len(snapshot.edge_owners), 'edge')}, "
+        f"{counted(len(snapshot.sessions), 'session')}, {counted(len(snapshot.processes), 'process')}"
     )
     for session_id, session in snapshot.sessions.items():
         root = session.metadata.root_name if session.metadata else None
-        yield f"session {session_id}  {len(session.edges)} edges{f', root {root}' if root else ''}"
+        yield f"session {session_id}  {counted(len(session.edges), 'edge')}{f', root {root}' if root else ''}"
         for address, component in session.metadata.components.items() if session.metadata else ():
             yield f"   {address}  {component.component_type}"
     for process in snapshot.processes.values():

@@ -12,10 +12,21 @@ _HEAD = ("PID", "HOST", "UNITS", "CPU", "RSS", "UP", "LOOP LATE", "PING")
 _LATE_S = 0.02
 """A loop or a ping later than this is marked: at 50 messages a second it is one message behind."""
 
+MARK_SAID = (
+    f"! later than {1000 * _LATE_S:.0f} ms, a message at 50 a second: something keeps that event loop, or the "
+    "whole process, busy. Where: ezmsg process stacks PID"
+)
+"""What the mark means, for whoever sees one."""
+
 
 def process_lines(fares: "Iterable[Fare]") -> Iterator[str]:
     """Yield a head and a line for each process."""
     return aligned([_HEAD, *map(_row, fares)])
+
+
+def is_marked(fare: "Fare") -> bool:
+    """Return whether the line of a process has a mark, see ``MARK_SAID``."""
+    return any(each is not None and each > _LATE_S for each in (fare.loop_lateness_s, fare.ping_s))
 
 
 def short_units(units: Sequence[str]) -> str:

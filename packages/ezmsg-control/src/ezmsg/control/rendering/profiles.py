@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from ezmsg.control.rendering.quantities import duration, size
+from ezmsg.control.rendering.quantities import counted, duration, size
 from ezmsg.protocol.model.profiling import (
     ProcessProfilingSnapshot,
     PublisherProfileSnapshot,
@@ -27,9 +27,9 @@ def profile_lines(processes: Iterable[ProcessProfilingSnapshot]) -> Iterator[str
 
 def _published(publisher: PublisherProfileSnapshot) -> str:
     parts = [
-        f"{publisher.messages_published_total} messages",
+        counted(publisher.messages_published_total, "message"),
         size(publisher.bytes_published_total),
-        f"{publisher.inflight_messages_current} of {publisher.num_buffers} buffers in use",
+        f"{publisher.inflight_messages_current} of {counted(publisher.num_buffers, 'buffer')} in use",
     ]
     if publisher.backpressure_wait_ns_total:
         parts.append(f"waited {duration(publisher.backpressure_wait_ns_total)}")
@@ -38,9 +38,9 @@ def _published(publisher: PublisherProfileSnapshot) -> str:
 
 def _received(subscriber: SubscriberProfileSnapshot) -> str:
     parts = [
-        f"{subscriber.messages_received_total} messages",
+        counted(subscriber.messages_received_total, "message"),
         size(subscriber.bytes_received_total),
-        f"{subscriber.queued_messages_current} wait",
+        f"{subscriber.queued_messages_current} {'waits' if subscriber.queued_messages_current == 1 else 'wait'}",
         subscriber.channel_kind_last.value.lower(),
     ]
     if subscriber.messages_dropped_total:

@@ -1,4 +1,4 @@
-"""Times and amounts as people write them: three digits, and the unit that makes them short. Pure."""
+"""Times and amounts as people write them: three digits, and the unit or noun that fits. Pure."""
 
 _TIMES = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns"))
 _BYTES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
@@ -19,6 +19,12 @@ def percent(share: float) -> str:
     if 0 < share < 0.001:
         return "< 0.1 %"
     return f"{share * 100:.1f} %"
+
+
+def counted(count: int, what: str) -> str:
+    """Return an amount with its noun, such as ``1 process`` or ``2 processes``."""
+    plural = f"{what}es" if what.endswith("s") else f"{what}s"
+    return f"{count} {what if count == 1 else plural}"
 
 
 def _scaled(value: int, scales: tuple[tuple[int, str], ...]) -> str:

@@ -1,17 +1,21 @@
 """Settings of components as lines: a table of all, the fields of one with what they allow, and what changed."""
 
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ezmsg.control.rendering.arrays import array_text
 from ezmsg.control.rendering.columns import aligned
 from ezmsg.control.settings_schema.describing.json_paths import subschema
-from ezmsg.control.settings_schema.fields.json_values import ALSO_BY_NAME
+from ezmsg.control.settings_schema.fields.json_values import ALSO_BY_NAME, NOT_FINITE
 from ezmsg.protocol.model.metadata import SettingsFieldMetadata
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
 from ezmsg.protocol.snapshots.json_form import to_json_form
+from ezmsg.protocol.wire.plain import PlainArray
 
+_UNSAID = (ALSO_BY_NAME, NOT_FINITE)  # forms for programs
 _SUMMARY = 72  # characters
 _JSON_TYPES = {
     "boolean": "true | false",
@@ -125,11 +129,13 @@ def allowed(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return " | ".join(text_of(each) for each in schema["enum"])
     if "anyOf" in schema:
-        shown = [each for each in schema["anyOf"] if each.get("$comment") != ALSO_BY_NAME]
+        shown = [each for each in schema["anyOf"] if each.get("$comment") not in _UNSAID]
         return " | ".join(filter(None, map(allowed, shown)))
     low, above = _bound(schema, "minimum"), _bound(schema, "exclusiveMinimum")
     high, below = _bound(schema, "maximum"), _bound(schema, "exclusiveMaximum")
     if low is None and above is None and high is None and below is None:
+        if "$array" in schema.get("properties", ()):
+            return "an array like [[1, 2], [3, 4]]"
         kind = schema.get("type")
         return _JSON_TYPES.get(kind, "") if isinstance(kind, str) else ""
     start = f"above {above:g}" if above is not None else "" if low is None else f"{low:g}"
@@ -153,6 +159,10 @@ def text_of(value: object) -> str:
     """
     if isinstance(value, str):
         return value if value.isprintable() else json.dumps(value)
+    if isinstance(value, PlainArray):
+        return array_text(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return json.dumps(to_json_form(value))
 
 

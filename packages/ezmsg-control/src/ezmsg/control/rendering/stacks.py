@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from ezmsg.control.rendering.own_frames import own_frames
+from ezmsg.control.rendering.quantities import counted
 from ezmsg.protocol.model.stacks import ProcessStacks, StackFrame, TaskStack, ThreadStack
+from ezmsg.protocol.visible import visible
 
 
 def stack_lines(stacks: ProcessStacks) -> Iterator[str]:
@@ -13,15 +16,40 @@ def stack_lines(stacks: ProcessStacks) -> Iterator[str]:
     return map(visible, _lines(stacks))
 
 
-def visible(text: str) -> str:
-    """Return a text with its control characters, and others that cannot be seen, as Python's escape sequences."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+def folded_lines(stacks: ProcessStacks) -> Iterator[str]:
+    """Yield only what the program itself does: its own frames, and a line for all that is left away.
+
+    A thread whose task is shown already is not shown again.
+    """
+    return map(visible, _folded(stacks))
+
+
+def _folded(stacks: ProcessStacks) -> Iterator[str]:
+    yield _first_line(stacks)
+    names = {thread.ident: thread.name or str(thread.ident) for thread in stacks.threads}
+    tasks = [task for task in stacks.tasks if own_frames(task.frames)]
+    running = {task.thread for task in tasks}
+    threads = [each for each in stacks.threads if own_frames(each.frames) and each.ident not in running]
+    for head, frames, left_out in (
+        *((f"task {task.name}   {_doing(task, names)}", task.frames, task.frames_left_out) for task in tasks),
+        *((_head(thread), thread.frames, thread.frames_left_out) for thread in threads),
+    ):
+        own = own_frames(frames)
+        yield ""
+        yield head
+        yield from _frames(own, 0)
+        if others := len(frames) - len(own) + left_out:
+            yield f"  ({counted(others, 'frame')} of ezmsg and Python)"
+    waiting_tasks = len(stacks.tasks) - len(tasks) + stacks.tasks_left_out
+    waiting_threads = len(stacks.threads) - len(threads) - len(running & set(names)) + stacks.threads_left_out
+    parts = [(waiting_tasks, "task"), (waiting_threads, "thread")]
+    if others_said := " and ".join(counted(count, what) for count, what in parts if count > 0):
+        yield ""
+        yield f"({others_said} with nothing of the program's own; all of it: --all)"
 
 
 def _lines(stacks: ProcessStacks) -> Iterator[str]:
-    tasks = _counted(len(stacks.tasks) + stacks.tasks_left_out, "task")
-    threads = _counted(len(stacks.threads) + stacks.threads_left_out, "thread")
-    yield f"pid {stacks.pid} on {stacks.host}   {tasks} on the units' event loop, {threads}"
+    yield _first_line(stacks)
     names = {thread.ident: thread.name or str(thread.ident) for thread in stacks.threads}
     for task in stacks.tasks:
         yield ""
@@ -33,6 +61,12 @@ def _lines(stacks: ProcessStacks) -> Iterator[str]:
         yield _head(thread)
         yield from _frames(thread.frames, thread.frames_left_out)
     yield from _left_out(stacks.threads_left_out, "thread")
+
+
+def _first_line(stacks: ProcessStacks) -> str:
+    tasks = counted(len(stacks.tasks) + stacks.tasks_left_out, "task")
+    threads = counted(len(stacks.threads) + stacks.threads_left_out, "thread")
+    return f"pid {stacks.pid} on {stacks.host}   {tasks} on the units' event loop, {threads}"
 
 
 def _doing(task: TaskStack, threads: dict[int, str]) -> str:
@@ -49,7 +83,7 @@ def _head(thread: ThreadStack) -> str:
 
 def _frames(frames: Sequence[StackFrame], left_out: int) -> Iterator[str]:
     if left_out:
-        yield f"  ({_counted(left_out, 'outer frame')} left out)"
+        yield f"  ({counted(left_out, 'outer frame')} left out)"
     for frame in frames:
         line = "" if frame.line is None else f", line {frame.line}"
         yield f'  File "{frame.file}"{line}, in {frame.function}'
@@ -60,8 +94,4 @@ def _frames(frames: Sequence[StackFrame], left_out: int) -> Iterator[str]:
 def _left_out(count: int, what: str) -> Iterator[str]:
     if count:
         yield ""
-        yield f"({_counted(count, f'more {what}')} left out)"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+        yield f"({counted(count, f'more {what}')} left out)"

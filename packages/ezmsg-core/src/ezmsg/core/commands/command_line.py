@@ -11,12 +11,14 @@ import inspect
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import EzmsgError
 
 __all__ = ["build_parser", "cmdline", "main", "run_command"]
+
+PROGRAM = "ezmsg.core"
 
 COMMANDS = ("dashboard", "demo", "graphviz", "mermaid", "serve", "shutdown", "start")
 
@@ -81,16 +83,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ezmsg.control.cli.encodings import escape_what_does_not_fit
 
     escape_what_does_not_fit()
-    options = build_parser().parse_args(arguments)
+    try:
+        return carry_out(arguments)
+    except EzmsgError as error:
+        from ezmsg.control.cli.exits import exit_code
+        from ezmsg.protocol.visible import visible_lines
+
+        sys.stderr.write(f"{visible_lines(str(error))}\n")
+        return exit_code(error)
+
+
+def carry_out(arguments: Sequence[str] | None, program: str = PROGRAM) -> int:
+    """Carry out a command line as :func:`main` does, whose ``program`` is named so; what goes wrong is raised.
+
+    :raises EzmsgError: if it cannot be carried out.
+    """
+    options = build_parser(program).parse_args(arguments)
     try:
         done = options._handler(options)
         if inspect.iscoroutine(done):
             done = asyncio.run(_until_terminated(done))
-    except EzmsgError as error:
-        from ezmsg.control.cli.exits import exit_code
-
-        sys.stderr.write(f"{error}\n")
-        return exit_code(error)
     except asyncio.CancelledError:  # SIGTERM
         return 0
     except KeyboardInterrupt:
@@ -98,9 +110,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return done if isinstance(done, int) else 0
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser; what it makes of a command line has the function to call as ``_handler``."""
-    parser = argparse.ArgumentParser(prog="ezmsg.core", description="Real-time dataflow for Python.")
+    parser = argparse.ArgumentParser(prog=program, description="Real-time dataflow for Python.")
+    versions = "say which parts are installed, and go"
+    parser.add_argument("--version", action=_TellVersions, nargs=0, default=argparse.SUPPRESS, help=versions)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_serving(commands, "serve", "serve the graph until the end is asked for")
     _add_serving(commands, "start", "start a graph server that stays, and return when it answers")
@@ -116,6 +130,18 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_dashboard(commands)
     return parser
+
+
+class _TellVersions(argparse.Action):
+    """Says which parts of ezmsg are installed, when it is asked and not before."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import distributions
+
+        from ezmsg.protocol.parts import version_text
+
+        sys.stdout.write(f"{version_text('ezmsg-core', distributions())}\n")
+        parser.exit()
 
 
 async def _until_terminated(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -6,16 +6,24 @@ import os
 import sys
 from typing import Literal
 
-from ezmsg.protocol.errors import EzmsgError
+RECORD_S = 300
+"""How long the record is, in seconds; reading it for that would take NumPy."""
 
 
 def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json: bool = False) -> int:
     """Run a live graph on a real electrocardiogram: source, filter, beat detector and display.
 
+    Ctrl-C ends it before, with a summary of what was played. For example a minute, and a setting to be changed
+    meanwhile in another terminal:
+
+    ezmsg demo --seconds 60
+
+    ezmsg settings set ECG/FILTER low_hz=8
+
     Parameters
     ----------
     seconds
-        How much of the record to play; it has 300 seconds.
+        How much of the record to play, at most its 300 seconds.
     speed
         "real" plays at the pace of the heart, "max" as fast as the graph can.
     json
@@ -24,10 +32,15 @@ def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json:
     if not seconds > 0:
         print(f"ezmsg: --seconds {seconds:g} plays nothing. Give a positive number of seconds.", file=sys.stderr)
         return 2
+    if seconds > RECORD_S:
+        what = f"--seconds {seconds:g} is more than the record has. Give at most {RECORD_S}"
+        print(f"ezmsg: {what}.", file=sys.stderr)
+        return 2
     _quieten(full_speed=speed == "max")
     from ezmsg.core.demo.display import SYMBOLS, JsonDisplay, LiveDisplay, PlainDisplay
     from ezmsg.core.demo.units import Ecg, SourceSettings
     from ezmsg.core.runtime.run import run
+    from ezmsg.protocol.errors import EzmsgError
 
     if json:
         display: JsonDisplay | PlainDisplay = JsonDisplay()
@@ -35,6 +48,9 @@ def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json:
         display = LiveDisplay() if sys.stdout.isatty() and _can_write(SYMBOLS) else PlainDisplay()
     try:
         run(ECG=Ecg(SourceSettings(seconds=seconds, real_time=speed == "real"), display))
+        display.sum_up()
+    except OSError:  # the display keeps it
+        pass
     except EzmsgError as error:
         print(f"ezmsg: {error}", file=sys.stderr)
         return 1

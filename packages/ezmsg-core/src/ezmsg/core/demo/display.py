@@ -5,10 +5,12 @@ import shutil
 import sys
 from abc import ABC, abstractmethod
 from collections import deque
+from textwrap import wrap
 from typing import IO
 
 import numpy as np
 
+from ezmsg.control.rendering.quantities import counted
 from ezmsg.core.demo.detector import Beat
 from ezmsg.core.demo.signals import Block, Detection
 
@@ -33,6 +35,7 @@ class Display(ABC):
         self.latencies_ms: list[float] = []
         self.error: OSError | None = None
         """Why the output takes no more."""
+        self._summed_up = False
 
     def signal(self, block: Block) -> None:  # noqa: B027  only a display that draws it has a use for it
         """Take a block of the raw signal."""
@@ -49,9 +52,18 @@ class Display(ABC):
     def show(self, detection: Detection) -> None:
         """Show one block's worth of news."""
 
+    def sum_up(self) -> None:
+        """Show the totals, unless they are shown already or the output takes no more.
+
+        :raises OSError: if it cannot take them.
+        """
+        if not self._summed_up and self.error is None:
+            self._summed_up = True
+            self.summary()
+
     @abstractmethod
     def summary(self) -> None:
-        """Show the totals."""
+        """Show the totals, each time."""
 
     def close(self) -> None:  # noqa: B027  most leave nothing unfinished
         """Leave the output as the next program expects it, however the run ended."""
@@ -126,10 +138,15 @@ class PlainDisplay(Display):
         bpm = mean_bpm(self.beats)
         rate = "" if bpm is None else f", {bpm:.0f} a minute"
         lost = self.samples_in - self.samples_out
-        self.write(
-            f"{len(self.beats)} beats{rate}, in {self.samples_out} samples ({lost} lost between source and display)"
-            f"; latency {self.latency_ms(50):.1f} ms (median), {self.latency_ms(99):.1f} ms (99 %)\n"
+        self.write_summary(
+            f"{counted(len(self.beats), 'beat')}{rate}, in {counted(self.samples_out, 'sample')} "
+            f"({lost} lost between source and display)"
+            f"; latency {self.latency_ms(50):.1f} ms (median), {self.latency_ms(99):.1f} ms (99 %)"
         )
+
+    def write_summary(self, text: str) -> None:
+        """Write the totals on a line."""
+        self.write(f"{text}\n")
 
     def _status(self) -> str:
         time_s = self.beats[-1].time_s if self.beats else 0.0
@@ -165,6 +182,11 @@ class LiveDisplay(PlainDisplay):
     def summary(self) -> None:
         self.close()
         super().summary()
+
+    def write_summary(self, text: str) -> None:
+        """Write the totals on as many lines as they need here, so that no word is cut."""
+        width = max(shutil.get_terminal_size().columns - 1, 1)
+        self.write("".join(f"{line}\n" for line in wrap(text, width, break_on_hyphens=False)))
 
     def close(self) -> None:
         if self._drawing:

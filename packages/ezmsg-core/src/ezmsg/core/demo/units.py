@@ -175,7 +175,7 @@ class Screen(Unit):
         try:
             self.display.detection(detection, time.monotonic_ns())
             if detection.last:
-                self.display.summary()
+                self.display.sum_up()
         except OSError as error:  # the display keeps it, for the command to tell
             raise NormalTermination from error
         if detection.last:

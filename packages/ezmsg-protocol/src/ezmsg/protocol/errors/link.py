@@ -1,9 +1,14 @@
 """3xxx: reaching each other."""
 
+import re
+from importlib.util import find_spec
+from ipaddress import IPv6Address
 from typing import ClassVar
 
 from ezmsg.protocol.declared import declared_error
 from ezmsg.protocol.errors.root import EzmsgError
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://([^\s/]+)(?:/\S*)?", re.IGNORECASE)
 
 
 class LinkError(EzmsgError):
@@ -19,10 +24,10 @@ class ServerUnreachable(LinkError, ConnectionRefusedError):
     reason: str
 
     def sentence(self) -> str:
-        return (
-            f"No graph server answers at {self.address}: {self.reason}. "
-            f"Start one with `python -m ezmsg.graphserver --address {self.address}`."
-        )
+        start = f"Start one with `python -m ezmsg.graphserver --address {self.address}`"
+        if find_spec("ezmsg.graphserver") is None:
+            start = f"{start} where ezmsg-graphserver is installed, which it is not here"
+        return f"No graph server answers at {self.address}: {self.reason}. {start}."
 
 
 @declared_error
@@ -91,7 +96,27 @@ class InvalidAddress(LinkError, ValueError):
     address: str
 
     def sentence(self) -> str:
-        return f"{self.address!r} is not an address. Write HOST:PORT with a port from 0 to 65535."
+        meant = _meant(self.address.strip())
+        form = f"Write {meant}" if meant else "Write HOST:PORT"
+        return f"{self.address!r} is not an address. {form}, with a port from 0 to 65535."
+
+
+def _meant(text: str) -> str:
+    """Return how an address is written that was likely meant, nothing if that cannot be guessed."""
+    if url := _URL.fullmatch(text):
+        return url[1] if ":" in url[1] else f"{url[1]}:PORT"
+    if _is_ipv6(text):
+        return f"[{text}]:PORT"
+    host, _, port = text.rpartition(":")
+    return f"[{host}]:{port}" if _is_ipv6(host) and port.isascii() and port.isdigit() else ""
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 @declared_error

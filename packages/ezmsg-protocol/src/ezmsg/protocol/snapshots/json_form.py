@@ -2,11 +2,12 @@
 
 Objects of a family (components, streams, topics) say which of it they are under ``"kind"``; edges are
 ``[from, to]`` and their owners ``[from, to, [owners]]``; ids are text. What JSON cannot hold has a form of its own:
-``{"$bytes": base64}``, ``{"$array": dtype, "shape": [...], "data": base64}``, and ``"nan"``, ``"inf"``, ``"-inf"``.
+``{"$bytes": base64}``, ``{"$array": dtype, "shape": [...], "data": base64}``, and ``{"$number": "nan"}``, with
+``"inf"`` and ``"-inf"`` likewise. :func:`from_json_form` reads these back.
 """
 
 import math
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -26,7 +27,7 @@ def to_json_form(value: object) -> Any:
         case None | bool() | int() | str():
             return value
         case float():
-            return value if math.isfinite(value) else str(value)
+            return value if math.isfinite(value) else {"$number": str(value)}
         case UUID():
             return str(value)
         case Enum():
@@ -44,6 +45,25 @@ def to_json_form(value: object) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return _object(value)
     return repr(value)
+
+
+def from_json_form(form: Any) -> Any:
+    """Return a plain value as it was, of what :func:`to_json_form` made of it and JSON has carried.
+
+    What stands for bytes, an array or a number that JSON has not becomes that; tuples and sets stay lists.
+    """
+    match form:
+        case {"$number": ("nan" | "inf" | "-inf") as name} if len(form) == 1:
+            return float(name)
+        case {"$bytes": str(text)} if len(form) == 1:
+            return b64decode(text)
+        case {"$array": str(dtype), "shape": [*shape], "data": str(text)} if len(form) == 3:
+            return PlainArray(dtype, tuple(shape), b64decode(text))
+        case dict():
+            return {key: from_json_form(item) for key, item in form.items()}
+        case list():
+            return [from_json_form(item) for item in form]
+    return form
 
 
 def _object(value: Any) -> dict[str, Any]:

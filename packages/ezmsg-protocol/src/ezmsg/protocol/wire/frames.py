@@ -2,9 +2,10 @@
 
 import struct
 
-from ezmsg.protocol.errors import FrameTooLarge
+from ezmsg.protocol.errors import FrameTooLarge, MalformedFrame
 
 _LENGTH = struct.Struct("<I")
+_HTTP = b"HTTP/"[: _LENGTH.size]
 
 HANDSHAKE_LIMIT = 64 * 1024
 """The largest body, in bytes, that an unauthenticated peer may send."""
@@ -41,11 +42,14 @@ class FrameParser:
         """Take the next whole body, or return ``None`` until more bytes have arrived.
 
         :raises FrameTooLarge: if the next frame announces more than ``limit`` bytes.
+        :raises MalformedFrame: if what comes is an answer of HTTP, of which the first letters are a large number.
         """
         buffer = self._buffer
         if len(buffer) < _LENGTH.size:
             return None
         (size,) = _LENGTH.unpack_from(buffer)
+        if size > self.limit and buffer.startswith(_HTTP):
+            raise MalformedFrame(reason="it answers in HTTP")
         if size > self.limit:
             raise FrameTooLarge(size=size, limit=self.limit)
         end = _LENGTH.size + size

@@ -13,7 +13,13 @@ from attrs import field
 from ezmsg.control.errors import SettingsCoercionError
 from ezmsg.control.settings_schema.describing.structured import default_value
 from ezmsg.control.settings_schema.fields.descriptions import Description, Field
-from ezmsg.control.settings_schema.fields.json_values import ALSO_BY_NAME, ARRAY_DTYPE, BASE64, WHOLE_KEY
+from ezmsg.control.settings_schema.fields.json_values import (
+    ALSO_BY_NAME,
+    ARRAY_DTYPE,
+    BASE64,
+    NOT_FINITE,
+    WHOLE_KEY,
+)
 from ezmsg.control.settings_schema.fields.limits import Limits
 from ezmsg.control.settings_schema.fields.shapes import (
     Anything,
@@ -120,7 +126,7 @@ class _Writer:
             case Whole(limits):
                 return {"type": "integer", **_range(limits)}
             case Real(limits):
-                return {"type": "number", **_range(limits)}
+                return _number(limits)
             case Text(length):
                 return {"type": "string", **_size(length, "Length")}
             case Binary():
@@ -200,6 +206,15 @@ def _accepted(shape: Shape, form: Any) -> bool:
     except SettingsCoercionError:
         return False
     return True
+
+
+def _number(limits: Limits) -> dict[str, Any]:
+    """Return what JSON has of the numbers within limits, and beside it the form of those that it has not."""
+    finite = {"type": "number", **_range(limits)}
+    others = [name for name in ("nan", "inf", "-inf") if limits.hold(float(name))]
+    if not others:
+        return finite
+    return {"anyOf": [finite, {"$comment": NOT_FINITE, **_object({"$number": {"enum": others}})}]}
 
 
 def _range(limits: Limits) -> dict[str, Any]:

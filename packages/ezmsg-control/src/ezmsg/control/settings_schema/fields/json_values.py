@@ -1,4 +1,4 @@
-"""How bytes and arrays are written in JSON, and read from it: the forms of `ezmsg.protocol.snapshots.json_form`."""
+"""How bytes, arrays and NaN are written in JSON, and read: the forms of `ezmsg.protocol.snapshots.json_form`."""
 
 import re
 from base64 import b64decode
@@ -18,6 +18,18 @@ WHOLE_KEY = "^(?:0|-?[1-9][0-9]{0,17})$"
 
 ALSO_BY_NAME = "the same members by their names"
 """The comment on the second half of an enumeration's schema, which is accepted and no choice of its own."""
+
+
+NOT_FINITE = "the numbers that JSON has not"
+"""The comment on the part of a number's schema that is for NaN and the infinities."""
+
+
+def number_from(value: Any) -> Any:
+    """Return the number that ``{"$number": "nan"}``, or ``"inf"`` or ``"-inf"``, stands for; others as they are."""
+    match value:
+        case {"$number": ("nan" | "inf" | "-inf") as name} if len(value) == 1:
+            return float(name)
+    return value
 
 
 def bytes_from(value: Any) -> bytes | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ezmsg.control.errors import InvalidSettingsValue, SettingsCoercionError, SettingsRefused, UnknownSettingsField
 from ezmsg.control.settings_schema.fields.descriptions import Description, Field, Validator
-from ezmsg.control.settings_schema.fields.json_values import WHOLE_KEY, array_from, bytes_from
+from ezmsg.control.settings_schema.fields.json_values import WHOLE_KEY, array_from, bytes_from, number_from
 from ezmsg.control.settings_schema.fields.limits import Limits
 from ezmsg.control.settings_schema.fields.paths import joined
 from ezmsg.control.settings_schema.fields.scalars import unboxed
@@ -143,7 +143,7 @@ def _whole(shape: Whole, value: Any, path: str) -> int:
 
 
 def _real(shape: Real, value: Any, path: str) -> float:
-    number = unboxed(value)
+    number = unboxed(number_from(value))
     if isinstance(number, int) and not isinstance(number, bool):
         number = _exact_float(number)
     if isinstance(number, float) and shape.limits.hold(number):
