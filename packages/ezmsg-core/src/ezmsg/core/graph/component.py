@@ -8,7 +8,7 @@ on the class.
 from abc import ABCMeta
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ezmsg.core.graph.addressable import Addressable
 from ezmsg.core.graph.declarations import declared, declared_type
@@ -28,11 +28,13 @@ class Component(Addressable, metaclass=ABCMeta):
     default: :meth:`apply_settings` brings them later.
     """
 
-    SETTINGS: Any
-    """In the class: the type of the settings. In an instance: its settings, ``None`` while there are none."""
+    if TYPE_CHECKING:
+        # Assigned, because what is annotated here would be all that checkers believe of it in any subclass.
+        SETTINGS = cast("Any", Settings)
+        """In the class: the type of the settings. In an instance: its settings, ``None`` while there are none."""
 
-    STATE: Any
-    """In the class: the type of the state. In an instance: its state, ``None`` until the unit is set up."""
+        STATE = cast("Any", State)
+        """In the class: the type of the state. In an instance: its state, ``None`` until the unit is set up."""
 
     __streams__: ClassVar[Mapping[str, Stream]] = _NOTHING
     __components__: ClassVar[Mapping[str, "Component"]] = _NOTHING

@@ -8,6 +8,7 @@ import inspect
 from typing import Any
 
 from ezmsg.core.errors import InvalidComponent, SettingsMissing, StateNotInitialized
+from ezmsg.core.graph.checked_types import may_be_plain
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.declarations import decorated, main_function
 from ezmsg.core.graph.decorators import TASK_ATTR, THREAD_ATTR
@@ -35,9 +36,11 @@ class Unit(Component):
     def __init__(self, *args: Any, settings: Settings | None = None, **kwargs: Any) -> None:
         super().__init__(*args, settings=settings, **kwargs)
 
+    @may_be_plain
     async def initialize(self) -> None:
         """Get ready, with the settings at hand: assign the state, open devices. May be a plain function too."""
 
+    @may_be_plain
     async def shutdown(self) -> None:
         """Give back what :meth:`initialize` took. May be a plain function too."""
 
