@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from ezmsg.core.graph.addressable import Addressable
+from ezmsg.core.graph.addressable import SEPARATOR, Addressable
 from ezmsg.core.graph.declarations import declared, declared_type
 from ezmsg.core.graph.settings import Settings
 from ezmsg.core.graph.state import State
@@ -65,6 +65,12 @@ class Component(Addressable, metaclass=ABCMeta):
         given = self._settings_from(args, settings, kwargs)
         if given is not None:
             self.apply_settings(given)
+
+    def __repr__(self) -> str:
+        inside = vars(self).get("_components") or vars(self).get("_streams") or self.__streams__
+        place = SEPARATOR.join([*(self._location or ()), self._name or "without a name"])
+        settings = "" if vars(self).get("SETTINGS") is not None else ", no settings yet"
+        return f"<{type(self).__name__} {place}: {', '.join(inside) or 'no streams'}{settings}>"
 
     def _settings_from(
         self, args: tuple[Any, ...], settings: Settings | None, kwargs: dict[str, Any]

@@ -18,7 +18,33 @@ from ezmsg.core.graph.streams import Topic
 
 
 class Unit(Component):
-    """The working part of a graph: subclass it, declare streams, decorate functions."""
+    """The working part of a graph: subclass it, declare streams, decorate functions.
+
+    ::
+
+        class Scale(ez.Unit):
+            SETTINGS = ScaleSettings            # an ez.Settings: self.SETTINGS.factor
+            STATE = ScaleState                  # an ez.State: self.STATE.count
+
+            INPUT = ez.InputStream(float)
+            OUTPUT = ez.OutputStream(float)
+
+            async def initialize(self) -> None:  # once, before any message
+                self.STATE.count = 0
+
+            @ez.subscriber(INPUT)
+            @ez.publisher(OUTPUT)
+            async def scale(self, value: float) -> AsyncIterator[tuple[ez.OutputStream[float], float]]:
+                self.STATE.count += 1
+                yield self.OUTPUT, self.SETTINGS.factor * value
+
+            async def shutdown(self) -> None:    # once, however the run ends
+                ez.logger.info("%d values", self.STATE.count)
+
+    Make one with its settings, ``Scale(ScaleSettings(factor=2.0))`` or ``Scale(factor=2.0)``, and give it to
+    :func:`run`, or declare it in a :class:`Collection`. A task raises ``ez.Complete`` when it is done, and
+    ``ez.NormalTermination`` when the whole program is.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
