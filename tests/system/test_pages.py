@@ -2,18 +2,21 @@
 
 What a page writes, and what is done with it:
 
-- a Python program is saved under the name that the text before it says last; if that is a path of the checkout, it has to
-  be what is there;
-- ``console``: each command is typed when the one before has ended. What it writes to standard output has to be on the
-  page, line by line; of standard error it may show some. ``...`` stands for lines that are left out;
+- a Python program is saved under the name that the text before it says last; if that is a path of the checkout, it
+  has to be what is there;
+- ``console``: each command is typed when the one before has ended. What it writes to standard output has to be on
+  the page, line by line; of standard error it may show some. ``...`` stands for lines that are left out;
 - ``console running``: the command goes on in a terminal of its own until the page is over, and then gets Ctrl-C;
 - ``sh`` and the other languages are not run.
 
 Two pages are conversations of several terminals about one graph and have tests of their own.
 """
 
+import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from ezmsg.control.cli import main
 
 ROOT = Path(__file__).parents[2]
 ON_THEIR_OWN = {"change-a-setting.md", "find-the-slow-unit.md"}
@@ -197,12 +202,12 @@ def test_a_page_says_what_happens(path: Path, tmp_path: Path, environment: dict[
                 typed.writes(len(step.lines) or 1)
                 continue
             status = typed.ends()
-            compare(step.lines, started.pop()[0])
+            compare(step.lines, typed)
+            started.pop()
             typed.kill()
         for typed, lines in reversed(started):
-            typed.interrupt()
-            typed.out = typed.out[: len(lines)] if lines else []
-            compare(lines, typed)
+            assert typed.interrupt() == 0, typed.story()
+            compare([*lines, "..."], typed)
     finally:
         for typed, _ in started:
             typed.kill()
@@ -235,3 +240,126 @@ def test_the_index_names_every_page() -> None:
     folders = ("start", "how-to", "explain", "reference")
     pages = [path for folder in folders for path in (ROOT / "docs" / folder).glob("*.md")]
     assert [path.name for path in pages if f"({path.relative_to(ROOT / 'docs')})" not in index] == []
+
+
+# --- files that pages show ----------------------------------------------------------------------------------
+
+SERVICE = ROOT / "docs" / "examples" / "service"
+
+
+@pytest.mark.parametrize("name", ["ezmsg-graphserver.service", "Containerfile"])
+def test_the_page_on_services_shows_the_file_as_it_is(name: str) -> None:
+    page = (ROOT / "docs" / "how-to" / "a-server-as-a-service.md").read_text(encoding="utf-8")
+    assert f"\n{(SERVICE / name).read_text(encoding='utf-8')}```" in page
+
+
+def test_the_service_starts_and_ends_as_systemd_would_have_it(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Its command line, with a port, a token and a Python of this machine; a stop is a SIGTERM to all of it."""
+    (line,) = re.findall(r"^ExecStart=(.*)$", (SERVICE / "ezmsg-graphserver.service").read_text(), re.MULTILINE)
+    token = tmp_path / "token"
+    token.write_text("a secret\n", encoding="utf-8")
+    for theirs, ours in (
+        ("/opt/ezmsg/bin/python", sys.executable),
+        ("/etc/ezmsg/token", str(token)),
+        ("0.0.0.0:25978", "127.0.0.1:0"),
+    ):
+        assert theirs in line
+        line = line.replace(theirs, ours)
+    typed = Typed(line, tmp_path, environment)
+    try:
+        typed.writes(1)
+        assert "The graph server is ready at 127.0.0.1:" in typed.err[0]
+        os.killpg(typed.process.pid, signal.SIGTERM)
+        assert typed.ends() == 0, typed.story()
+    finally:
+        typed.kill()
+
+
+def test_the_container_starts_with_options_that_there_are(tmp_path: Path, environment: dict[str, str]) -> None:
+    content = (SERVICE / "Containerfile").read_text(encoding="utf-8")
+    lines = [line.partition(" ") for line in content.splitlines()]
+    words = [word for kind, _, rest in lines if kind in ("ENTRYPOINT", "CMD") for word in json.loads(rest)]
+    typed = Typed(shlex.join([*words, "--help"]), tmp_path, environment)
+    try:
+        assert typed.ends() == 0, typed.story()
+    finally:
+        typed.kill()
+    assert [name for name in re.findall(r"^COPY (\S+)", content, re.MULTILINE) if not (ROOT / name).is_dir()] == []
+
+
+# --- commands that are only named ---------------------------------------------------------------------------
+
+
+def test_every_command_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in ALL]
+    named = {words.strip() for text in texts for words in re.findall(r"`ezmsg ((?:[a-z]+\b ?)+)", text)}
+    assert len(named) > 10
+    for words in sorted(named):
+        assert main([*words.split(), "--help"]) == 0
+        assert f"Usage: ezmsg {words} " in capsys.readouterr().out, f"there is no ezmsg {words}"
+
+
+# --- two machines, as two network namespaces ----------------------------------------------------------------
+
+
+@pytest.fixture
+def machines() -> Iterator[list[str]]:
+    """What lets a command run on either machine of the page, with the addresses that the page has."""
+    names = [f"ez{os.getpid()}{name}" for name in ("lab", "desk")]
+    setting_up = [
+        *(f"ip netns add {name}" for name in names),
+        "ip link add {0}-v netns {0} type veth peer name {1}-v netns {1}".format(*names),
+        *(f"ip -n {name} addr add 10.0.0.{i}/24 dev {name}-v" for i, name in enumerate(names, 1)),
+        *(f"ip -n {name} link set {device} up" for name in names for device in ("lo", f"{name}-v")),
+    ]
+    if shutil.which("ip") is None:
+        pytest.skip("there is no `ip` here")
+    try:
+        for command in setting_up:
+            done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+            if done.returncode:
+                pytest.skip(f"there can be no network namespaces here: {done.stderr.strip()}")
+        yield [f"ip netns exec {name}" for name in names]
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+
+
+def test_the_page_on_two_machines_is_what_happens(
+    machines: list[str], tmp_path: Path, environment: dict[str, str]
+) -> None:
+    page = (ROOT / "docs" / "how-to" / "two-machines.md").read_text(encoding="utf-8")
+    for step in steps(page):
+        if step.source:
+            save(step, tmp_path)
+    blocks = [content for language, _, content in FENCED.findall(page) if language in ("sh", "text")]
+    (make,) = re.findall(r"^(\(umask.*)$", page, re.MULTILINE)
+    (serve,) = (content for content in blocks if content.startswith("python -m ezmsg.graphserver"))
+    (export,) = (content for content in blocks if content.startswith("export"))
+    (shown,) = (content for content in blocks if content.startswith("listening"))
+    (tmp_path / ".config" / "ezmsg").mkdir(parents=True)
+    lab, desk = ({**environment, "HOME": str(tmp_path), "EZMSG_RUNTIME_DIR": str(tmp_path / n)} for n in ("l", "d"))
+    started: list[Typed] = []
+
+    def on(machine: int, command: str) -> Typed:
+        typed = Typed(f"{machines[machine]} bash -c {shlex.quote(command)}", tmp_path, (lab, desk)[machine])
+        started.append(typed)
+        return typed
+
+    try:
+        assert on(0, make).ends() == 0
+        server = on(0, serve)
+        server.writes(1)
+        receiver = on(1, f"{export}python receiver.py")
+        receiver.writes(1)
+        assert on(0, f"{export}python sender.py").ends() == 0
+        assert receiver.ends() == 0, receiver.story()
+        assert receiver.out == shown.splitlines()
+        stranger = on(1, "EZMSG_GRAPHSERVER_ADDR=10.0.0.1:25978 EZMSG_TOKEN=guessed python sender.py")
+        assert stranger.ends() == 1
+        assert "EZ-3003" in stranger.err[-1]
+        assert server.interrupt() == 0
+        assert any("EZ-3003" in line for line in server.err)
+    finally:
+        for typed in started:
+            typed.kill()
