@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = Path(__file__).parent / "programs"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "weather"
 RIGHT, WRONG = "typed_right.py", "typed_wrong.py"
+SHOWN = ("weather.py", "station.py")
+"""What a page shows, of which there is nothing to be said, either."""
+
 HANG = 200.0
 
 Found = dict[str, dict[int, str]]
@@ -23,14 +27,14 @@ pytestmark = pytest.mark.timeout(240)  # mypy reads NumPy's types first, on a bu
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The programs, in a folder without settings of anybody's."""
-    for name in (RIGHT, WRONG):
-        shutil.copy(PROGRAMS / name, tmp_path)
+    for path in (PROGRAMS / RIGHT, PROGRAMS / WRONG, *(EXAMPLES / name for name in SHOWN)):
+        shutil.copy(path, tmp_path)
     return tmp_path
 
 
 def mypy(folder: Path, *, plugins: str) -> Found:
     (folder / "mypy.ini").write_text(f"[mypy]\nstrict = true\n{plugins}", encoding="utf-8")
-    reported = said(folder, "-m", "mypy", "--output", "json", RIGHT, WRONG).splitlines()
+    reported = said(folder, "-m", "mypy", "--output", "json", RIGHT, WRONG, *SHOWN).splitlines()
     return sorted_by_line((each["file"], each["line"], each["message"]) for each in map(json.loads, reported))
 
 
@@ -38,7 +42,7 @@ def pyright(folder: Path) -> Found:
     settings = {"typeCheckingMode": "strict", "pythonVersion": "3.11"}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
     reported = json.loads(said(folder, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable))
-    assert reported["summary"]["filesAnalyzed"] == 2
+    assert reported["summary"]["filesAnalyzed"] == 2 + len(SHOWN)
     found = reported["generalDiagnostics"]
     return sorted_by_line((each["file"], each["range"]["start"]["line"] + 1, each["message"]) for each in found)
 
@@ -66,6 +70,7 @@ def lines_with(mark: str, program: str) -> set[int]:
 def finds(found: Found, program: str, expected: set[int]) -> None:
     unexpected = {line: words for line, words in found[program].items() if line not in expected}
     assert (unexpected, expected - found[program].keys()) == ({}, set())
+    assert {name: found[name] for name in SHOWN if name in found} == {}
 
 
 def test_pyright_finds_what_is_wrong_and_nothing_else(folder: Path) -> None:
