@@ -89,7 +89,7 @@ def test_a_program_is_named_as_people_name_it(tmp_path: Path, command: list[str]
 def test_whoever_only_looks_whether_somebody_listens_is_no_news(
     server: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", "ezmsg.graphserver.server")
     socket.create_connection(server.address, 30.0).close()
     deadline_s = time.monotonic() + 30.0
     while "left without a word" not in caplog.text:

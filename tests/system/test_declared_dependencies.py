@@ -16,6 +16,7 @@ DISTRIBUTIONS = sorted(folder.name for folder in PACKAGES.iterdir() if (folder /
 EXTRAS = {
     ("ezmsg-control", "cli"): "src/ezmsg/control/cli/**/*.py",
     ("ezmsg-control", "trace"): "src/ezmsg/control/exporting/perfetto.py",
+    ("ezmsg-core", "mypy"): "src/ezmsg/core/graph/mypy_plugin.py",
     ("ezmsg-graphserver", "uvloop"): "src/ezmsg/graphserver/sockets/loops.py",
     ("ezmsg-protocol", "testing"): "src/ezmsg/protocol/testing.py",
 }

@@ -40,6 +40,11 @@ class GraphServer(threading.Thread):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: Server | None = None
 
+    def __repr__(self) -> str:
+        state = "running" if self.is_alive() else "not started" if self.ident is None else "ended"
+        where = "" if self._address is None else f"at {self._address}, "
+        return f"<{type(self).__name__} {where}{state}>"
+
     @property
     def address(self) -> Address:
         """Where it listens.

@@ -38,6 +38,14 @@ class GraphOperations:
     def __init__(self, address: AddressType | None = None) -> None:
         self._address = None if address is None else parse_address(address)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.place}>"
+
+    @property
+    def place(self) -> str:
+        """Where the server is, for people; without looking for it where no address was given."""
+        return "without an address of its own" if self._address is None else f"at {self._address}"
+
     @classmethod
     def default_address(cls) -> Address:
         """Return where the graph is if nobody names an address, see :func:`~connection.discovery.find_address`."""

@@ -39,6 +39,9 @@ class SyncContext:
         self._entering = threading.Lock()
         self._was_shut_down = False
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._context.summary}>"
+
     @property
     def graph_address(self) -> Address:
         """Where the graph server is."""

@@ -20,6 +20,9 @@ class SyncPublisher:
         self._publisher = pub
         self._calls = _calls or Calls(loop)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._publisher.summary}>"
+
     @property
     def id(self) -> UUID:
         """What names it at the graph server."""

@@ -42,6 +42,9 @@ class SyncSubscriber:
         self._loan = SyncPrivateLoan if sub.leaky else SyncWatchedLoan if watched else SyncLoan
         self._queue = _queue or _share_there(sub, self._calls)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._subscriber.summary}>"
+
     @property
     def id(self) -> UUID:
         """What names it at the graph server."""

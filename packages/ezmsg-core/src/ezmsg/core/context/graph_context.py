@@ -13,6 +13,7 @@ from ezmsg.core.context.operating import Operator
 from ezmsg.core.context.service import GraphService
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
+from ezmsg.core.support.wording import counted
 from ezmsg.protocol.addresses import Address, AddressType
 from ezmsg.protocol.errors import SessionRequired
 from ezmsg.protocol.model.metadata import GraphMetadata
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 
 
 class GraphContext(Operator):
-    """A program's hold on the graph: ``async with GraphContext() as context:``.
+    """A program's hold on the graph.
+
+    ::
+
+        async with ez.GraphContext() as context:
+            publisher = await context.publisher("TEMPERATURE")
+            await publisher.broadcast(36.6)
 
     What it connects and registers lasts as long as the context; what it publishes and subscribes is closed on
     leaving. Publishers and subscribers may be made before entering, too; then :meth:`revert` closes them.
@@ -47,6 +54,18 @@ class GraphContext(Operator):
         self._session: Session | None = None
         self._ensuring = asyncio.Lock()
         self._entering = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.summary}>"
+
+    @property
+    def summary(self) -> str:
+        """The graph server, what was made here, and the state, as the repr tells them."""
+        where = self._service.place if self._connection is None else f"at {self._connection.address}"
+        clients = list(self._clients)  # a copy, as another thread may ask
+        publishers = sum(isinstance(client, Publisher) for client in clients)
+        made = f"{counted(publishers, 'publisher')}, {counted(len(clients) - publishers, 'subscriber')}"
+        return f"{where}, {made}, {'not open' if self._session is None else 'open'}"
 
     @property
     def graph_address(self) -> Address:

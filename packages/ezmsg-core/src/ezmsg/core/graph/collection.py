@@ -20,7 +20,29 @@ NetworkDefinition = Iterable[tuple[Stream | str, Stream | str]]
 
 
 class Collection(Component):
-    """Components joined into one: declare them in the class body, join them in :meth:`network`."""
+    """Components joined into one: declare them in the class body, join them in :meth:`network`.
+
+    ::
+
+        class Pipeline(ez.Collection):
+            SETTINGS = PipelineSettings
+
+            INLET = ez.InputTopic(float)         # what the outside connects to
+            SCALE = Scale()
+            STORE = Store()
+
+            def configure(self) -> None:         # before anything runs
+                self.SCALE.apply_settings(ScaleSettings(factor=self.SETTINGS.factor))
+
+            def network(self) -> ez.NetworkDefinition:
+                return (
+                    (self.INLET, self.SCALE.INPUT),
+                    (self.SCALE.OUTPUT, self.STORE.INPUT),
+                )
+
+            def process_components(self):
+                return (self.STORE,)             # gets a process of its own
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -8,9 +8,9 @@ on the class.
 from abc import ABCMeta
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from ezmsg.core.graph.addressable import Addressable
+from ezmsg.core.graph.addressable import SEPARATOR, Addressable
 from ezmsg.core.graph.declarations import declared, declared_type
 from ezmsg.core.graph.settings import Settings
 from ezmsg.core.graph.state import State
@@ -28,11 +28,13 @@ class Component(Addressable, metaclass=ABCMeta):
     default: :meth:`apply_settings` brings them later.
     """
 
-    SETTINGS: Any
-    """In the class: the type of the settings. In an instance: its settings, ``None`` while there are none."""
+    if TYPE_CHECKING:
+        # Assigned, because what is annotated here would be all that checkers believe of it in any subclass.
+        SETTINGS = cast("Any", Settings)
+        """In the class: the type of the settings. In an instance: its settings, ``None`` while there are none."""
 
-    STATE: Any
-    """In the class: the type of the state. In an instance: its state, ``None`` until the unit is set up."""
+        STATE = cast("Any", State)
+        """In the class: the type of the state. In an instance: its state, ``None`` until the unit is set up."""
 
     __streams__: ClassVar[Mapping[str, Stream]] = _NOTHING
     __components__: ClassVar[Mapping[str, "Component"]] = _NOTHING
@@ -63,6 +65,12 @@ class Component(Addressable, metaclass=ABCMeta):
         given = self._settings_from(args, settings, kwargs)
         if given is not None:
             self.apply_settings(given)
+
+    def __repr__(self) -> str:
+        inside = vars(self).get("_components") or vars(self).get("_streams") or self.__streams__
+        place = SEPARATOR.join([*(self._location or ()), self._name or "without a name"])
+        settings = "" if vars(self).get("SETTINGS") is not None else ", no settings yet"
+        return f"<{type(self).__name__} {place}: {', '.join(inside) or 'no streams'}{settings}>"
 
     def _settings_from(
         self, args: tuple[Any, ...], settings: Settings | None, kwargs: dict[str, Any]

@@ -11,11 +11,11 @@ import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast, overload
 
 from ezmsg.core.errors import InvalidDecoration
 from ezmsg.core.graph.addressable import Addressable
-from ezmsg.core.graph.streams import InputStream, OutputStream
+from ezmsg.core.graph.streams import InputStream, OutputStream, Stream
 from ezmsg.core.profiling.spans import add_span
 from ezmsg.core.support.logs import logger
 
@@ -31,8 +31,15 @@ TIMEIT_ATTR: Final = "__ez_timeit__"
 PROCESS_ATTR: Final = "__ez_process__"
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = TypeVar("P", bound=Callable[..., AsyncIterator[tuple[Stream[Any], Any]]])
+R = TypeVar("R")
+T = TypeVar("T")
+U = TypeVar("U")
 
 _UNSET: Final = object()
+
+MYPY = False
+"""What mypy alone takes to be true."""
 
 
 def task(func: F) -> F:
@@ -40,48 +47,82 @@ def task(func: F) -> F:
     return _mark(func, "task", **{TASK_ATTR: True})
 
 
-def publisher(stream: OutputStream) -> Callable[[F], F]:
+def publisher(stream: OutputStream[Any]) -> Callable[[P], P]:
     """Let this asynchronous generator publish on ``stream`` what it yields as ``(stream, message)``.
 
-    Several may be stacked. Together with :func:`subscriber` the generator runs once per message.
+    ::
+
+        @ez.subscriber(INPUT)
+        @ez.publisher(OUTPUT)
+        async def double(self, value: float) -> AsyncIterator[tuple[ez.OutputStream[float], float]]:
+            yield self.OUTPUT, 2 * value
+
+    Several may be stacked. Together with :func:`subscriber` the generator runs once per message; alone it runs
+    once, from the start on. It yields, it does not return: what it returns goes nowhere.
 
     :raises InvalidDecoration: if ``stream`` is not an :class:`OutputStream`.
     """
     if not isinstance(stream, OutputStream):
         raise _wrong_stream("publisher", "publish to", stream, "an OutputStream")
 
-    def decorate(func: F) -> F:
+    def decorate(func: P) -> P:
         streams: list[OutputStream] = getattr(func, PUBLISHES_ATTR, [])
         return _mark(func, "publisher", **{PUBLISHES_ATTR: [*streams, stream], TASK_ATTR: True})
 
     return decorate
 
 
-def subscriber(stream: InputStream, zero_copy: Any = _UNSET) -> Callable[[F], F]:
-    """Call this function for every message of ``stream``.
+if MYPY:
+    # To mypy, Any in InputStream(Any) is a class like others, which would fit no parameter. It cannot be named in
+    # an annotation, only handed on.
+    A = TypeVar("A")
 
-    ``zero_copy`` has no effect: it is the stream that decides, a leaky one hands out copies.
+    class _Subscriber(Protocol[A]):
+        @overload
+        def __call__(self, stream: InputStream[A], zero_copy: Any = ...) -> Callable[[F], F]: ...
+        @overload
+        def __call__(
+            self, stream: InputStream[T], zero_copy: Any = ...
+        ) -> Callable[[Callable[[U, T], R]], Callable[[U, T], R]]: ...
 
-    :raises InvalidDecoration: if ``stream`` is not an :class:`InputStream`, or the function has one already.
-    """
-    if not isinstance(stream, InputStream):
-        raise _wrong_stream("subscriber", "subscribe to", stream, "an InputStream")
-    if zero_copy is not _UNSET:
-        warnings.warn(
-            "@subscriber(zero_copy=...) is deprecated and has no effect: a leaky InputStream hands out copies, "
-            "any other the message itself. Leave the argument out.",
-            DeprecationWarning,
-            stacklevel=2,
-        )
+    def _lenient_with(kind: type[A]) -> _Subscriber[A]: ...
 
-    def decorate(func: F) -> F:
-        if hasattr(func, SUBSCRIBES_ATTR):
-            reason = "it cannot subscribe to more than one stream; write one function per stream"
-            raise InvalidDecoration(decorator="subscriber", function=_name(func), reason=reason)
-        options = {LEAKY_ATTR: stream.leaky, MAX_QUEUE_ATTR: stream.max_queue, ZERO_COPY_ATTR: not stream.leaky}
-        return _mark(func, "subscriber", **{SUBSCRIBES_ATTR: stream, TASK_ATTR: True}, **options)
+    subscriber = _lenient_with(Any)
+else:
 
-    return decorate
+    def subscriber(
+        stream: InputStream[T], zero_copy: Any = _UNSET
+    ) -> Callable[[Callable[[U, T], R]], Callable[[U, T], R]]:
+        """Call this function for every message of ``stream``.
+
+        ::
+
+            @ez.subscriber(INPUT)
+            async def on_message(self, message: float) -> None: ...
+
+        What comes on one stream is handled in turn; several streams, and several units, are handled side by side.
+        ``zero_copy`` has no effect: it is the stream that decides, a leaky one hands out copies.
+
+        :raises InvalidDecoration: if ``stream`` is not an :class:`InputStream`, or the function has one already.
+        """
+        if not isinstance(stream, InputStream):
+            raise _wrong_stream("subscriber", "subscribe to", stream, "an InputStream")
+        if zero_copy is not _UNSET:
+            warnings.warn(
+                "@subscriber(zero_copy=...) is deprecated and has no effect: a leaky InputStream hands out copies, "
+                "any other the message itself. Leave the argument out.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+
+        def decorate(func: Callable[[U, T], R]) -> Callable[[U, T], R]:
+            if hasattr(func, SUBSCRIBES_ATTR):
+                reason = "it cannot subscribe to more than one stream; write one function per stream"
+                raise InvalidDecoration(decorator="subscriber", function=_name(func), reason=reason)
+            options = {LEAKY_ATTR: stream.leaky, MAX_QUEUE_ATTR: stream.max_queue, ZERO_COPY_ATTR: not stream.leaky}
+            return _mark(func, "subscriber", **{SUBSCRIBES_ATTR: stream, TASK_ATTR: True}, **options)
+
+        return decorate
 
 
 def main(func: F) -> F:

@@ -11,13 +11,14 @@ two hidden topics. `ezmsg.core.graph.endpoints` leads the edges over it.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 from ezmsg.core.graph.addressable import SEPARATOR
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.streams import (
     DEFAULT_NUM_BUFFERS,
     DEFAULT_SHM_SIZE,
+    M,
     Topic,
     check_max_queue,
     check_publisher_options,
@@ -27,7 +28,7 @@ GROUPS = "__relays__"
 """Under which name the hidden topics of a collection's relays stand, beside its children."""
 
 
-class Relay(Topic):
+class Relay(Topic[M]):
     """A relay with all options: those of an inlet, those of an outlet, and the copy between them.
 
     Its edges are led as at an entrance.
@@ -38,6 +39,32 @@ class Relay(Topic):
     :raises InvalidOption: if a number is out of range.
     """
 
+    @overload
+    def __init__(
+        self,
+        msg_type: type[M],
+        leaky: bool = False,
+        max_queue: int | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        num_buffers: int = DEFAULT_NUM_BUFFERS,
+        buf_size: int = DEFAULT_SHM_SIZE,
+        force_tcp: bool = False,
+        copy_on_forward: bool = True,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Relay[Any]",
+        msg_type: Any,
+        leaky: bool = False,
+        max_queue: int | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        num_buffers: int = DEFAULT_NUM_BUFFERS,
+        buf_size: int = DEFAULT_SHM_SIZE,
+        force_tcp: bool = False,
+        copy_on_forward: bool = True,
+    ) -> None: ...
     def __init__(
         self,
         msg_type: Any,
@@ -63,18 +90,52 @@ class Relay(Topic):
         self.copy_on_forward = copy_on_forward
 
 
-class InputRelay(Relay):
+class InputRelay(Relay[M]):
     """A relay at a collection's entrance: what arrives waits, or is dropped, as an inlet's messages would."""
 
+    @overload
+    def __init__(
+        self, msg_type: type[M], leaky: bool = False, max_queue: int | None = None, copy_on_forward: bool = True
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "InputRelay[Any]",
+        msg_type: Any,
+        leaky: bool = False,
+        max_queue: int | None = None,
+        copy_on_forward: bool = True,
+    ) -> None: ...
     def __init__(
         self, msg_type: Any, leaky: bool = False, max_queue: int | None = None, copy_on_forward: bool = True
     ) -> None:
         super().__init__(msg_type, leaky=leaky, max_queue=max_queue, copy_on_forward=copy_on_forward)
 
 
-class OutputRelay(Relay):
+class OutputRelay(Relay[M]):
     """A relay at a collection's exit: what leaves is published with the options of an outlet."""
 
+    @overload
+    def __init__(
+        self,
+        msg_type: type[M],
+        host: str | None = None,
+        port: int | None = None,
+        num_buffers: int = DEFAULT_NUM_BUFFERS,
+        buf_size: int = DEFAULT_SHM_SIZE,
+        force_tcp: bool = False,
+        copy_on_forward: bool = True,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "OutputRelay[Any]",
+        msg_type: Any,
+        host: str | None = None,
+        port: int | None = None,
+        num_buffers: int = DEFAULT_NUM_BUFFERS,
+        buf_size: int = DEFAULT_SHM_SIZE,
+        force_tcp: bool = False,
+        copy_on_forward: bool = True,
+    ) -> None: ...
     def __init__(
         self,
         msg_type: Any,

@@ -8,11 +8,25 @@ from abc import ABC
 from dataclasses import dataclass, field
 from typing import Any, dataclass_transform
 
+from ezmsg.core.graph.checked_types import AssignedType
+
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 @dataclass(frozen=True)
-class Settings(ABC):  # noqa: B024  an ABC for its metaclass: users mix it with theirs
+class Settings(ABC, metaclass=AssignedType):
     """The settings of a component: every subclass is a frozen dataclass.
+
+    ::
+
+        class FilterSettings(ez.Settings):
+            high_hz: float
+            order: int = 4
+
+        class Filter(ez.Unit):
+            SETTINGS = FilterSettings  # assigned, not annotated
+
+    ``Filter(FilterSettings(high_hz=40.0))`` and ``Filter(high_hz=40.0)`` make a unit with them; in its functions
+    they are ``self.SETTINGS``. A frozen value is never changed: `dataclasses.replace` makes another one.
 
     Plain dataclasses may be mixed in, ``class Both(Settings, Fields)``. Of a dataclass's options the class
     statement takes ``kw_only`` and ``order``; ``frozen`` may be written and is always true.

@@ -8,10 +8,29 @@ from abc import ABC
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any
 
+from ezmsg.core.graph.checked_types import AssignedType
+
 
 @dataclass(unsafe_hash=True, init=False)
-class State(ABC):  # noqa: B024  an ABC for its metaclass: users mix it with theirs
-    """The state of a unit: every subclass is a mutable dataclass whose constructor takes no arguments."""
+class State(ABC, metaclass=AssignedType):
+    """The state of a unit: every subclass is a mutable dataclass whose constructor takes no arguments.
+
+    ::
+
+        class CounterState(ez.State):
+            count: int = 0
+            seen: list[str] = field(default_factory=list)
+            device: Device  # has no default, so initialize() must assign it
+
+        class Counter(ez.Unit):
+            STATE = CounterState  # assigned, not annotated
+
+            async def initialize(self) -> None:
+                self.STATE.device = Device()
+
+    It is made in the process where the unit runs, just before the unit's ``initialize``, so it may hold what cannot
+    be pickled: devices, files, locks. A field without a value after ``initialize`` is an error that names it.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

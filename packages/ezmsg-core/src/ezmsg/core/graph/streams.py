@@ -7,7 +7,7 @@ copies of its own (:meth:`Stream._bound`), and those get a location. Nothing her
 
 import copy
 from operator import index
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from ezmsg.core.errors import InvalidOption
 from ezmsg.core.graph.addressable import SEPARATOR, Addressable
@@ -19,12 +19,26 @@ DEFAULT_NUM_BUFFERS = 32
 """Messages of a publisher that may be unreleased at a time."""
 
 
-class Stream(Addressable):
-    """A named place where messages of one type pass; its address is a topic."""
+if TYPE_CHECKING:
+    M = TypeVar("M", default=Any)  # a bare InputStream may be written; Python itself knows defaults from 3.13 on
+else:
+    M = TypeVar("M")
+
+
+class Stream(Addressable, Generic[M]):
+    """A named place where messages of one type pass; its address is a topic.
+
+    ``InputStream(float)`` is an ``InputStream[float]``. What type checkers do not take for a class, as a text or a
+    union, makes an ``InputStream[Any]``.
+    """
 
     msg_type: Any
-    """The type of the messages, as information: nothing checks it."""
+    """The type of the messages, as information: nothing checks it while the graph runs."""
 
+    @overload
+    def __init__(self, msg_type: type[M]) -> None: ...
+    @overload
+    def __init__(self: "Stream[Any]", msg_type: Any) -> None: ...
     def __init__(self, msg_type: Any) -> None:
         super().__init__()
         self.msg_type = msg_type
@@ -45,7 +59,7 @@ class Stream(Addressable):
         return bound
 
 
-class InputStream(Stream):
+class InputStream(Stream[M]):
     """A unit's inlet.
 
     :param leaky: Whether waiting messages are dropped, the oldest first, when there are more than ``max_queue``.
@@ -53,6 +67,12 @@ class InputStream(Stream):
     :raises InvalidOption: if ``max_queue`` is not positive.
     """
 
+    @overload
+    def __init__(self, msg_type: type[M], leaky: bool = False, max_queue: int | None = None) -> None: ...
+    @overload
+    def __init__(
+        self: "InputStream[Any]", msg_type: Any, leaky: bool = False, max_queue: int | None = None
+    ) -> None: ...
     def __init__(self, msg_type: Any, leaky: bool = False, max_queue: int | None = None) -> None:
         super().__init__(msg_type)
         check_max_queue(max_queue)
@@ -60,7 +80,7 @@ class InputStream(Stream):
         self.max_queue = max_queue
 
 
-class OutputStream(Stream):
+class OutputStream(Stream[M]):
     """A unit's outlet.
 
     :param host: The interface on which TCP subscribers are served.
@@ -73,6 +93,30 @@ class OutputStream(Stream):
     :raises InvalidOption: if a number is out of range.
     """
 
+    @overload
+    def __init__(
+        self,
+        msg_type: type[M],
+        host: str | None = None,
+        port: int | None = None,
+        num_buffers: int = DEFAULT_NUM_BUFFERS,
+        buf_size: int = DEFAULT_SHM_SIZE,
+        force_tcp: bool | None = None,
+        allow_local: bool | None = None,
+        strict_views: bool | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "OutputStream[Any]",
+        msg_type: Any,
+        host: str | None = None,
+        port: int | None = None,
+        num_buffers: int = DEFAULT_NUM_BUFFERS,
+        buf_size: int = DEFAULT_SHM_SIZE,
+        force_tcp: bool | None = None,
+        allow_local: bool | None = None,
+        strict_views: bool | None = None,
+    ) -> None: ...
     def __init__(
         self,
         msg_type: Any,
@@ -95,15 +139,15 @@ class OutputStream(Stream):
         self.strict_views = strict_views
 
 
-class Topic(Stream):
+class Topic(Stream[M]):
     """A node of the graph on a collection: it joins edges and has no publisher or subscriber of its own."""
 
 
-class InputTopic(Topic):
+class InputTopic(Topic[M]):
     """A topic through which messages enter a collection."""
 
 
-class OutputTopic(Topic):
+class OutputTopic(Topic[M]):
     """A topic through which messages leave a collection."""
 
 

@@ -8,6 +8,7 @@ import inspect
 from typing import Any, ClassVar
 
 from ezmsg.core.errors import InvalidComponent, SettingsMissing, StateNotInitialized
+from ezmsg.core.graph.checked_types import may_be_plain
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.declarations import decorated, main_function
 from ezmsg.core.graph.decorators import TASK_ATTR, THREAD_ATTR
@@ -17,7 +18,33 @@ from ezmsg.core.graph.streams import Topic
 
 
 class Unit(Component):
-    """The working part of a graph: subclass it, declare streams, decorate functions."""
+    """The working part of a graph: subclass it, declare streams, decorate functions.
+
+    ::
+
+        class Scale(ez.Unit):
+            SETTINGS = ScaleSettings            # an ez.Settings: self.SETTINGS.factor
+            STATE = ScaleState                  # an ez.State: self.STATE.count
+
+            INPUT = ez.InputStream(float)
+            OUTPUT = ez.OutputStream(float)
+
+            async def initialize(self) -> None:  # once, before any message
+                self.STATE.count = 0
+
+            @ez.subscriber(INPUT)
+            @ez.publisher(OUTPUT)
+            async def scale(self, value: float) -> AsyncIterator[tuple[ez.OutputStream[float], float]]:
+                self.STATE.count += 1
+                yield self.OUTPUT, self.SETTINGS.factor * value
+
+            async def shutdown(self) -> None:    # once, however the run ends
+                ez.logger.info("%d values", self.STATE.count)
+
+    Make one with its settings, ``Scale(ScaleSettings(factor=2.0))`` or ``Scale(factor=2.0)``, and give it to
+    :func:`run`, or declare it in a :class:`Collection`. A task raises ``ez.Complete`` when it is done, and
+    ``ez.NormalTermination`` when the whole program is.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -38,9 +65,11 @@ class Unit(Component):
     def __init__(self, *args: Any, settings: Settings | None = None, **kwargs: Any) -> None:
         super().__init__(*args, settings=settings, **kwargs)
 
+    @may_be_plain
     async def initialize(self) -> None:
         """Get ready, with the settings at hand: assign the state, open devices. May be a plain function too."""
 
+    @may_be_plain
     async def shutdown(self) -> None:
         """Give back what :meth:`initialize` took. May be a plain function too."""
 

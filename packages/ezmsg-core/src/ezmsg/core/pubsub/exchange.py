@@ -218,6 +218,11 @@ class Exchange:
         await self._tell_withdrawn(subscriber.id)
         await self.release()
 
+    @property
+    def server(self) -> Address:
+        """Where the graph server is, or was."""
+        return self._connection.address
+
     def heard_by(self, subscriber: Receiver) -> list[UUID]:
         """Return the ids of the publishers that a subscriber hears; any thread may ask."""
         return self._routes.heard_by(subscriber)

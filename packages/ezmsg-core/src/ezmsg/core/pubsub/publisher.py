@@ -23,7 +23,7 @@ from ezmsg.core.pubsub.options import (
     publisher_options,
 )
 from ezmsg.core.support import arrays
-from ezmsg.core.support.wording import said
+from ezmsg.core.support.wording import counted, said
 from ezmsg.core.transports.in_process import LocalSender
 from ezmsg.core.transports.sender import Sender
 from ezmsg.core.transports.shared_memory import SharedMemorySender, Slots
@@ -94,6 +94,9 @@ class Publisher:
         self._warned_at = -WARN_AGAIN_S
         self._looking: asyncio.TimerHandle | None = None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.summary}>"
+
     @classmethod
     async def create(
         cls,
@@ -136,6 +139,12 @@ class Publisher:
     def running(self) -> bool:
         """Whether messages are sent at once, and not held back by :meth:`pause`."""
         return self._running.is_set()
+
+    @property
+    def summary(self) -> str:
+        """Its topic, the graph server, how many channels it feeds, and its state, as its repr tells them."""
+        state = "closed" if self._closed else "open" if self.running else "paused"
+        return f"{self.topic} at {self._exchange.server}, {counted(len(self._senders), 'channel')}, {state}"
 
     @property
     def senders(self) -> tuple[Sender, ...]:

@@ -15,6 +15,7 @@ from ezmsg.core.errors import EndpointClosed, InvalidOption
 from ezmsg.core.profiling.spans import add_profile
 from ezmsg.core.pubsub.exchange import Exchange
 from ezmsg.core.pubsub.options import check_whole, flag
+from ezmsg.core.support.wording import counted
 from ezmsg.protocol.addresses import AddressType
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ class Subscriber:
         self._loan = PrivateLoan if leaky else WatchedLoan if flag("EZMSG_DEBUG_VIEWS", False) else Loan
         self._told: set[tuple[str, int]] = set()
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.summary}>"
+
     @classmethod
     async def create(
         cls,
@@ -89,6 +93,13 @@ class Subscriber:
             await exchange.release()
             raise
         return subscriber
+
+    @property
+    def summary(self) -> str:
+        """Its topic, the graph server, what it hears, what waits, and its state, as its repr tells them."""
+        heard, kind = counted(len(self.publisher_ids), "publisher"), "leaky, " if self.leaky else ""
+        state = "closed" if self._closed else "open"
+        return f"{self.topic} at {self._exchange.server}, {heard}, {kind}{self.queued} queued, {state}"
 
     @property
     def dropped(self) -> int:

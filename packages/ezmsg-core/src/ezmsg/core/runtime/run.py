@@ -27,7 +27,19 @@ def run(
 ) -> None:
     """Run components until they are done, and return.
 
-    ``run(SOURCE=source, SINK=sink, connections=((source.OUTPUT, sink.INPUT),))``
+    ::
+
+        source, sink = Source(), Sink()
+        ez.run(
+            SOURCE=source,
+            SINK=sink,
+            connections=((source.OUTPUT, sink.INPUT),),
+            process_components=(sink,),
+        )
+
+    It ends when every task has ended, when one raises ``ez.NormalTermination``, or on Ctrl-C; then every unit's
+    ``shutdown`` runs. Where worker processes are spawned and not forked, as on macOS and Windows, the call stands
+    under ``if __name__ == "__main__":``.
 
     :param components: components by name; or give them by keyword.
     :param root_name: what stands before every component's address.

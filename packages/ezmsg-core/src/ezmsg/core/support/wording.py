@@ -1,4 +1,4 @@
-"""Words for what users' code raises."""
+"""Words for what users' code raises, and for how many there are of something."""
 
 
 def said(error: BaseException) -> str:
@@ -7,6 +7,11 @@ def said(error: BaseException) -> str:
         return str(error) or type(error).__name__
     except Exception:  # noqa: BLE001  whatever a user's class raises when it is to say something
         return type(error).__name__
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it counts, in the plural where that is due: ``1 channel``, ``2 channels``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def described(error: BaseException) -> str:
