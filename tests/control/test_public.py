@@ -32,5 +32,7 @@ def test_the_example_in_the_readme_runs(server: Any, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("EZMSG_GRAPHSERVER_ADDR", str(server.address))
     command = [sys.executable, "-W", "error", "-X", "dev", "-c", example]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    # How long a step of the loop took depends on the machine, and is no error.
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
+    assert (done.returncode, errors) == (0, [])
     assert done.stdout == "FILTER/OUT is fed by ['SOURCE/OUT']\n"

@@ -232,7 +232,6 @@ def save(step: Step, folder: Path) -> None:
 # --- links --------------------------------------------------------------------------------------------------
 
 ALL = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-"""Pages that are written elsewhere at this moment."""
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(ROOT)))

@@ -530,7 +530,7 @@ async def test_a_look_that_takes_longer_than_its_deadline_is_shared_by_who_asks_
         assert over.wait(HANG)
         return look_at_stacks(*arguments)
 
-    monkeypatch.setattr("ezmsg.control.process.answers.look_at_stacks", slow)
+    monkeypatch.setattr("ezmsg.control.process.stacks.look_at_stacks", slow)
     monkeypatch.setitem(operations, ProcessControlOperation.GET_PROCESS_STACKS, noted)
     try:
         for _ in range(3):

@@ -43,8 +43,9 @@ def test_help_lists_them_all_and_loads_nothing_of_the_core() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG, check=True)
     assert all(f" {name} " in done.stdout for name in COMMANDS)
-    allowed = {"ezmsg.core.commands", "ezmsg.core.commands.verbs", "ezmsg.core.demo", "ezmsg.core.demo.command"}
-    assert set(done.stdout.splitlines()[-1].split()) <= {*allowed, "ezmsg.core.support", "ezmsg.core.support.logs"}
+    faces = {"ezmsg.core.commands", "ezmsg.core.demo"}
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert {name for name in loaded if not name.startswith("ezmsg.core.support")} <= faces
 
 
 def test_a_drawing(server: ez.GraphServer) -> None:

@@ -11,10 +11,10 @@ from cyclopts import App, Parameter
 Words = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 
 
-def passing_on(name: str, help: str, carry_out: Callable[[list[str]], int]) -> App:  # noqa: A002  its word
+def passing_on(name: str, carry_out: Callable[[list[str]], int], *, help: str) -> App:  # noqa: A002
     """Return a verb that hands its name and what follows it to a function, which returns an exit code.
 
-    :param help: the line that the list of verbs has for it.
+    :param help: the line that the list of verbs has for it; `overview` reads it in the source.
     """
     verb = App(name=name, help=help, help_flags=(), version_flags=(), help_format="plaintext")
 

@@ -1,6 +1,6 @@
 """The commands of ezmsg 3 as verbs of today's ``ezmsg``: the same words, read by the same parser.
 
-Imported for ``ezmsg --help``, so nothing of the core is imported here before a verb is carried out. ``shutdown`` is
+Read for ``ezmsg --help``, and imported for a verb; nothing of the core is imported here before a verb is carried out. ``shutdown`` is
 not among them: `ezmsg.control` has it.
 """
 
@@ -16,8 +16,8 @@ def _carry_out(words: list[str]) -> int:
         return end.code if isinstance(end.code, int) else 1
 
 
-dashboard = passing_on("dashboard", "Serve the dashboard of a running graph; needs ezmsg-dashboard.", _carry_out)
-graphviz = passing_on("graphviz", "Write the graph for Graphviz.", _carry_out)
-mermaid = passing_on("mermaid", "Show the graph in a browser, drawn by Mermaid, or write it for that.", _carry_out)
-serve = passing_on("serve", "Serve the graph until the end is asked for.", _carry_out)
-start = passing_on("start", "Start a graph server that stays, and return when it answers.", _carry_out)
+dashboard = passing_on("dashboard", _carry_out, help="Serve a running graph's dashboard; needs ezmsg-dashboard.")
+graphviz = passing_on("graphviz", _carry_out, help="Write the graph for Graphviz.")
+mermaid = passing_on("mermaid", _carry_out, help="Show the graph in a browser, drawn by Mermaid, or write it.")
+serve = passing_on("serve", _carry_out, help="Serve the graph until the end is asked for.")
+start = passing_on("start", _carry_out, help="Start a graph server that stays, and return when it answers.")
