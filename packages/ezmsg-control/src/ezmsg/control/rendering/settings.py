@@ -8,6 +8,7 @@ from typing import Any
 from ezmsg.control.rendering.columns import aligned
 from ezmsg.control.settings_schema.describing.json_paths import subschema
 from ezmsg.control.settings_schema.fields.json_values import ALSO_BY_NAME
+from ezmsg.control.settings_schema.fields.omissions import in_words, is_omission
 from ezmsg.protocol.model.metadata import SettingsFieldMetadata
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
 from ezmsg.protocol.snapshots.json_form import to_json_form
@@ -102,7 +103,7 @@ def flat(structured: Mapping[str, Any], trail: str = "") -> Iterator[tuple[str, 
     """Yield each value that has nothing inside but items, with its path."""
     for name, value in structured.items():
         path = f"{trail}.{name}" if trail else name
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and not any(str(key).startswith("$") for key in value):
             yield from flat(value, path)
         else:
             yield path, value
@@ -153,6 +154,8 @@ def text_of(value: object) -> str:
     """
     if isinstance(value, str):
         return value if value.isprintable() else json.dumps(value)
+    if isinstance(value, Mapping) and is_omission(value):
+        return f"({in_words(value)}, too large to be shown)"
     return json.dumps(to_json_form(value))
 
 

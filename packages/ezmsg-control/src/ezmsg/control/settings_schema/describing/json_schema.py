@@ -15,6 +15,7 @@ from ezmsg.control.settings_schema.describing.structured import default_value
 from ezmsg.control.settings_schema.fields.descriptions import Description, Field
 from ezmsg.control.settings_schema.fields.json_values import ALSO_BY_NAME, ARRAY_DTYPE, BASE64, WHOLE_KEY
 from ezmsg.control.settings_schema.fields.limits import Limits
+from ezmsg.control.settings_schema.fields.omissions import omissions
 from ezmsg.control.settings_schema.fields.shapes import (
     Anything,
     Array,
@@ -49,13 +50,19 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 _BYTES = _object({"$bytes": _DATA})
-_ARRAY = _object(
-    {
-        "$array": {"type": "string", "pattern": ARRAY_DTYPE},
-        "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-        "data": _DATA,
-    }
-)
+_ARRAY = {
+    "anyOf": [
+        {"type": "array"},
+        _object(
+            {
+                "$array": {"type": "string", "pattern": ARRAY_DTYPE},
+                "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                "data": _DATA,
+            }
+        ),
+    ]
+}
+"""That the lists are of numbers, and all of one length, is for `coercion` to see: a schema cannot say it."""
 
 
 def json_schema(cls: object) -> dict[str, Any] | None:
@@ -171,6 +178,8 @@ def _default(described: Field) -> dict[str, Any]:
     if described.default is None:
         return {}
     default = to_json_form(default_value(described))
+    if any(omissions(default)):
+        return {}
     if described.shape == Anything() and isinstance(default, str):
         return {}
     return {"default": default} if _accepted(described.shape, default) else {}
