@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 import ezmsg.core as ez
@@ -40,7 +39,9 @@ PROGRAM = """
             say(self.name, self.SETTINGS.weights.nbytes, self.SETTINGS.gain)
 
         @ez.subscriber(INPUT_SETTINGS)
-        async def take(self, settings: Tuning) -> None:
+        async def take(self, settings: Tuning | dict[str, object]) -> None:
+            if isinstance(settings, dict):
+                settings = Tuning(**settings)
             self.apply_settings(settings)
             taps = settings.taps
             say("took", settings.weights.nbytes, settings.weights[-1], settings.gain, taps.dtype, *taps)
@@ -57,12 +58,6 @@ PROGRAM = """
 """
 
 
-class Sent(ez.Settings):
-    weights: npt.NDArray[np.float64]
-    taps: npt.NDArray[np.float64]
-    gain: float
-
-
 @pytest.fixture
 def server(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("EZMSG_RUNTIME_DIR", str(tmp_path / "run"))
@@ -72,6 +67,7 @@ def server(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     server.stop()
 
 
+@pytest.mark.timeout(150)
 async def test_no_value_takes_the_control_plane_down(
     start: Callable[..., Any], server: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,7 +76,7 @@ async def test_no_value_takes_the_control_plane_down(
     programs = [start(PROGRAM, str(stop), str(server.address), root) for root in ("ONE", "TWO")]
     for running in programs:
         assert (await asyncio.to_thread(running.says, "AMPLIFIER"))[1:] == ["40000000", "1.0"]
-    async with ez.GraphContext(server.address, auto_start=False) as context, asyncio.timeout(4 * HANG):
+    async with ez.GraphContext(server.address, auto_start=False) as context, asyncio.timeout(2 * HANG):
         events = context.subscribe_topology_events()
         async for _ in events:
             owned = {unit for each in (await context.snapshot()).processes.values() for unit in each.units}
@@ -105,7 +101,7 @@ async def test_no_value_takes_the_control_plane_down(
         await context.update_setting("ONE/AMPLIFIER", "taps", [3, 0.5], timeout=HANG)
         assert (await asyncio.to_thread(programs[0].says, "took", 2))[3:] == ["2.5", "float32", "3.0", "0.5"]
         after = (await context.settings_events())[-1].seq
-        await context.update_settings("ONE/AMPLIFIER", Sent(np.full(6_000_000, 0.25), np.ones(1), 7.0))
+        await context.update_settings("ONE/AMPLIFIER", {"weights": np.full(6_000_000, 0.25), "gain": 7.0})
         assert (await asyncio.to_thread(programs[0].says, "took", 3))[1:4] == ["48000000", "0.25", "7.0"]
         reports = [each.value.structured_value for each in await context.settings_events(after_seq=after)]
         assert [each["weights"]["shape"] for each in reports if each] == [[6_000_000]]
