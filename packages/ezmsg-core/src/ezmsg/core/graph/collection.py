@@ -15,7 +15,7 @@ from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.declarations import declared, refuse_what_only_units_have
 from ezmsg.core.graph.settings import Settings
 from ezmsg.core.graph.streams import InputStream, OutputStream, Stream
-from ezmsg.core.support.copying import uncopyable_part
+from ezmsg.core.support.copying import uncopyable_words
 from ezmsg.core.support.wording import described
 
 NetworkDefinition = Iterable[tuple[Stream | str, Stream | str]]
@@ -55,11 +55,9 @@ def _copied(component: Component, where: str) -> Component:
     try:
         return copy.deepcopy(component)
     except Exception as error:  # what copying any object of the user's may raise
-        path, part = uncopyable_part(component)
         reason = (
-            f"a collection has copies of its components, and {f'{where}{path}'} cannot be copied, which is a "
-            f"{type(part).__qualname__} ({described(error)}); make it in initialize() and keep it in the STATE, or "
-            "give its class a __deepcopy__"
+            f"a collection has copies of its components, and {uncopyable_words(component, where)} "
+            f"({described(error)}); make it in initialize() and keep it in the STATE, or give it a __deepcopy__"
         )
         raise InvalidComponent(component=where, reason=reason) from error
 

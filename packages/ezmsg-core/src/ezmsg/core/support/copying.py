@@ -1,10 +1,27 @@
-"""Which part of an object it is that cannot be copied."""
+"""Objects copied, and which part of one it is that cannot be."""
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _DEEPEST = 8
+
+
+def copied(value: T) -> T:
+    """Return a deep copy; an error over that has a note which names the part that cannot be copied."""
+    try:
+        return copy.deepcopy(value)
+    except Exception as error:  # what copying any object of the user's may raise
+        error.add_note(uncopyable_words(value, type(value).__qualname__))
+        raise
+
+
+def uncopyable_words(value: object, name: str) -> str:
+    """Return which part of a value cannot be copied, as the beginning of a sentence."""
+    path, part = uncopyable_part(value)
+    return f"{name}{path} cannot be copied, which is a {type(part).__qualname__}"
 
 
 def uncopyable_part(value: object) -> tuple[str, object]:

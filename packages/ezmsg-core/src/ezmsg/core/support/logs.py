@@ -68,7 +68,8 @@ def _set_up() -> None:
 def _is_child() -> bool:
     """Whether this is a process that another one of the program has started, and that one has said it already."""
     processes = sys.modules.get("multiprocessing.process")
-    return processes is not None and processes.parent_process() is not None
+    # A spawned one knows its parent later than its name.
+    return processes is not None and processes.current_process().name != "MainProcess"
 
 
 def _comes_once(_: logging.LogRecord) -> bool:
