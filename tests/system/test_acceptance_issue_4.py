@@ -206,8 +206,8 @@ async def test_2_settings_change_on_one_path(serve, start, tmp_path):
         changed = now.structured_value
         assert (now.revision, changed["rate"], changed["shape"]) == (first.revision + 8, 2.0, "bell")
         assert (changed["stages"], changed["table"]) == ([{"gain": 1.0}, {"gain": 3.5}], {"a": 4.0})
-        assert changed["blob"] == b"\x00\xff"
-        assert (changed["weights"].shape, np.frombuffer(changed["weights"].data)[2]) == ((3,), 2.0)
+        assert changed["blob"] == {"$bytes": "AP8="}  # in terms of JSON
+        assert changed["weights"] == [0.0, 1.0, 2.0]
         assert (changed["window"], changed["model"]) == ({"length": 16}, {"order": 12})
         await said(program, "has 2.0")
         stood = (await other.settings_snapshot())["TUNED"]

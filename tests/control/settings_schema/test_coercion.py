@@ -168,7 +168,10 @@ def test_what_fits_is_taken(annotation: Any, value: Any, expected: Any) -> None:
         (range, "range(0, 3)", "a range, which cannot be sent"),
         (timedelta, "1.5", "a number"),
         (UUID, 7, "a text"),
-        (np.ndarray, [1, 2], "an array of numbers"),
+        (np.ndarray, [1, "2"], "an array of numbers"),
+        (np.ndarray, [[1], [1, 2]], "an array of numbers"),
+        (np.ndarray, [None], "an array of numbers"),
+        (np.ndarray, [10**400], "an array of numbers"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_would(annotation: Any, value: Any, allowed: str) -> None:

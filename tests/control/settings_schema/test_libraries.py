@@ -106,7 +106,7 @@ def test_fields_of_attrs() -> None:
         ("odd", False, 1, None, None, None, "int_input"),
         ("same", False, None, None, None, None, "int_input"),
         ("own", False, 7, None, None, None, "int_input"),
-        ("raw", False, b"x", None, None, None, None),
+        ("raw", False, {"$bytes": "eA=="}, None, None, None, None),
     ]
 
 
@@ -200,7 +200,7 @@ def test_a_patch_goes_the_way_of_the_library(settings: Any, path: str, value: An
         (OfAttrs(3), "own", 4, UnknownSettingsField, "OfAttrs does not let own be set"),
         (OfAttrs(3), "_hidden", 4, UnknownSettingsField, "no field '_hidden'"),
         (OfPydantic(order=1), "gain", 5, InvalidSettingsValue, "a number from 0 to below 5"),
-        (OfPydantic(order=1), "order", "3", InvalidSettingsValue, "a whole number"),
+        (OfPydantic(order=1), "order", "three", InvalidSettingsValue, "a whole number"),
         (OfPydantic(order=1), "order", 13, SettingsRefused, "order cannot be 13: Value error, 13 brings bad luck"),
         (OfPydantic(order=1), "inner.z", -1, InvalidSettingsValue, "inner.z cannot be -1"),
         (OfPydantic(order=1), "items", [1, 2, 3], InvalidSettingsValue, "at most 2 items"),

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 import pickle
 from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 import param
 import pydantic
 import pytest
@@ -18,8 +20,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.control.settings_schema.declarations import Colour, Point, json_values
 
 from ezmsg.control.errors import InvalidSettingsValue, SettingsRefused, UnknownSettingsField
+from ezmsg.control.settings_schema.describing.structured import structured
 from ezmsg.control.settings_schema.fields.paths import Step, joined, parse_path
-from ezmsg.control.settingsmeta import SettingsCoercionError, patched, settings_structured_value
+from ezmsg.control.settingsmeta import (
+    SettingsCoercionError,
+    coerce_settings_field_value,
+    patched,
+    settings_structured_value,
+)
 from ezmsg.protocol.wire.plain import PlainArray
 
 
@@ -145,7 +153,7 @@ def read(value: Any, steps: tuple[Step, ...]) -> Any:
             InvalidSettingsValue,
             "filters[1].cutoff cannot be 0: it takes a number from 0.5 to 100",
         ),
-        ("filters[1].cutoff", "3", InvalidSettingsValue, "filters[1].cutoff cannot be '3'"),
+        ("filters[1].cutoff", "three", InvalidSettingsValue, "filters[1].cutoff cannot be 'three'"),
         ("filters[2].cutoff", 1, UnknownSettingsField, "'filters[2]': there are 2 items"),
         ("filters[2]", {}, UnknownSettingsField, "there are 2 items"),
         ("filters[-1]", {}, UnknownSettingsField, "cannot be negative"),
@@ -205,6 +213,95 @@ def test_an_array_that_nobody_declared_stays_an_array() -> None:
     assert np.array_equal(after["array"], np.array([7], np.int16))
     assert np.array_equal(patched(Chain(), "array", sent).array, after["array"])
     assert patched(settings, "other", sent)["other"] == patched(settings, "new", sent)["new"] == sent
+
+
+@dataclass
+class Numbers:
+    whole: int = 1
+    real: float = 1.0
+    perhaps: float | None = None
+    either: int | str = 1
+    held: float = field(default=1.0, metadata={"max": 5})
+    text: str = ""
+    items: list[int] = field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("whole", "3", 3),
+        ("whole", "-30e1", -300),
+        ("whole", str(10**40), 10**40),
+        ("real", "3", 3.0),
+        ("real", "0.5", 0.5),
+        ("real", "-inf", -math.inf),
+        ("perhaps", "2.5", 2.5),
+        ("either", "3", "3"),
+        ("text", "3", "3"),
+    ],
+)
+def test_a_number_may_be_given_as_text(path: str, value: str, expected: Any) -> None:
+    new = getattr(patched(Numbers(), path, value), path)
+    assert (new, type(new)) == (expected, type(expected))
+    typed = coerce_settings_field_value(Numbers, path, value)
+    assert (typed, type(typed)) == (expected, type(expected))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        *[("real", each) for each in ("", " 1", "1_0", "0x1", "one", "1,5", "NaN", "True", "+", "1e", "٣")],
+        ("whole", "1.5"),
+        ("whole", "nan"),
+        ("held", "7"),
+        ("items", ["1"]),
+    ],
+)
+def test_a_text_that_is_no_number_there_is_refused_as_it_came(path: str, value: Any) -> None:
+    with pytest.raises(InvalidSettingsValue, match=r"cannot be ['\[]"):
+        patched(Numbers(), path, value)
+
+
+@dataclass
+class Arrays:
+    floats: Any = field(default_factory=lambda: np.zeros(2, np.float32))
+    counts: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(2, np.uint8))
+    perhaps: npt.NDArray[np.float64] | None = None
+    rows: npt.NDArray[np.float64] | list[float] = field(default_factory=lambda: np.zeros(1))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("floats", [1, 2.5], np.array([1, 2.5], np.float32)),
+        ("floats", [[1, 2], [3, 4]], np.array([[1, 2], [3, 4]], np.float32)),
+        ("floats", ["nan", 1, "-inf"], np.array([math.nan, 1, -math.inf], np.float32)),
+        ("floats", [], np.array([], np.float32)),
+        ("counts", [1.0, 255], np.array([1, 255], np.uint8)),
+        ("perhaps", [0.5], np.array([0.5])),
+        ("rows", [0.5], np.array([0.5])),
+    ],
+)
+def test_an_array_is_set_from_a_list(path: str, value: Any, expected: Any) -> None:
+    new = getattr(patched(Arrays(), path, value), path)
+    assert (new.dtype, new.shape) == (expected.dtype, expected.shape)
+    assert np.array_equal(new, expected, equal_nan=True)
+    again = getattr(patched(patched(Arrays(), path, value), path, structured(new)), path)
+    assert np.array_equal(again, expected, equal_nan=True), "what is shown can be set again"
+
+
+@pytest.mark.parametrize("value", [[1.5], [256], [-1], ["1"], [[1], [1, 2]], ["nan"]])
+def test_no_number_is_lost_over_an_array_of_another_type(value: Any) -> None:
+    with pytest.raises(InvalidSettingsValue, match=r"counts cannot be .* an array of numbers"):
+        patched(Arrays(), "counts", value)
+
+
+def test_what_only_says_that_it_was_left_out_is_not_taken_for_a_value() -> None:
+    settings = {"large": np.zeros(100_000), "inside": {"text": "x" * 100_000}}
+    form = structured(settings)
+    for path in settings:
+        with pytest.raises(InvalidSettingsValue, match="too large to be shown"):
+            patched(settings, path, form[path])
 
 
 def test_an_object_that_copies_itself_is_asked_to() -> None:

@@ -1,5 +1,7 @@
 """The plain form of settings is faithful, stays as it was, and never fails."""
 
+import copy
+import json
 import math
 import threading
 from dataclasses import dataclass, field
@@ -16,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.control.settings_schema.declarations import Colour, Level, Point, json_values, settings_types
 
-from ezmsg.control.settings_schema.describing.structured import structured
+from ezmsg.control.settings_schema.describing.structured import readable, structured
+from ezmsg.control.settings_schema.fields.omissions import is_omission
 from ezmsg.control.settings_schema.patching.coercion import coerced
 from ezmsg.control.settings_schema.sources.annotations import shape_of
 from ezmsg.control.settingsmeta import settings_repr_value, settings_structured_value
@@ -61,8 +64,12 @@ def same(one: Any, other: Any) -> bool:
         (math.nan, math.nan, math.nan),
         (-math.inf, -math.inf, -math.inf),
         ("text", "text", "text"),
-        (b"\x00\xff", b"\x00\xff", "b'\\x00\\xff'"),
-        (np.arange(2, dtype="<i2"), PlainArray("<i2", (2,), b"\x00\x00\x01\x00"), "array([0, 1], dtype=int16)"),
+        (b"\x00\xff", {"$bytes": "AP8="}, "b'\\x00\\xff'"),
+        (np.arange(2, dtype="<i2"), [0, 1], "array([0, 1], dtype=int16)"),
+        (np.array([[0.5, np.nan]]), [[0.5, math.nan]], "array([[0.5, nan]])"),
+        (np.array([True, False]), [True, False], "array([ True, False])"),
+        (np.zeros((0, 3)), [], "array([], shape=(0, 3), dtype=float64)"),
+        (np.zeros(1, "<c8"), {"$array": "<c8", "shape": [1], "data": "AAAAAAAAAAA="}, repr(np.zeros(1, "<c8"))),
         (np.float32(0.5), 0.5, 0.5),
         (np.int8(-1), -1, -1),
         (np.bool_(True), True, True),
@@ -183,6 +190,71 @@ def test_what_has_no_end_is_cut() -> None:
     assert settings_structured_value(Box(wide)) is not None
 
 
+TOO_LARGE = [
+    (np.zeros((1000, 50)), {"$omitted": "ndarray", "dtype": "<f8", "shape": [1000, 50]}),
+    (np.zeros(100_000, np.int8)[::2], {"$omitted": "ndarray", "dtype": "|i1", "shape": [50_000]}),
+    (np.zeros(10_000, "M8[s]"), {"$omitted": "ndarray", "dtype": "<M8[s]", "shape": [10_000]}),
+    ("x" * 70_000, {"$omitted": "str", "shape": [70_000]}),
+    (b"x" * 70_000, {"$omitted": "bytes", "shape": [70_000]}),
+    (bytearray(70_000), {"$omitted": "bytearray", "shape": [70_000]}),
+    ([1] * 70_000, {"$omitted": "list", "shape": [70_000]}),
+    ([[1.5] * 1000] * 300, {"$omitted": "list", "shape": [300]}),
+    (dict.fromkeys(range(70_000)), {"$omitted": "dict", "shape": [70_000]}),
+    (frozenset(range(70_000)), {"$omitted": "frozenset", "shape": [70_000]}),
+    (2**20_000, {"$omitted": "int"}),
+    (PlainArray("<f8", (9000,), bytes(72_000)), {"$omitted": "PlainArray"}),
+    (Box(["x" * 60_000] * 5), {"$omitted": "Box"}),
+]
+
+
+@pytest.mark.parametrize(("value", "outline"), TOO_LARGE, ids=[str(outline) for _, outline in TOO_LARGE])
+def test_what_is_too_large_is_told_as_shape_and_digest(value: Any, outline: dict[str, Any]) -> None:
+    form = structured(Box(value))["value"]
+    assert form == structured(Box(copy.deepcopy(value)))["value"], "the digest is of what is in it"
+    assert len(form.pop("digest")) == 32
+    assert form == outline
+    assert len(pack(readable(Box(value)))) < 100
+
+
+def test_only_the_part_that_is_too_large_is_left_out() -> None:
+    form = structured(Box([1, {"inside": np.zeros(10_000), "beside": "text"}]))
+    first, second = form["value"]
+    assert (first, second["beside"], is_omission(second["inside"])) == (1, "text", True)
+    words = readable(Box([1, {"inside": np.zeros(10_000), "beside": "text"}]))
+    assert words["value"][1]["inside"] == "ndarray <f8 of 10000, too large to be shown"
+
+
+def test_other_values_have_other_digests() -> None:
+    arrays = [np.zeros(20_000), np.zeros((2, 10_000)), np.ones(20_000), np.zeros(20_000, ">f8")]
+    texts = ["x" * 70_000, "y" * 70_000, ["x"] * 70_000]
+    records = [Box([each] * 5) for each in ("x" * 60_000, "y" * 60_000)]
+    forms = [repr(structured(Box(each))) for each in (*arrays, *texts, *records)]
+    assert len({*forms}) == len(forms)
+
+
+def test_the_largest_fields_are_left_out_of_a_value_that_is_too_large_in_sum() -> None:
+    settings = {f"text{n}": "x" * 10_000 * n for n in range(1, 7)} | {"n": 5, "arrays": [np.zeros(1000)] * 3}
+    form = settings_structured_value(settings)
+    assert form is not None
+    assert [name for name in form if is_omission(form[name])] == []
+    form = structured(settings, 150_000)
+    assert [name for name in form if is_omission(form[name])] == ["text5", "text6"]
+    assert form["n"] == 5
+    assert len(pack(form)) <= 150_000
+    small = structured(settings, 4096)
+    assert [name for name in small if not is_omission(small[name])] == ["n", "arrays"]
+    assert all(map(is_omission, small["arrays"]))
+    many = {f"field {n}": n for n in range(10_000)}
+    assert structured(many, 4096)["$omitted"] == "dict"
+    assert isinstance(readable(many, 4096), str)
+
+
+@given(plain_values(allow_nan=True))
+def test_what_is_told_is_json(value: Any) -> None:
+    form = settings_structured_value(Box(value))
+    assert same(json.loads(json.dumps(form)), form)
+
+
 def test_it_is_no_window_into_the_settings() -> None:
     @dataclass
     class Mutable:
@@ -193,4 +265,4 @@ def test_it_is_no_window_into_the_settings() -> None:
     form = settings_structured_value(settings)
     settings.items.append(2)
     settings.array[0] = 5
-    assert form == {"items": [1], "array": PlainArray("<f8", (1,), bytes(8))}
+    assert form == {"items": [1], "array": [0.0]}

@@ -193,11 +193,61 @@ class TestRefusals:
             resolve_graph({"W": Wrong()})
 
     def test_two_components_cannot_share_an_address(self) -> None:
+        class Named(Sink):
+            def __init__(self) -> None:
+                super().__init__()
+                self._set_name("X")
+
         class One(Collection):
-            X = Sink()
+            FIRST = Named()
+            SECOND = Named()
 
         with pytest.raises(InvalidComponent, match="A/X: two components have this address"):
-            resolve_graph({"A": One(), "A/X": Sink()})
+            resolve_graph({"A": One()})
+
+    @pytest.mark.parametrize("name", ["", "a/b", "/", "half \ud800", 3, None])
+    def test_what_cannot_be_addressed_is_no_name(self, name: Any) -> None:
+        with pytest.raises(InvalidComponent, match="Sink: it cannot be named"):
+            resolve_graph({name: Sink()} if name is not None else {b"x": Sink()})  # type: ignore[dict-item]
+
+    def test_nor_is_it_a_root_or_a_topic(self) -> None:
+        with pytest.raises(InvalidComponent, match="root_name: it cannot be named"):
+            resolve_graph({"S": Sink()}, root_name="half \ud800")
+        for topic in ("", "half \udfff"):
+            with pytest.raises(InvalidEndpoint, match="whole characters"):
+                resolve_graph({"S": Sink()}, connections=[(topic, "S/IN")])
+
+    def test_a_class_in_the_place_of_a_component(self) -> None:
+        with pytest.raises(InvalidComponent, match=r"A: .*this is a class; make a .* A=Sink\(\.\.\.\)"):
+            resolve_graph({"A": Sink})  # type: ignore[dict-item]
+
+    def test_an_init_that_does_not_call_its_bases(self) -> None:
+        class Hasty(Sink):
+            def __init__(self) -> None:
+                self.mine = 1
+
+        class Around(Collection):
+            CHILD = Hasty()
+
+        for component in (Hasty(), Around()):
+            with pytest.raises(InvalidComponent, match=r"Hasty: its __init__.*super\(\)\.__init__"):
+                resolve_graph({"A": component})
+
+    def test_what_is_listed_for_a_process_without_an_effect_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
+        class Lists(Collection):
+            CHILD = Inner(1)
+
+            def process_components(self) -> Any:
+                return (self, self.CHILD, self.CHILD.FIRST, Sink, "CHILD", type(self).CHILD)
+
+        CALLS.clear()
+        resolve_graph({"L": Lists()}, process_components=(Sink(),))
+        said = [record.getMessage() for record in caplog.records if "has no effect" in record.getMessage()]
+        assert len(said) == 5
+        assert said[0].startswith("process_components lists Sink, which does not lie right inside")
+        assert said[1].startswith("L.process_components() lists L/CHILD/FIRST, which does not lie right inside")
+        assert "the class Sink; list what was made of it" in said[2]
+        assert "'CHILD', which is no component" in said[3]
 
     def test_settings_that_nobody_gave_are_missed_before_the_start(self) -> None:
         with pytest.raises(SettingsMissing, match="R/S has no settings, and Level cannot be made"):

@@ -48,9 +48,10 @@ def settings_json_schema(settings_type: object) -> dict[str, Any] | None:
 
 
 def settings_structured_value(value: object) -> dict[str, Any] | None:
-    """Return a settings value as plain data by field; NaN and bytes stay, an array is a `PlainArray`.
+    """Return a settings value as JSON has it, by field; NaN stays, an array of numbers is nested lists.
 
-    ``None`` if the value has no fields.
+    What is too large is told as ``{"$omitted": type, "dtype": ..., "shape": [...], "digest": ...}``. ``None`` if
+    the value has no fields.
     """
     return _by_field(structured(value))
 

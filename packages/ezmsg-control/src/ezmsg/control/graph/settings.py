@@ -9,6 +9,7 @@ from ezmsg.control.connection.client import DEFAULT_TIMEOUT, ControlConnection
 from ezmsg.control.errors import InvalidSettingsValue, NoSettingsInput
 from ezmsg.control.graph.watching import follow_settings
 from ezmsg.control.process.requests import DEFAULT_TIMEOUT_S, GRACE_S, checked_timeout
+from ezmsg.control.settings_schema.describing.sending import sendable
 from ezmsg.control.settings_schema.fields.wording import shown
 from ezmsg.protocol.errors import DeadlineExceeded
 from ezmsg.protocol.messages.events import Gap, Reset
@@ -17,7 +18,10 @@ from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsSnapshot
 from ezmsg.protocol.model.snapshot import GraphSnapshot
 from ezmsg.protocol.wire.plain import foreign_part
 
-_PLAIN = "numbers, texts, bytes, None, arrays, lists, sets and dicts of such; a record is the dict of its fields"
+_PLAIN = (
+    "numbers, texts, bytes, None, arrays, lists, sets and dicts of such; also records, members of enumerations, "
+    "paths and dates"
+)
 
 
 async def take_settings(connection: ControlConnection, timeout: float = DEFAULT_TIMEOUT) -> SettingsTaken:
@@ -73,13 +77,15 @@ async def update_setting(
 
     With the path "", ``value`` is a mapping of paths to values, see :func:`update_fields`.
 
-    :param value: a plain value, as numbers, texts, lists and dicts are; a record may be a dict of its fields.
+    :param value: a plain value, as numbers, texts, lists and dicts are, or what has a plain form: a record, a
+        member of an enumeration, a path, a date and their like.
     :param expect: change nothing if the component's settings have another revision than this one.
     :raises SettingsCoercionError: if there is no such field, or it does not allow the value.
     :raises GraphError: if nobody owns the component, its revision is another, or its process does not answer.
     :raises InvalidTimeout: if ``timeout`` is not a finite time from 0 on.
     """
     timeout = checked_timeout(f"The change of {field_path or 'settings'} of {component_address}", timeout)
+    value = sendable(value)
     _check_plain(field_path, value)
     change = UpdateSetting(component_address, field_path, value, timeout, expect)
     applied: SettingApplied = await connection.request(change, timeout=timeout + GRACE_S)

@@ -10,6 +10,7 @@ from ezmsg.control.rendering.arrays import array_text
 from ezmsg.control.rendering.columns import aligned
 from ezmsg.control.settings_schema.describing.json_paths import subschema
 from ezmsg.control.settings_schema.fields.json_values import ALSO_BY_NAME, NOT_FINITE
+from ezmsg.control.settings_schema.fields.omissions import in_words, is_omission
 from ezmsg.protocol.model.metadata import SettingsFieldMetadata
 from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
 from ezmsg.protocol.snapshots.json_form import to_json_form
@@ -106,7 +107,7 @@ def flat(structured: Mapping[str, Any], trail: str = "") -> Iterator[tuple[str, 
     """Yield each value that has nothing inside but items, with its path."""
     for name, value in structured.items():
         path = f"{trail}.{name}" if trail else name
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and not any(str(key).startswith("$") for key in value):
             yield from flat(value, path)
         else:
             yield path, value
@@ -163,6 +164,8 @@ def text_of(value: object) -> str:
         return array_text(value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, Mapping) and is_omission(value):
+        return f"({in_words(value)}, too large to be shown)"
     return json.dumps(to_json_form(value))
 
 

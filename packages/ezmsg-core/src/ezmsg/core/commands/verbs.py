@@ -1,7 +1,7 @@
 """The commands of ezmsg 3 as verbs of today's ``ezmsg``: the same words, read by the same parser.
 
-Read for ``ezmsg --help``, and imported for a verb; nothing of the core is imported here before a verb is carried out. ``shutdown`` is
-not among them: `ezmsg.control` has it.
+Read for ``ezmsg --help``, and imported for a verb; nothing of the core is imported here before one is carried out.
+``shutdown`` is not among them: `ezmsg.control` has it.
 """
 
 from ezmsg.control.cli.passing_on import passing_on

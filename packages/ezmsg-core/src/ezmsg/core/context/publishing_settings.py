@@ -19,6 +19,10 @@ logger = logging.getLogger("ezmsg")
 REPORT_WAIT_S = 2.0
 """For how long a report is waited for, in seconds."""
 
+OTHER_WAIT_S = 0.2
+"""For how long after a report of other settings, in seconds: the component may have made others of those it got, or
+somebody else has set them at the same time."""
+
 
 async def publish_settings(
     connection: ControlConnection, server: Address, component_address: str, topic: str, value: object
@@ -28,9 +32,11 @@ async def publish_settings(
     publisher = await Publisher.create(topic, server)
     try:
         await publisher.broadcast(value)
-        async with asyncio.timeout(REPORT_WAIT_S):
+        async with asyncio.timeout(REPORT_WAIT_S) as nothing:
             await _reported(connection, taken.seq, component_address, value)
     except TimeoutError:
+        if not nothing.expired():
+            return
         logger.warning(
             "Nobody reported within %g s that %s has the settings published on %s. See that its program runs, that "
             "a function of it subscribes to that topic, and where it is: ezmsg process stacks %s",
@@ -44,11 +50,16 @@ async def publish_settings(
 async def _reported(connection: ControlConnection, after_seq: int, component_address: str, value: object) -> None:
     # As bytes, because a NaN is not equal to itself.
     wanted = encode(settings_structured_value(value))
-    async with aclosing(follow_settings(connection, after_seq)) as items:
+    loop = asyncio.get_running_loop()
+    async with aclosing(follow_settings(connection, after_seq)) as items, asyncio.timeout(None) as another:
         async for item in items:
             match item:
                 case Gap() | Reset():  # the report may be among what is no longer told
                     return
                 case SettingsChangedEvent(component_address=address, source_process_id=process):
-                    if address == component_address and process and encode(item.value.structured_value) == wanted:
+                    if address != component_address or not process:
+                        continue
+                    if encode(item.value.structured_value) == wanted:
                         return
+                    if another.when() is None:
+                        another.reschedule(loop.time() + OTHER_WAIT_S)

@@ -4,7 +4,7 @@ Nothing here knows what it is that has an address. Both parts are set once, when
 has one place in one graph.
 """
 
-from ezmsg.core.errors import AddressNotSet, NameAlreadySet
+from ezmsg.core.errors import AddressNotSet, InvalidComponent, NameAlreadySet
 
 SEPARATOR = "/"
 """What stands between the parts of an address."""
@@ -26,6 +26,7 @@ class Addressable:
         :raises NameAlreadySet: if there is one.
         """
         given = type(self).__name__ if name is None else name
+        check_name(self._label(), given)
         if self._name is not None:
             raise NameAlreadySet(component=self._label(), part="name", given=given)
         self._name = given
@@ -76,3 +77,30 @@ class Addressable:
         if self._location is None:
             return f"{kind} {self._name!r}"
         return SEPARATOR.join([*self._location, self._name])
+
+
+def check_name(component: str, name: object) -> None:
+    """See that an address with this name in it leads to what bears it, and can be said to others.
+
+    :raises InvalidComponent: if not.
+    """
+    if not isinstance(name, str):
+        wrong = f"a {type(name).__name__}; give it a text"
+    elif not name:
+        wrong = "empty"
+    elif SEPARATOR in name:
+        wrong = f"divided by {SEPARATOR!r}, which stands between the names of an address"
+    elif not is_encodable(name):
+        wrong = "no text that could be written anywhere: it has half of a character in it"
+    else:
+        return
+    raise InvalidComponent(component=component, reason=f"it cannot be named {name!r}, which is {wrong}")
+
+
+def is_encodable(text: str) -> bool:
+    """Return whether a text is one of whole characters, without a lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

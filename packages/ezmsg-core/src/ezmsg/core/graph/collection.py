@@ -10,10 +10,13 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from ezmsg.core.errors import InvalidComponent
 from ezmsg.core.graph.component import Component
-from ezmsg.core.graph.declarations import declared
+from ezmsg.core.graph.declarations import declared, refuse_what_only_units_have
 from ezmsg.core.graph.settings import Settings
 from ezmsg.core.graph.streams import InputStream, OutputStream, Stream
+from ezmsg.core.support.copying import uncopyable_words
+from ezmsg.core.support.wording import described
 
 NetworkDefinition = Iterable[tuple[Stream | str, Stream | str]]
 """Edges, each from one stream or topic to another."""
@@ -47,6 +50,7 @@ class Collection(Component):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.__components__ = declared(cls, Component)
+        refuse_what_only_units_have(cls)
         for name, value in vars(cls).items():
             if isinstance(value, InputStream | OutputStream):
                 _warn_of_stream(cls.__qualname__, name, value)
@@ -54,7 +58,7 @@ class Collection(Component):
     def __init__(self, *args: Any, settings: Settings | None = None, **kwargs: Any) -> None:
         super().__init__(*args, settings=settings, **kwargs)
         for name, component in self.__components__.items():
-            self._components[name] = copy.deepcopy(component)
+            self._components[name] = _copied(component, f"{type(self).__qualname__}.{name}")
             setattr(self, name, self._components[name])
 
     def configure(self) -> None:
@@ -67,6 +71,17 @@ class Collection(Component):
     def process_components(self) -> collections.abc.Collection[Component]:
         """Return the children that shall have a process of their own; by default none has."""
         return (self,)
+
+
+def _copied(component: Component, where: str) -> Component:
+    try:
+        return copy.deepcopy(component)
+    except Exception as error:  # what copying any object of the user's may raise
+        reason = (
+            f"a collection has copies of its components, and {uncopyable_words(component, where)} "
+            f"({described(error)}); make it in initialize() and keep it in the STATE, or give it a __deepcopy__"
+        )
+        raise InvalidComponent(component=where, reason=reason) from error
 
 
 def _warn_of_stream(collection: str, name: str, stream: Stream) -> None:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from ezmsg.core.errors import InvalidComponent
 from ezmsg.core.graph.addressable import SEPARATOR, Addressable
 from ezmsg.core.graph.declarations import declared, declared_type
-from ezmsg.core.graph.settings import Settings
+from ezmsg.core.graph.generics import type_arguments
+from ezmsg.core.graph.settings import Settings, check_it_is_no_settings_object
 from ezmsg.core.graph.state import State
 from ezmsg.core.graph.streams import Stream
 from ezmsg.core.support.logs import logger
@@ -58,8 +60,10 @@ class Component(Addressable, metaclass=ABCMeta):
         self.SETTINGS = None
         self.STATE = None
         self._settings_applied = False
+        self._times_applied = 0
         self._components: dict[str, Component] = {}
-        self._streams = {name: stream._bound(name) for name, stream in self.__streams__.items()}
+        arguments = type_arguments(type(self))
+        self._streams = {name: stream._bound(name, arguments) for name, stream in self.__streams__.items()}
         for name, stream in self._streams.items():
             setattr(self, name, stream)
         given = self._settings_from(args, settings, kwargs)
@@ -81,6 +85,7 @@ class Component(Addressable, metaclass=ABCMeta):
         if args and isinstance(args[0], settings_type):
             return args[0]
         if args or kwargs:
+            check_it_is_no_settings_object(self._label(), settings_type, args)
             return settings_type(*args, **kwargs)
         try:
             return settings_type()
@@ -97,8 +102,15 @@ class Component(Addressable, metaclass=ABCMeta):
             logger.warning("%s takes settings of type %s and was given %s.", self._label(), expected, got)
         self.SETTINGS = settings
         self._settings_applied = True
+        self._times_applied += 1
 
     def _set_location(self, location: list[str] | None = None) -> None:
+        if "_streams" not in vars(self):
+            reason = (
+                "its __init__ does not call that of its base; begin it with super().__init__(...), and pass on the "
+                "settings"
+            )
+            raise InvalidComponent(component=type(self).__qualname__, reason=reason)
         super()._set_location(location)
         if self._name is None:
             self._set_name()

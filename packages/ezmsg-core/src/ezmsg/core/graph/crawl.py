@@ -11,6 +11,8 @@ from collections.abc import Collection as AbstractCollection
 from dataclasses import dataclass
 
 from ezmsg.core.errors import InvalidComponent
+from ezmsg.core.graph.addressable import check_name, is_encodable
+from ezmsg.core.graph.advice import advice_on
 from ezmsg.core.graph.bindings import unbound_streams
 from ezmsg.core.graph.collection import Collection
 from ezmsg.core.graph.component import Component
@@ -80,6 +82,8 @@ def resolve_graph(
     groups = group_by_process(components.values(), process_components or ())
     for collection in collections:
         collection.configure()
+    for advice in advice_on(by_address, edges):
+        logger.log(advice.level, "%s", advice.text)
     units = {address: each for address, each in by_address.items() if isinstance(each, Unit)}
     for unit in units.values():
         _check_unit(unit)
@@ -92,9 +96,13 @@ def resolve_graph(
 
 def _place(components: Mapping[str, Component], root_name: str | None) -> None:
     location = [] if root_name is None else [root_name]
+    if root_name is not None and not (isinstance(root_name, str) and is_encodable(root_name)):
+        check_name("root_name", root_name)
     for name, component in components.items():
         if not isinstance(component, Component):
-            reason = f"a graph is made of Units and Collections, and this is {component!r}"
+            made = isinstance(component, type) and issubclass(component, Component)
+            hint = f"a class; make a component of it: {name}={component.__name__}(...)" if made else repr(component)
+            reason = f"a graph is made of Units and Collections, and this is {hint}"
             raise InvalidComponent(component=str(name), reason=reason)
         component._set_name(name)
         component._set_location(location)

@@ -4,6 +4,7 @@ import enum
 from collections.abc import Iterable, Sequence
 
 from ezmsg.core.errors import InvalidComponent, InvalidEndpoint
+from ezmsg.core.graph.addressable import is_encodable
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.relays import ResolvedRelay
 from ezmsg.core.graph.streams import Stream
@@ -21,12 +22,18 @@ def resolve_endpoint(endpoint: object, where: str) -> str:
     """
     if isinstance(endpoint, Stream):
         if endpoint._name is None or endpoint._location is None:
-            reason = "it has no address; name a stream of a component of this graph, as in self.CHILD.OUTPUT"
+            reason = (
+                "it has no address; name a stream of a component of this graph, as in self.CHILD.OUTPUT, and of a "
+                "component that was made, with CHILD = Child() and not CHILD = Child"
+            )
             raise InvalidEndpoint(component=where, endpoint=repr(endpoint), reason=reason)
         return endpoint.address
     if isinstance(endpoint, enum.Enum):  # before text: a StrEnum's member means its name, too
         return endpoint.name
     if isinstance(endpoint, str):
+        if not endpoint or not is_encodable(endpoint):
+            reason = "a topic is a text of whole characters, and not empty"
+            raise InvalidEndpoint(component=where, endpoint=repr(endpoint), reason=reason)
         return endpoint
     raise InvalidEndpoint(component=where, endpoint=repr(endpoint), reason=_why(endpoint))
 

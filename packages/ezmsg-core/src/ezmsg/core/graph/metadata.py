@@ -13,13 +13,12 @@ from typing import Any
 from ezmsg.control.settingsmeta import (
     settings_schema_from_type,
     settings_schema_from_value,
-    settings_structured_value,
 )
 from ezmsg.core.graph.bindings import publications_of, subscription_of
 from ezmsg.core.graph.collection import Collection
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.crawl import ResolvedGraph
-from ezmsg.core.graph.initial_settings import initial_settings
+from ezmsg.core.graph.initial_settings import Reported, reported, tell_omissions
 from ezmsg.core.graph.relays import Relay
 from ezmsg.core.graph.stream_metadata import describe_relay, describe_stream, describe_topic, type_name
 from ezmsg.core.graph.streams import InputStream
@@ -39,15 +38,35 @@ SETTINGS_STREAM = "INPUT_SETTINGS"
 """The name of the inlet through which a component takes new settings while it runs."""
 
 
+PROGRAM_LIMIT = 4 * 1024 * 1024
+"""How much the settings of one program may take in its description, in bytes.
+
+Everybody who looks at a graph gets those of all its programs, in one message.
+"""
+
+_LEAST_LIMIT = 1024
+
+
 def graph_metadata(graph: ResolvedGraph) -> GraphMetadata:
-    """Describe every component of a graph."""
-    components = {address: component_metadata(each) for address, each in graph.components.items()}
+    """Describe every component of a graph; the more settings there are, the fewer large ones are told."""
+    settings = {address: reported(each.SETTINGS, address) for address, each in graph.components.items()}
+    if sum(each.size for each in settings.values()) > PROGRAM_LIMIT:
+        fair = max(PROGRAM_LIMIT // (3 * len(settings)), _LEAST_LIMIT)  # of three forms each
+        for address, each in graph.components.items():
+            if settings[address].size > fair:
+                settings[address] = reported(each.SETTINGS, address, fair)
+    tell_omissions(settings)
+    components = {address: _described(each, settings[address]) for address, each in graph.components.items()}
     return GraphMetadata(schema_version=SCHEMA_VERSION, root_name=graph.root_name, components=components)
 
 
 def component_metadata(component: Component) -> ComponentMetadata | CollectionMetadata | UnitMetadata:
     """Describe one component that has an address."""
-    common = _common(component)
+    return _described(component, reported(component.SETTINGS, component.address))
+
+
+def _described(component: Component, settings: Reported) -> ComponentMetadata | CollectionMetadata | UnitMetadata:
+    common = _common(component, settings)
     if isinstance(component, Unit):
         return UnitMetadata(
             **common,
@@ -55,7 +74,7 @@ def component_metadata(component: Component) -> ComponentMetadata | CollectionMe
             tasks=_tasks(component),
             main=None if component.main is None else component.main.__name__,
             threads=sorted(component.threads),
-            initial_structured=settings_structured_value(component.SETTINGS),
+            initial_structured=settings.structured,
         )
     if isinstance(component, Collection):
         streams = component.streams.items()
@@ -64,18 +83,18 @@ def component_metadata(component: Component) -> ComponentMetadata | CollectionMe
             topics={name: describe_topic(each) for name, each in streams if not isinstance(each, Relay)},
             relays={name: describe_relay(each) for name, each in streams if isinstance(each, Relay)},
             children=sorted(child.address for child in component.components.values()),
-            initial_structured=settings_structured_value(component.SETTINGS),
+            initial_structured=settings.structured,
         )
     return ComponentMetadata(**common)
 
 
-def _common(component: Component) -> dict[str, Any]:
+def _common(component: Component, settings: Reported) -> dict[str, Any]:
     return {
         "address": component.address,
         "name": component.name,
         "component_type": type_name(type(component)),
         "settings_type": type_name(component.__settings_type__),
-        "initial_settings": initial_settings(component.SETTINGS, component.address),
+        "initial_settings": (settings.serialized, settings.readable),
         "dynamic_settings": _dynamic_settings(component),
         "settings_schema": _settings_schema(component),
     }

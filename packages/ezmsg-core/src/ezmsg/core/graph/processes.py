@@ -17,6 +17,7 @@ from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.decorators import PROCESS_ATTR
 from ezmsg.core.graph.relays import Relay, ResolvedRelay, relays_of, resolve_relay
 from ezmsg.core.graph.unit import Unit
+from ezmsg.core.support.logs import logger
 
 Group = list[Unit | Relay]
 """What shares a process."""
@@ -58,20 +59,25 @@ def group_by_process(components: Iterable[Component], listed: AbstractCollection
 
     :raises InvalidComponent: if a collection's ``process_components()`` does not return components.
     """
-    separate, together = _split(components, _checked(listed, "process_components"))
+    separate, together = _split(components, _checked(listed, "process_components"), "process_components")
     return [together, *separate] if together else separate
 
 
-def _split(components: Iterable[Component], listed: list[object]) -> tuple[list[Group], Group]:
+def _split(
+    components: Iterable[Component], listed: list[object], where: str, itself: Component | None = None
+) -> tuple[list[Group], Group]:
     separate: list[Group] = []
     together: Group = []
+    components = list(components)
+    _warn_of_strangers(components, listed, where, itself)
     for component in components:
         group: Group = []
         if isinstance(component, Unit):
             group = [component]
         elif isinstance(component, Collection):
             where = f"{component.address}.process_components()"
-            inner, group = _split(component.components.values(), _checked(component.process_components(), where))
+            inside = _checked(component.process_components(), where)
+            inner, group = _split(component.components.values(), inside, where, component)
             group += relays_of(component)
             separate += inner
         if _is_in(component, listed) or getattr(component, PROCESS_ATTR, False):
@@ -79,6 +85,22 @@ def _split(components: Iterable[Component], listed: list[object]) -> tuple[list[
         else:
             together += group
     return separate, together
+
+
+def _warn_of_strangers(
+    components: list[Component], listed: list[object], where: str, itself: Component | None
+) -> None:
+    """Say what is listed without an effect."""
+    for each in listed:
+        if each is itself or any(each is component for component in components):
+            continue
+        if isinstance(each, Component):
+            what = f"{each._label()}, which does not lie right inside; list what does, as self.CHILD"
+        elif isinstance(each, type) and issubclass(each, Component):
+            what = f"the class {each.__qualname__}; list what was made of it, as self.CHILD"
+        else:
+            what = f"{each!r}, which is no component"
+        logger.warning("%s lists %s. It has no effect.", where, what)
 
 
 def _checked(listed: object, where: str) -> list[object]:

@@ -8,6 +8,7 @@ from abc import ABC
 from dataclasses import dataclass, field
 from typing import Any, dataclass_transform
 
+from ezmsg.core.errors import InvalidComponent
 from ezmsg.core.graph.checked_types import AssignedType
 
 
@@ -38,3 +39,34 @@ class Settings(ABC, metaclass=AssignedType):
         super().__init_subclass__(**kwargs)
         # Not called for what `dataclass` returns: it changes the class in place as long as it adds no slots.
         dataclass(frozen=True, kw_only=kw_only, order=order)(cls)
+
+
+def check_it_is_no_settings_object(component: str, settings_type: type, args: tuple[Any, ...]) -> None:
+    """See that settings of another class are not taken for the first field of those that a component has.
+
+    :raises InvalidComponent: if they would be, and the field allows nothing like them.
+    """
+    if not args or isinstance(args[0], int | float | str | bytes):
+        return
+    # Here and not above: most programs give settings of the right class, and never need to know what a field allows.
+    from ezmsg.control.errors import SettingsCoercionError
+    from ezmsg.control.settings_schema.fields.kinds import is_record_type
+    from ezmsg.control.settings_schema.patching.coercion import coerced
+    from ezmsg.control.settings_schema.sources.reading import describe
+
+    if not is_record_type(type(args[0])):
+        return
+    described = describe(settings_type)
+    fields = [each for each in described.fields if each.settable] if described is not None else []
+    if fields:
+        try:
+            coerced(fields[0].shape, args[0], fields[0].name)
+        except SettingsCoercionError:
+            pass
+        else:
+            return
+    takes, given = settings_type.__qualname__, type(args[0]).__qualname__
+    hint = "assign SETTINGS in its class" if settings_type is Settings else f"give it {takes}(...) or its fields"
+    raise InvalidComponent(
+        component=component, reason=f"it takes settings of type {takes} and was given {given}; {hint}"
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from ezmsg.core.errors import InvalidOption
 from ezmsg.core.graph.addressable import SEPARATOR, Addressable
+from ezmsg.core.graph.generics import Arguments, resolved
 
 DEFAULT_SHM_SIZE = 65536
 """Bytes of one slot of a publisher, until a larger message makes the slots grow."""
@@ -51,11 +52,15 @@ class Stream(Addressable, Generic[M]):
         place = SEPARATOR.join([*(self._location or ()), self._name or "without a name"])
         return f"<{type(self).__name__} {place} of {getattr(self.msg_type, '__name__', self.msg_type)}>"
 
-    def _bound(self, name: str) -> Self:
-        """Return an instance's own copy of this declaration, named ``name`` and not located yet."""
-        bound = copy.deepcopy(self)
+    def _bound(self, name: str, arguments: Arguments | None = None) -> Self:
+        """Return an instance's own copy of this declaration, named ``name`` and not located yet.
+
+        :param arguments: what the instance's class has for type parameters, see `ezmsg.core.graph.generics`.
+        """
+        bound = copy.copy(self)  # all that it holds cannot be changed, or is the user's type
         bound._name = name
         bound._location = None
+        bound.msg_type = resolved(self.msg_type, arguments or {})
         return bound
 
 

@@ -10,11 +10,18 @@ from typing import Any, ClassVar
 from ezmsg.core.errors import InvalidComponent, SettingsMissing, StateNotInitialized
 from ezmsg.core.graph.checked_types import may_be_plain
 from ezmsg.core.graph.component import Component
-from ezmsg.core.graph.declarations import decorated, main_function
+from ezmsg.core.graph.declarations import (
+    called_with_message,
+    decorated,
+    main_function,
+    see_that_they_can_be_called,
+    warn_of_lost_functions,
+)
 from ezmsg.core.graph.decorators import TASK_ATTR, THREAD_ATTR
 from ezmsg.core.graph.settings import Settings
 from ezmsg.core.graph.state import fill_defaults, unset_fields
 from ezmsg.core.graph.streams import Topic
+from ezmsg.core.support.logs import logger
 
 
 class Unit(Component):
@@ -55,7 +62,16 @@ class Unit(Component):
                     "a Unit has InputStream and OutputStream only"
                 )
                 raise InvalidComponent(component=cls.__qualname__, reason=reason)
-        cls.__tasks__ = decorated(cls, TASK_ATTR)
+        for name, value in vars(cls).items():
+            if isinstance(value, Component):
+                logger.warning(
+                    "%s.%s is a component on a Unit, which has no components, so that it is never run. Declare "
+                    "both on a Collection.",
+                    *(cls.__qualname__, name),
+                )
+        see_that_they_can_be_called(cls)
+        warn_of_lost_functions(cls)
+        cls.__tasks__ = {name: called_with_message(func) for name, func in decorated(cls, TASK_ATTR).items()}
         cls.__threads__ = decorated(cls, THREAD_ATTR)
         cls.__main__ = main_function(cls)
 

@@ -23,6 +23,7 @@ from ezmsg.core.pubsub.options import (
     publisher_options,
 )
 from ezmsg.core.support import arrays
+from ezmsg.core.support.copying import uncopyable_words
 from ezmsg.core.support.wording import counted, said
 from ezmsg.core.transports.in_process import LocalSender
 from ezmsg.core.transports.sender import Sender
@@ -274,7 +275,9 @@ class Publisher:
             return copy.deepcopy(obj)
         except Exception as error:  # whatever a user's class raises when it is copied
             raise UnencodableMessage(
-                topic=self.topic, type_name=type(obj).__qualname__, reason=said(error)
+                topic=self.topic,
+                type_name=type(obj).__qualname__,
+                reason=f"{said(error)}; {uncopyable_words(obj, 'the message')}",
             ) from error
 
     def _send_encoded(self, number: int, token: int, obj: Any) -> int:

@@ -89,7 +89,7 @@ class ControlLink(threading.Thread):
         subscriber = None if inlet is None else subscribers.get(inlet.address)
         if inlet is None or subscriber is None:
             return {}
-        settings = UnitSettings(unit.address, unit.SETTINGS, subscriber, self._report)
+        settings = UnitSettings(unit, subscriber, self._report)
         self._settings[unit.address] = settings
         return {inlet.address: settings.observer(self._loop)}
 

@@ -18,6 +18,7 @@ from ezmsg.control.settings_schema.fields.wording import reason_of, shown
 from ezmsg.control.settingsmeta import SettingsRefused, patched
 from ezmsg.core.channels.channel import Lease
 from ezmsg.core.graph.initial_settings import settings_value
+from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.runtime.tasks import Observer
 from ezmsg.protocol.declared import declared
@@ -28,24 +29,29 @@ logger = logging.getLogger("ezmsg")
 Report = Callable[[str, SettingsSnapshotValue, float], Awaitable[None]]
 """Tells the graph server what a component has since a moment, as wall time in seconds."""
 
+NOTHING = object()
+"""In the place of settings: the unit has those that it had before."""
+
 REPORT_LIMIT = 100
 """How many settings of one unit may wait to be reported; with more, the oldest is not."""
 
 
 @declared
 class Taken:
-    """Settings that a unit took, and when, as wall time in seconds."""
+    """A message that a unit took, the settings that it has after that, and when, as wall time in seconds."""
 
+    message: Any
     settings: Any
     timestamp: float
 
 
 @declared
 class Handed:
-    """Settings on their way to the unit; ``taken`` gets those that it took before, or what its functions raised."""
+    """Settings on their way to the unit; ``taken`` gets what it took before, and the settings that it has then; or
+    what its functions raised."""
 
     settings: Any
-    taken: asyncio.Future[list[Taken]]
+    taken: asyncio.Future[tuple[list[Taken], Any]]
 
 
 class HandedLease(Lease):
@@ -78,9 +84,10 @@ class HandedLease(Lease):
 class UnitSettings:
     """Follows what one unit takes, reports it, and changes it; made on the units' loop."""
 
-    def __init__(self, address: str, settings: object, inlet: Subscriber, report: Report) -> None:
-        self._address = address
-        self._settings = settings
+    def __init__(self, unit: Unit, inlet: Subscriber, report: Report) -> None:
+        self._unit = unit
+        self._address = unit.address
+        self._settings: Any = unit.SETTINGS
         self._inlet = inlet
         self._report = report
         self._units_loop = asyncio.get_running_loop()
@@ -101,20 +108,32 @@ class UnitSettings:
             # In a thread, as validators are the user's.
             new = await in_thread(partial(patched, self._settings, path, value))
             try:
-                for earlier in await self._hand_over(new):
+                before, in_effect = await self._hand_over(new)
+                for earlier in before:
                     await self._tell(earlier)
             except Exception as error:  # what a user's function has against the new settings
                 reason = f"the unit did not take it: {reason_of(error)}"
                 where = path or ", ".join(value)  # `patched` has seen to it that these are paths
                 raise SettingsRefused(path=where, value=shown(value), reason=reason) from error
-            return await in_thread(partial(settings_value, new, self._address))
+            return await in_thread(partial(settings_value, in_effect, self._address))
 
     def observer(self, loop: asyncio.AbstractEventLoop) -> Observer:
-        """Return what the unit's loop calls when a message was taken; ``loop`` is the control link's."""
+        """Return what the unit's loop calls when a message was taken; ``loop`` is the control link's.
 
-        def observe(settings: object, error: BaseException | None) -> None:
+        What the unit has then is what its functions applied, which may be another value than the message's. Of one
+        that applies nothing it is the message: it has its own way of taking it.
+        """
+        unit, times_before = self._unit, self._unit._times_applied
+
+        def observe(message: object, error: BaseException | None) -> None:
+            nonlocal times_before
+            times, settings = unit._times_applied, message
+            if times != times_before:
+                times_before, settings = times, unit.SETTINGS
+            elif error is not None:
+                settings = NOTHING
             with contextlib.suppress(RuntimeError):  # the control link has ended
-                loop.call_soon_threadsafe(self._receive, Taken(settings, time.time()), error)
+                loop.call_soon_threadsafe(self._receive, Taken(message, settings, time.time()), error)
 
         return observe
 
@@ -125,8 +144,9 @@ class UnitSettings:
 
     # --- inside -------------------------------------------------------------------------------------------
 
-    async def _hand_over(self, settings: object) -> list[Taken]:
-        """Give settings to the unit, wait until its functions have run, and return what it took before them."""
+    async def _hand_over(self, settings: object) -> tuple[list[Taken], Any]:
+        """Give settings to the unit, wait until its functions have run, and return what it took before them, and
+        which it has now."""
         loop = asyncio.get_running_loop()
         self._handed = Handed(settings, loop.create_future())
         drop = partial(loop.call_soon_threadsafe, self._receive_drop, self._handed)
@@ -138,15 +158,16 @@ class UnitSettings:
 
     def _receive(self, taken: Taken, error: BaseException | None) -> None:
         handed = self._handed
-        if handed is not None and handed.settings is taken.settings and not handed.taken.done():
-            if error is not None:
-                handed.taken.set_exception(RuntimeError(f"{type(error).__name__}: {error}"))
-                return
+        if taken.settings is not NOTHING:
             self._settings = taken.settings
-            handed.taken.set_result(list(self._unreported))
+        is_handed = handed is not None and handed.settings is taken.message and not handed.taken.done()
+        if handed is not None and is_handed and error is None:
+            handed.taken.set_result((list(self._unreported), taken.settings))
             self._unreported.clear()
-        elif error is None:
-            self._settings = taken.settings
+            return
+        if handed is not None and is_handed:
+            handed.taken.set_exception(RuntimeError(f"{type(error).__name__}: {error}"))
+        if taken.settings is not NOTHING:  # also of a function that applied them, and failed after that
             self._queue(taken)
 
     def _receive_drop(self, handed: Handed) -> None:

@@ -6,6 +6,7 @@ another program.
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -52,13 +53,27 @@ def _open(file: str) -> logging.FileHandler:
 def _set_up() -> None:
     """Write to standard error, unless the program has set up this logger before, or the root logger at any time."""
     occupy_standard_descriptors()
-    level = logging.getLevelNamesMapping().get(os.environ.get("EZMSG_LOGLEVEL", "INFO").upper(), logging.INFO)
-    logger.setLevel(level)
+    wanted = os.environ.get("EZMSG_LOGLEVEL") or "INFO"
+    level = int(wanted) if wanted.isdecimal() else logging.getLevelNamesMapping().get(wanted.upper())
+    logger.setLevel(logging.INFO if level is None else level)
     if not logger.handlers:
         handler = PatientHandler()
         handler.setFormatter(logging.Formatter(_FORM, _TIME))
         handler.addFilter(_comes_once)
         logger.addHandler(handler)
+    if level is None and not _is_child():
+        logger.warning(
+            "EZMSG_LOGLEVEL=%s is no level, so that it is INFO. Choose one of DEBUG, INFO, WARNING, ERROR and "
+            "CRITICAL, or a number.",
+            wanted,
+        )
+
+
+def _is_child() -> bool:
+    """Whether this is a process that another one of the program has started, and that one has said it already."""
+    processes = sys.modules.get("multiprocessing.process")
+    # A spawned one knows its parent later than its name.
+    return processes is not None and processes.current_process().name != "MainProcess"
 
 
 def _comes_once(_: logging.LogRecord) -> bool:

@@ -4,7 +4,6 @@ With ``strict_views`` each subscriber gets a read-only counterpart of its own in
 """
 
 import contextlib
-import copy
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from ezmsg.core.channels.loans import lenders_of, open_loans
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.messages.payload import Array, unset_memory
 from ezmsg.core.messages.read_only import IMMUTABLE
+from ezmsg.core.support.copying import copied
 from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.core.transports.sender import Sender
 
@@ -39,7 +39,7 @@ class LocalLease(Lease):
         return self._sender.memory_of(self._token)
 
     def private(self) -> Any:
-        return copy.deepcopy(self._object)
+        return copied(self._object)
 
     @property
     def channel(self) -> Channel:

@@ -155,7 +155,8 @@ class ComponentMetadata:
 
     ``initial_settings`` is (opaque pickled bytes or ``None``, readable form): the first is stored and never
     opened by the control plane, the second is a nested dict of plain values or a ``repr``. Units and collections
-    have them in a faithful form, too, as ``initial_structured``, in which arrays and bytes are what they are.
+    have them in a faithful form, too, as ``initial_structured``, in terms of JSON. Of what is too large that has
+    the shape and a digest, and the bytes are ``None``.
     """
 
     address: str

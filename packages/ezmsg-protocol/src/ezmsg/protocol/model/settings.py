@@ -12,8 +12,9 @@ from ezmsg.protocol.model.metadata import SettingsSchemaMetadata
 class SettingsSnapshotValue:
     """The settings of one component.
 
-    ``serialized`` is a pickle that the control plane never opens, or ``None``; ``structured_value`` holds
-    plain values by field name; ``revision`` counts the changes of this component, from 0.
+    ``serialized`` is a pickle that the control plane never opens, or ``None``; ``structured_value`` holds by field
+    name what JSON can hold, of what is too large a shape and a digest; ``revision`` counts the changes of this
+    component, from 0.
     """
 
     serialized: bytes | None

@@ -21,6 +21,7 @@ from ezmsg.control.settings_schema.fields.json_values import (
     WHOLE_KEY,
 )
 from ezmsg.control.settings_schema.fields.limits import Limits
+from ezmsg.control.settings_schema.fields.omissions import omissions
 from ezmsg.control.settings_schema.fields.shapes import (
     Anything,
     Array,
@@ -56,13 +57,19 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 _BYTES = _object({"$bytes": _DATA})
-_ARRAY = _object(
-    {
-        "$array": {"type": "string", "pattern": ARRAY_DTYPE},
-        "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-        "data": _DATA,
-    }
-)
+_ARRAY = {
+    "anyOf": [
+        {"type": "array"},
+        _object(
+            {
+                "$array": {"type": "string", "pattern": ARRAY_DTYPE},
+                "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                "data": _DATA,
+            }
+        ),
+    ]
+}
+"""That the lists are of numbers, and all of one length, is for `coercion` to see: a schema cannot say it."""
 
 
 def json_schema(cls: object) -> dict[str, Any] | None:
@@ -178,6 +185,8 @@ def _default(described: Field) -> dict[str, Any]:
     if described.default is None:
         return {}
     default = to_json_form(default_value(described))
+    if any(omissions(default)):
+        return {}
     if described.shape == Anything() and isinstance(default, str):
         return {}
     return {"default": default} if _accepted(described.shape, default) else {}

@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from ezmsg.control.settings_schema.describing.json_schema import json_schema
+from ezmsg.control.settings_schema.describing.omitting import PART_LIMIT
 from ezmsg.control.settings_schema.describing.structured import default_value, structured
 from ezmsg.control.settings_schema.fields.descriptions import Description, Field
 from ezmsg.control.settings_schema.fields.kinds import is_param_type
@@ -25,6 +26,10 @@ from ezmsg.control.settings_schema.fields.shapes import (
 from ezmsg.control.settings_schema.sources.annotations import type_name
 from ezmsg.control.settings_schema.sources.reading import describe
 from ezmsg.protocol.model.metadata import SettingsFieldMetadata, SettingsSchemaMetadata
+from ezmsg.protocol.wire.plain import pack
+
+MAX_CHOICES = 1000
+"""Of more values nobody chooses in a list, and each of them would be told with every report."""
 
 
 def schema_metadata(cls: object) -> SettingsSchemaMetadata | None:
@@ -49,6 +54,8 @@ def _schema(description: Description | None) -> SettingsSchemaMetadata | None:
     fields = [_field(each) for each in description.fields]
     try:
         schema = json_schema(description.cls)
+        if len(pack(schema)) > PART_LIMIT:
+            schema = None
     except Exception:  # noqa: BLE001  without it, the fields still say most
         schema = None
     return SettingsSchemaMetadata(description.provider, type_name(description.cls), fields, schema)
@@ -84,8 +91,10 @@ def bounds_of(shape: Shape) -> tuple[float | None, float | None] | None:
 
 
 def choices_of(shape: Shape) -> list[Any] | None:
-    """Return the values to choose from, as plain values; of a list, those of its items."""
+    """Return the values to choose from, as plain values; of a list, those of its items. Too many are none."""
     match shape:
+        case Choice(choices=choices) | Member(members=choices) if len(choices) > MAX_CHOICES:
+            return None
         case Choice(_, choices):
             return [structured(each) for each in choices]
         case Member(_, members):

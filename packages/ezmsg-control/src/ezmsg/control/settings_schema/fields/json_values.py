@@ -1,5 +1,6 @@
 """How bytes, arrays and NaN are written in JSON, and read: the forms of `ezmsg.protocol.snapshots.json_form`."""
 
+import math
 import re
 from base64 import b64decode
 from collections.abc import Mapping
@@ -16,6 +17,11 @@ would be taken for addresses of this process's memory."""
 WHOLE_KEY = "^(?:0|-?[1-9][0-9]{0,17})$"
 """The pattern of a whole number as a mapping's key, which in JSON is always a text."""
 
+_NUMBER = "-?[0-9]{1,400}(?:\\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,4})?"
+_NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
+_SPECIAL = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+"""As `ezmsg.protocol.snapshots.json_form` writes what JSON has no numbers for."""
+
 ALSO_BY_NAME = "the same members by their names"
 """The comment on the second half of an enumeration's schema, which is accepted and no choice of its own."""
 
@@ -24,7 +30,7 @@ NOT_FINITE = "the numbers that JSON has not"
 """The comment on the part of a number's schema that is for NaN and the infinities."""
 
 
-def number_from(value: Any) -> Any:
+def number_of_form(value: Any) -> Any:
     """Return the number that ``{"$number": "nan"}``, or ``"inf"`` or ``"-inf"``, stands for; others as they are."""
     match value:
         case {"$number": ("nan" | "inf" | "-inf") as name} if len(value) == 1:
@@ -52,6 +58,13 @@ def array_from(value: Any) -> PlainArray | None:
     if not isinstance(value, PlainArray) or not re.fullmatch(ARRAY_DTYPE, value.dtype):
         return None
     return value
+
+
+def number_from(text: str) -> int | float | None:
+    """Return the number that a text is, as JSON has it or ``nan``, ``inf`` or ``-inf``; ``None`` if it is none."""
+    if re.fullmatch(_NUMBER, text):
+        return float(text) if text.strip("-").translate(_NO_DIGITS) else int(text)
+    return _SPECIAL.get(text)
 
 
 def _array(value: Mapping[Any, Any]) -> PlainArray | None:

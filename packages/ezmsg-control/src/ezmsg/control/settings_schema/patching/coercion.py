@@ -1,8 +1,9 @@
 """Values as they come from an operator, held to a shape: what fits is returned as the owning process wants it.
 
 Conversions lose nothing: 3.0 is a whole number and 3 a floating-point one, a member of an enumeration may be given
-by its value or name, a list for a tuple. Text is never a number, and a number never a truth. A `json_schema` of the
-same shape accepts the same values, of those that JSON has.
+by its value or name, a list for a tuple or an array. Text is never a number, except where it is all that is
+`given`, and a number never a truth. A `json_schema` of the same shape accepts the same values, of those that JSON
+has.
 """
 
 import re
@@ -12,7 +13,13 @@ from typing import Any
 
 from ezmsg.control.errors import InvalidSettingsValue, SettingsCoercionError, SettingsRefused, UnknownSettingsField
 from ezmsg.control.settings_schema.fields.descriptions import Description, Field, Validator
-from ezmsg.control.settings_schema.fields.json_values import WHOLE_KEY, array_from, bytes_from, number_from
+from ezmsg.control.settings_schema.fields.json_values import (
+    WHOLE_KEY,
+    array_from,
+    bytes_from,
+    number_from,
+    number_of_form,
+)
 from ezmsg.control.settings_schema.fields.limits import Limits
 from ezmsg.control.settings_schema.fields.paths import joined
 from ezmsg.control.settings_schema.fields.scalars import unboxed
@@ -37,6 +44,7 @@ from ezmsg.control.settings_schema.fields.shapes import (
     Whole,
 )
 from ezmsg.control.settings_schema.fields.wording import allowed, reason_of, shown
+from ezmsg.control.settings_schema.patching.number_arrays import array_of_numbers
 from ezmsg.control.settings_schema.sources.reading import describe
 from ezmsg.protocol.snapshots.json_form import to_json_form
 
@@ -84,6 +92,23 @@ def coerced(shape: Shape, value: Any, path: str) -> Any:
         case Either():
             return _either(shape, value, path)
     raise _invalid(shape, value, path)
+
+
+def given(shape: Shape, validator: Validator | None, value: Any, path: str) -> Any:
+    """Return the value that an operator gives for a whole field, as `validated`; a number may come as its text.
+
+    That is for forms and command lines, which have nothing but texts: inside of what is given, text stays text.
+    """
+    try:
+        return validated(shape, validator, value, path)
+    except InvalidSettingsValue as error:
+        number = number_from(value) if isinstance(value, str) else None
+        if number is None:
+            raise
+        try:
+            return validated(shape, validator, number, path)
+        except InvalidSettingsValue:
+            raise error from None
 
 
 def validated(shape: Shape, validator: Validator | None, value: Any, path: str) -> Any:
@@ -143,7 +168,7 @@ def _whole(shape: Whole, value: Any, path: str) -> int:
 
 
 def _real(shape: Real, value: Any, path: str) -> float:
-    number = unboxed(number_from(value))
+    number = unboxed(number_of_form(value))
     if isinstance(number, int) and not isinstance(number, bool):
         number = _exact_float(number)
     if isinstance(number, float) and shape.limits.hold(number):
@@ -255,6 +280,11 @@ def _field(field: Field, value: Any, path: str) -> Any:
 def _array(shape: Array, value: Any, path: str) -> Any:
     if _is_instance(value, shape.cls):
         return value
+    if isinstance(value, list | tuple):
+        made = array_of_numbers(shape.cls, value)
+        if made is None:
+            raise _invalid(shape, value, path)
+        return made
     plain = array_from(value)
     if plain is None:
         raise _invalid(shape, value, path)

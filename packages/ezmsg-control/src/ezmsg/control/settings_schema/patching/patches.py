@@ -12,13 +12,18 @@ from ezmsg.control.errors import (
     SettingsRefused,
     UnknownSettingsField,
 )
+from ezmsg.control.settings_schema.fields.omissions import omissions
 from ezmsg.control.settings_schema.fields.paths import Step, joined, parse_path
+from ezmsg.control.settings_schema.fields.scalars import is_array
 from ezmsg.control.settings_schema.fields.shapes import ANYTHING, Array, Choice, Shape
-from ezmsg.control.settings_schema.fields.wording import reason_of, shown
-from ezmsg.control.settings_schema.patching.coercion import coerced, validate, validated
+from ezmsg.control.settings_schema.fields.wording import allowed, reason_of, shown
+from ezmsg.control.settings_schema.patching.coercion import coerced, given, validate
+from ezmsg.control.settings_schema.patching.number_arrays import as_before
 from ezmsg.control.settings_schema.patching.places import Place, place_of
 from ezmsg.control.settings_schema.sources.reading import describe_value
 from ezmsg.protocol.wire.plain import PlainArray
+
+_WHOLE = "the value itself, of which this says only that it was too large to be shown"
 
 Change: TypeAlias = tuple[tuple[Step, ...], Any]
 """The steps to what is to be changed, none if it is what one has arrived at, and what is to be there."""
@@ -91,7 +96,9 @@ def _changed(place: Place, changes: list[Change], path: str) -> Any:
     """Return what shall be at a place: a value, or what is there with changes inside."""
     if not changes[0][0]:
         value = changes[0][1]
-        return validated(_shape_for(value, place), place.validator, value, path)
+        if any(omissions(value)):
+            raise InvalidSettingsValue(path=path, value=shown(value), allowed=_WHOLE)
+        return given(_shape_for(value, place), place.validator, _as_array(value, place, path), path)
     new = _with(place.current(), place.shape, changes, path)
     _check_whole(place, new, path)
     return new
@@ -100,12 +107,30 @@ def _changed(place: Place, changes: list[Change], path: str) -> Any:
 def _shape_for(value: Any, place: Place) -> Shape:
     """An array is made only where the array type is known; what is there now may tell what no declaration does."""
     if isinstance(value, PlainArray) and place.shape == ANYTHING:
-        try:
-            now = type(place.current())
-        except UnknownSettingsField:  # a key that is not there yet
-            return ANYTHING
-        return Array(now) if now.__name__ == "ndarray" else ANYTHING
+        now = _now(place)
+        return Array(type(now)) if is_array(now) else ANYTHING
     return place.shape
+
+
+def _as_array(value: Any, place: Place, path: str) -> Any:
+    """Return a list that is given for an array as an array of the type that is there now: JSON has no types."""
+    if not isinstance(value, list) or not is_array(now := _now(place)):
+        return value
+    shape = Array(type(now))
+    if place.shape != ANYTHING and shape not in getattr(place.shape, "shapes", (place.shape,)):
+        return value
+    made = as_before(now, coerced(shape, value, path))
+    if made is None:
+        kept = f"{allowed(shape)} that {now.dtype.name} can hold, which it is of"
+        raise InvalidSettingsValue(path=path, value=shown(value), allowed=kept)
+    return made
+
+
+def _now(place: Place) -> Any:
+    try:
+        return place.current()
+    except UnknownSettingsField:  # a key that is not there yet
+        return None
 
 
 def _check_whole(place: Place, new: Any, path: str) -> None:

@@ -16,7 +16,7 @@ from ezmsg.control.settings_schema.fields.shapes import (
     Table,
     either,
 )
-from ezmsg.control.settings_schema.patching.coercion import is_settable, key_of, unknown_field, validated
+from ezmsg.control.settings_schema.patching.coercion import given, is_settable, key_of, unknown_field
 from ezmsg.control.settings_schema.sources.annotations import shape_of
 from ezmsg.control.settings_schema.sources.reading import describe
 
@@ -29,7 +29,7 @@ def coerced_at(settings_type: object, path: str, value: Any) -> Any:
     shape, validator, here = shape_of(settings_type), None, ""
     for step in parse_path(path):
         shape, validator, here = *_child(shape, step, here), joined(here, step)
-    return validated(shape, validator, value, path)
+    return given(shape, validator, value, path)
 
 
 def _child(shape: Shape, step: Step, path: str) -> tuple[Shape, Validator | None]:
