@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ezmsg.util.profile_log import HEADER, LogFile, get_logger_path, logger
+from ezmsg.util.profiling.profile_log import HEADER, LogFile, get_logger_path, logger
 
 Rows = Callable[[], list[dict[str, str]]]
 
