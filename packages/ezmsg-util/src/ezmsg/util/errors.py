@@ -1,7 +1,7 @@
 """The errors of what programs use beside the core (7xxx), a branch of `ezmsg.protocol.errors`.
 
-Each has a stable code, typed fields and its own sentence. Where the public package raises a built-in exception, ours
-is a subclass of it.
+Each has a stable code, typed fields and its own sentence. Where the public package raises a built-in exception,
+ours is a subclass of it.
 
 ::
 
@@ -17,10 +17,13 @@ is a subclass of it.
         │   ├── NothingToConcatenate     also an IndexError
         │   ├── InvalidWindow            also a ValueError
         │   └── ExtraMissing             also an ImportError
-        └── LogError               71xx  messages as lines of JSON
-            ├── UnknownType              also an ImportError
-            ├── InvalidLine              also a ValueError
-            └── UnloggableMessage        also a TypeError
+        ├── LogError               71xx  messages as lines of JSON
+        │   ├── UnknownType              also an ImportError
+        │   ├── InvalidLine              also a ValueError
+        │   └── UnloggableMessage        also a TypeError
+        └── GeneratorError         72xx  units made of generators
+            ├── NoGenerator              also a ValueError
+            └── MissingAttribute         also an AttributeError
 """
 
 from typing import ClassVar
@@ -62,9 +65,7 @@ class NotAnArray(ArrayError, AttributeError):
     type_name: str
 
     def sentence(self) -> str:
-        return (
-            f"The data of {self.owner} must be an array, and this is {self.type_name}. Wrap it in numpy.asarray(...)."
-        )
+        return f"The data of {self.owner} must be an array, and this is {self.type_name}. Use numpy.asarray(...)."
 
 
 @define(kw_only=True, slots=False, eq=False)
@@ -196,3 +197,38 @@ class UnloggableMessage(LogError, TypeError):
 
     def sentence(self) -> str:
         return f"A message with {self.type_name} in it cannot be logged: {self.reason}."
+
+
+# --- 72xx: units made of generators ---------------------------------------------------------------------------
+
+
+class GeneratorError(UtilError):
+    """A function cannot be made a unit, or not be used as one."""
+
+
+@define(kw_only=True, slots=False, eq=False)
+class NoGenerator(GeneratorError, ValueError):
+    """A function does not say what its generators yield and are sent."""
+
+    code: ClassVar[str] = "EZ-7201"
+    function: str
+    returned: str
+
+    def sentence(self) -> str:
+        return (
+            f"{self.function} cannot be made a unit, as it says that it returns {self.returned}. "
+            "Annotate it as -> Generator[yielded, sent, None]."
+        )
+
+
+@define(kw_only=True, slots=False, eq=False)
+class MissingAttribute(GeneratorError, AttributeError):
+    """``msg_to_state`` names an attribute that is not there."""
+
+    code: ClassVar[str] = "EZ-7202"
+    unit: str
+    attribute: str
+    owner: str
+
+    def sentence(self) -> str:
+        return f"{self.unit}: msg_to_state names {self.attribute!r}, and {self.owner} has none. Name what is there."
