@@ -18,6 +18,8 @@ EXTRAS = {
     ("ezmsg-control", "trace"): "src/ezmsg/control/exporting/perfetto.py",
     ("ezmsg-graphserver", "uvloop"): "src/ezmsg/graphserver/loops.py",
     ("ezmsg-protocol", "testing"): "src/ezmsg/protocol/testing.py",
+    ("ezmsg-util", "axisarray"): "src/ezmsg/util/messages/axisarray/conversion.py",
+    ("ezmsg-util", "progress"): "src/ezmsg/util/units/progress.py",
 }
 """The sources that have a use for an extra; what they alone import is what the extra must declare."""
 

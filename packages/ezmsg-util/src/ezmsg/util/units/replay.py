@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import ezmsg.core as ez
 from ezmsg.util.codec.log import MESSAGE, read_line
 from ezmsg.util.codec.types import LogStart
+from ezmsg.util.units.progress import shown_progress
 from ezmsg.util.units.rate import Rate
 
 __all__ = [
@@ -136,7 +137,8 @@ class MessageReplay(ez.Unit):
         pace: Rate | None = None
         idx = sent = 0
         yield self.OUTPUT_REPLAY_STATUS, ReplayStatusMessage(filename, idx, total)
-        with _lines(filename) as lines, _progress(self, filename, total) as advance:
+        progress = shown_progress(self.address, filename, total, self.SETTINGS.progress)
+        with _lines(filename) as lines, progress as advance:
             for line in lines:
                 message = self._read(line, filename, idx + 1)
                 if pace is not None and message is not _NO_MESSAGE:
@@ -160,7 +162,7 @@ class MessageReplay(ez.Unit):
         try:
             message = read_line(line, filename, number)[MESSAGE]
         except Exception as error:  # noqa: BLE001 - what a log names is made here, and raises what it likes
-            ez.logger.warning("%s leaves out line %d of %s: %s", self.address, number, filename, error)
+            ez.logger.warning("%s leaves out line %d of %s. %s", self.address, number, Path(filename).name, error)
             return _NO_MESSAGE
         return _NO_MESSAGE if isinstance(message, LogStart) else message
 
@@ -191,18 +193,3 @@ def _lines(filename: Path) -> Iterator[Iterable[str]]:
 def _count_lines(filename: Path) -> int:
     with Path(filename).open("rb") as file:
         return sum(1 for _ in file)
-
-
-@contextmanager
-def _progress(unit: MessageReplay, filename: Path, total: int) -> Iterator[Callable[[], object]]:
-    """Lend what is to be called after each line; it shows how far the file is, if that is wished and possible."""
-    if unit.SETTINGS.progress:
-        try:
-            from tqdm import tqdm  # type: ignore[import-untyped] # few have it, and fewer want it
-        except ImportError:
-            ez.logger.info("%s shows no progress, as tqdm is not installed.", unit.address)
-        else:
-            with tqdm(total=total, desc=str(filename)) as bar:
-                yield bar.update
-            return
-    yield lambda: None

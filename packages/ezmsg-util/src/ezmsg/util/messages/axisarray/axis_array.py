@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from ezmsg.util.errors import ExtraMissing, InvalidArray, NothingToConcatenate, UnknownDimension
+from ezmsg.util.errors import InvalidArray, NothingToConcatenate, UnknownDimension
 from ezmsg.util.messages.axisarray import axes as axis_kinds
 from ezmsg.util.messages.axisarray.axes import AxisBase
+from ezmsg.util.messages.axisarray.conversion import to_xarray
 from ezmsg.util.messages.axisarray.equality import same
 from ezmsg.util.messages.axisarray.joining import join
 from ezmsg.util.messages.axisarray.named_dims import PUBLIC_MODULE, ArrayWithNamedDims
@@ -21,7 +22,7 @@ from ezmsg.util.messages.axisarray.shapes import as2d, shape2d, slice_along_axis
 from ezmsg.util.messages.util import replace
 
 if TYPE_CHECKING:
-    from xarray import DataArray
+    from ezmsg.util.messages.axisarray.conversion import DataArray
 
 __all__ = ["AxisArray"]
 
@@ -262,18 +263,7 @@ class AxisArray(ArrayWithNamedDims):
 
         :raises ExtraMissing: if xarray is not installed.
         """
-        try:
-            from xarray import DataArray  # it brings pandas along, and few need either
-        except ImportError as error:
-            what = "AxisArray.to_xr_dataarray()"
-            raise ExtraMissing(what=what, package="xarray", extra="axisarray") from error
-        coordinates: dict[str, Any] = {}
-        for name, axis in self.axes.items():
-            if isinstance(axis, axis_kinds.CoordinateAxis):
-                coordinates[name] = (axis.dims, axis.data)
-            elif name in self.dims:
-                coordinates[name] = (name, self.ax(name).values)
-        return DataArray(self.data, coords=coordinates, dims=list(self.dims), attrs=self.attrs)
+        return to_xarray(self)
 
 
 def _without(axes: dict[str, AxisBase], dim: str) -> dict[str, AxisBase]:

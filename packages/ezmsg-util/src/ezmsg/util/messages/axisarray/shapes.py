@@ -24,7 +24,10 @@ def slice_along_axis(in_arr: npt.NDArray[Any], sl: slice | int, axis: int) -> np
     if not -in_arr.ndim <= axis < in_arr.ndim:
         reason = f"the array has {in_arr.ndim} dimensions"
         raise InvalidIndexer(method="slice_along_axis", dim=f"axis {axis}", indexer=repr(sl), reason=reason)
-    return in_arr[(slice(None),) * (axis % in_arr.ndim) + (sl,)]
+    where = (*(slice(None),) * (axis % in_arr.ndim), sl)
+    if isinstance(in_arr, np.ndarray):
+        return in_arr[where]
+    return in_arr[(*where, ...)]  # the standard wants all axes named, or this
 
 
 def shape2d(arr: npt.NDArray[Any], axis: int = 0) -> tuple[int, int]:
