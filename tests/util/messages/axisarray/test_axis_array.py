@@ -162,12 +162,24 @@ def through_a_pickle(value: Any) -> Any:
     return pickle.loads(pickle.dumps(value))
 
 
-@pytest.mark.parametrize("copy_of", [replace, fast_replace, copy.copy, through_a_pickle])
+@pytest.mark.parametrize("copy_of", [replace, fast_replace, copy.copy, copy.deepcopy, through_a_pickle])
 def test_what_was_worked_out_is_no_field(copy_of: Any) -> None:
-    axis = CoordinateAxis(np.arange(3), dims=["a"])
+    axis = CoordinateAxis(np.arange(6)[::2], dims=["a"])
     _ = axis.fingerprint
-    assert copy_of(axis) == axis
-    assert copy_of(axis).fingerprint == axis.fingerprint
+    copied = copy_of(axis)
+    assert copied == axis
+    assert copied.fingerprint == axis.fingerprint
+    copied.data = np.arange(3)
+    assert copied.fingerprint != axis.fingerprint
+
+
+@pytest.mark.parametrize("copy_of", [copy.deepcopy, through_a_pickle])
+def test_a_checksum_is_worked_out_once_for_all_copies(copy_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    axis = CoordinateAxis(np.arange(6)[::2], dims=["a"])
+    known = axis.fingerprint
+    copied = copy_of(axis)
+    monkeypatch.setattr("ezmsg.util.messages.axisarray.axes._digest", None)
+    assert copied.fingerprint == known
 
 
 def test_replacing_shares_the_rest() -> None:

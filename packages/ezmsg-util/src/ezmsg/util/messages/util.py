@@ -8,7 +8,7 @@ __all__ = ["fast_replace", "replace"]
 
 T = TypeVar("T")
 
-_WORKED_OUT = ("_fingerprint",)
+_WORKED_OUT = ("_fingerprint", "_fingerprint_of")
 """What messages remember of their fields, and a changed copy must not."""
 
 

@@ -70,10 +70,14 @@ class CoordinateAxis(AxisBase, ArrayWithNamedDims):
 
         It is worked out once for each array that ``data`` is set to, so values that are changed in place go unseen.
         """
-        known = self.__dict__.get("_fingerprint")
-        if known is None or known[0] is not self.data:
-            known = self.__dict__["_fingerprint"] = (self.data, _digest(self.data))
-        return (self.unit, tuple(self.dims), *known[1])
+        state, named = self.__dict__, (self.unit, tuple(self.dims))
+        if state.get("_fingerprint_of") is self.data:
+            known: tuple[Any, ...] = state["_fingerprint"]
+            if known[:2] == named:
+                return known
+        state["_fingerprint_of"] = self.data
+        found = state["_fingerprint"] = (*named, *_digest(self.data))
+        return found
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CoordinateAxis) or type(other) is not type(self):
@@ -83,9 +87,13 @@ class CoordinateAxis(AxisBase, ArrayWithNamedDims):
     __hash__ = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the fields for a pickle, with the data in one piece, and without what is worked out from it."""
+        """Return the fields for a pickle, with the data in one piece, and the fingerprint if it is known."""
         state = super().__getstate__()
-        state.pop("_fingerprint", None)
+        if state.get("_fingerprint_of") is self.data:
+            state["_fingerprint_of"] = state["data"]
+        else:  # it would be of an array that nobody needs any more
+            state.pop("_fingerprint_of", None)
+            state.pop("_fingerprint", None)
         return state
 
 
