@@ -19,6 +19,8 @@ EXTRAS = {
     ("ezmsg-core", "mypy"): "src/ezmsg/core/graph/mypy_plugin.py",
     ("ezmsg-graphserver", "uvloop"): "src/ezmsg/graphserver/sockets/loops.py",
     ("ezmsg-protocol", "testing"): "src/ezmsg/protocol/testing.py",
+    ("ezmsg-util", "axisarray"): "src/ezmsg/util/messages/axisarray/conversion.py",
+    ("ezmsg-util", "progress"): "src/ezmsg/util/units/progress.py",
 }
 """The sources that have a use for an extra; what they alone import is what the extra must declare."""
 

@@ -60,7 +60,7 @@ class Decoder:
             case b"x":
                 name_end = 2 + description[1]
                 name = description[2:name_end].decode()
-                encoding = self._registry.by_name.get(name)
+                encoding = self._registry.of_name(name)
                 if encoding is None:
                     raise UnknownEncoding(name=name)
                 return encoding.load(_buffers_of(memory, description, name_end))

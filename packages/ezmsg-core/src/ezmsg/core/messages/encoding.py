@@ -6,7 +6,7 @@ A description begins with one byte that names the encoding:
 ``a``  array: memory order, byte order and kind (``dtype.str``), shape; one buffer
 ``b``  bytes: one buffer
 ``p``  pickle, its out-of-band buffers behind it
-``x``  an encoding that the application registered, under its name
+``x``  an encoding that the application registered or has installed, under its name
 ====  =====================================================================================
 
 ``b``, ``p`` and ``x`` end with the size of each buffer, as u64.
@@ -54,12 +54,13 @@ class Encoder:
             return BuffersPayload(_with_sizes(b"b", buffers), buffers)
         elif arrays.ndarray is arrays.NoArray and cls is arrays.ndarray_class():  # the first array of the program
             return self.encode(value)
-        encoding = self._registry.by_class.get(cls)
-        if encoding is not None:
-            name = encoding.name.encode()
-            buffers = [_as_bytes(buffer) for buffer in encoding.dump(value)]
-            return BuffersPayload(_with_sizes(b"x" + bytes([len(name)]) + name, buffers), buffers)
-        return self._encode_pickle(value)
+        encoding = self._registry.of_class(cls)
+        dumped = None if encoding is None else encoding.dump(value)
+        if encoding is None or dumped is None:
+            return self._encode_pickle(value)
+        name = encoding.name.encode()
+        buffers = [_as_bytes(buffer) for buffer in dumped]
+        return BuffersPayload(_with_sizes(b"x" + bytes([len(name)]) + name, buffers), buffers)
 
     def _encode_array(self, array: Array) -> ArrayPayload:
         order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"

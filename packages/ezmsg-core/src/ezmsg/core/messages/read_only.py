@@ -30,9 +30,10 @@ class ReadOnly:
             return value
         if isinstance(value, ndarray_class()) and not value.dtype.hasobject:
             return _view_of_array(value)
-        encoding = self._registry.by_class.get(cls)
-        if encoding is not None:
-            return encoding.load([_bytes_of(buffer) for buffer in encoding.dump(value)])
+        encoding = self._registry.of_class(cls)
+        dumped = None if encoding is None else encoding.dump(value)
+        if encoding is not None and dumped is not None:
+            return encoding.load([_bytes_of(buffer) for buffer in dumped])
         # Nothing from outside is unpickled here, so this is not for the registry to allow.
         out_of_band: list[pickle.PickleBuffer] = []
         pickled = pickle.dumps(value, protocol=5, buffer_callback=out_of_band.append)

@@ -1,17 +1,34 @@
-"""The ways in which an application sends objects of its own classes."""
+"""The ways in which an application, or a package that is installed, sends objects of its own classes.
+
+A package brings one by an entry point of the group ``ezmsg.encodings``, whose name is that of the class with its
+module, and of the encoding::
+
+    [project.entry-points."ezmsg.encodings"]
+    "package.module.Class" = "package.encoding:ENCODING"
+
+It is looked for when the first object of a class, or the first message of an encoding, comes along that nobody
+registered. So a program imports no encoding that it does not use.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field
 
 from ezmsg.core.errors import InvalidOption
 from ezmsg.core.messages.payload import Buffer
+from ezmsg.core.support.logs import logger
 from ezmsg.protocol.declared import declared
 
-NAME_BYTES = 255
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
-Dump = Callable[[Any], Sequence[Buffer]]
+GROUP = "ezmsg.encodings"
+NAME_BYTES = 255
+CLASS_LIMIT = 4096
+"""How many classes are remembered to have no encoding."""
+
+Dump = Callable[[Any], Sequence[Buffer] | None]
 Load = Callable[[Sequence[memoryview]], Any]
 
 
@@ -19,7 +36,8 @@ Load = Callable[[Sequence[memoryview]], Any]
 class Encoding:
     """An application's own way to send objects of exactly one class.
 
-    ``dump`` returns buffers of bytes; ``load`` gets views of the same buffers and returns the object.
+    ``dump`` returns buffers of bytes; ``load`` gets views of the same buffers and returns the object. For an object
+    that it cannot carry faithfully ``dump`` returns `None`; that one goes the way of objects without an encoding.
     """
 
     name: str
@@ -33,8 +51,9 @@ class Registry:
     """The encodings in use, and whether pickle may carry what has none."""
 
     allow_pickle: bool = True
-    by_class: dict[type, Encoding] = field(factory=dict)
+    by_class: dict[type, Encoding | None] = field(factory=dict)
     by_name: dict[str, Encoding] = field(factory=dict)
+    _installed: "dict[str, EntryPoint] | None" = None
 
     def register(self, encoding: Encoding) -> None:
         """Use an encoding from now on; it takes the place of an earlier one for its class or of its name.
@@ -46,3 +65,37 @@ class Registry:
             raise InvalidOption(option="name", value=repr(encoding.name), reason=reason)
         self.by_class[encoding.cls] = encoding
         self.by_name[encoding.name] = encoding
+
+    def of_class(self, cls: type) -> Encoding | None:
+        """Return the encoding of a class; one that is installed is taken into use."""
+        try:
+            return self.by_class[cls]
+        except KeyError:
+            found = self._find(f"{cls.__module__}.{cls.__qualname__}") if cls.__module__ != "builtins" else None
+            if found is None or found.cls is not cls:
+                if len(self.by_class) >= CLASS_LIMIT:
+                    self.by_class = {each: known for each, known in self.by_class.items() if known is not None}
+                self.by_class[cls] = None
+            return self.by_class[cls]
+
+    def of_name(self, name: str) -> Encoding | None:
+        """Return the encoding that has a name; one that is installed is taken into use."""
+        return self.by_name.get(name) or self._find(name)
+
+    def _find(self, name: str) -> Encoding | None:
+        """Take an encoding into use that is installed."""
+        if self._installed is None:
+            from importlib.metadata import entry_points  # by whoever first sends what is neither array nor bytes
+
+            self._installed = {each.name: each for each in entry_points(group=GROUP)}
+        entry = self._installed.get(name)
+        if entry is None:
+            return None
+        try:
+            encoding: Encoding = entry.load()
+            self.register(encoding)
+        except Exception:  # noqa: BLE001 - what is installed may be broken, and messages are to pass all the same
+            del self._installed[name]
+            logger.exception("The encoding %s (%s) cannot be used; its objects are pickled.", name, entry.value)
+            return None
+        return encoding

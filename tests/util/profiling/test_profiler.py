@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import ezmsg.core as ez
 from ezmsg.core.errors import InvalidDecoration
-from ezmsg.util.profile_log import get_logger_path
-from ezmsg.util.profiler import _sample_time, profile_method, profile_subpub
+from ezmsg.util.profiler import profile_method, profile_subpub
+from ezmsg.util.profiling.profile_log import get_logger_path
+from ezmsg.util.profiling.profiler import _sample_time
 
 Rows = Callable[[], list[dict[str, str]]]
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ezmsg.util.profile_log import HEADER, get_logger_path, line, logger
+from ezmsg.util.profiling.profile_log import HEADER, get_logger_path, line, logger
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), min_size=1)
 
@@ -77,7 +77,7 @@ def test_a_file_that_cannot_be_written_is_told_once(
 
 WRITER = """
 import sys
-from ezmsg.util.profile_log import logger
+from ezmsg.util.profiling.profile_log import logger
 print("ready", flush=True)
 sys.stdin.read()
 for number in range(200):
