@@ -45,7 +45,7 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         times.append(group)
         return entries
 
-    monkeypatch.setattr(registry, "entry_points", look)
+    monkeypatch.setattr("importlib.metadata.entry_points", look)
     return times
 
 
@@ -95,7 +95,7 @@ def test_a_broken_one_is_told_once_and_harms_nobody(looked: list[str], caplog: p
 
 def test_one_for_another_class_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint(f"{__name__}.Derived", f"{__name__}:MISNAMED", GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [entry])
     codec = Codec()
     assert type(codec.decode(laid(codec, Derived(1)))) is Derived
 

@@ -48,7 +48,7 @@ def check_it_is_no_settings_object(component: str, settings_type: type, args: tu
     """
     if not args or isinstance(args[0], int | float | str | bytes):
         return
-    # Here and not above: most programs give settings of the right class, and never need to know what a field allows.
+    # Here and not above: most programs give settings of the right class, and need not know what a field allows.
     from ezmsg.control.errors import SettingsCoercionError
     from ezmsg.control.settings_schema.fields.kinds import is_record_type
     from ezmsg.control.settings_schema.patching.coercion import coerced
