@@ -7,12 +7,14 @@ import argparse
 import asyncio
 import faulthandler
 import os
+import resource
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import numpy as np
+import psutil
 
 import ezmsg.core as ez
 
@@ -41,7 +43,18 @@ def message(number: int, size: int) -> np.ndarray[Any, Any]:
     return np.full(size, number, np.int64)
 
 
-class PublisherEnd:
+class End:
+    """What both can be told."""
+
+    async def limit(self, name: str, more: str) -> None:
+        """Forbid this process to take much more of something than it has."""
+        number = getattr(resource, f"RLIMIT_{name}")
+        present = psutil.Process().memory_info().vms if name == "AS" else 0
+        resource.setrlimit(number, (present + int(more), resource.getrlimit(number)[1]))
+        say("limit")
+
+
+class PublisherEnd(End):
     def __init__(self, context: ez.GraphContext, publisher: ez.Publisher, options: dict[str, Any]) -> None:
         self.context = context
         self.publisher = publisher
@@ -73,7 +86,7 @@ class PublisherEnd:
         say("close", self.publisher.undelivered)
 
 
-class SubscriberEnd:
+class SubscriberEnd(End):
     def __init__(self, subscriber: ez.Subscriber) -> None:
         self.subscriber = subscriber
         self.loans: list[Any] = []
@@ -100,6 +113,9 @@ class SubscriberEnd:
             self.views.append(await loan.__aenter__())
             self.loans.append(loan)
         say("hold", *(int(view[0]) for view in self.views))
+
+    async def kind(self) -> None:
+        say("kind", self.subscriber.kind_last)
 
     async def let_go(self) -> None:
         for loan in self.loans:

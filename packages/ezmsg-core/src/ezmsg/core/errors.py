@@ -18,6 +18,7 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── UndersizedMemory
     │   ├── UninitializedMemory
     │   ├── InvalidTraceControl          also a ValueError
+    │   ├── MemoryApart                  also a ConnectionError
     │   ├── NothingReceived        51xx  the synchronous API; also a TimeoutError
     │   ├── NotSent                      also a TimeoutError
     │   └── ContextNotOpen               also a RuntimeError
@@ -195,6 +196,17 @@ class InvalidTraceControl(DataPlaneError, ValueError):
 
     def sentence(self) -> str:
         return f"Nothing can be traced with {self.option} {self.value}: {self.reason}. Nothing was changed."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class MemoryApart(DataPlaneError, ConnectionError):
+    """Two processes of one host cannot share memory; whoever meets this takes the way over TCP."""
+
+    code: ClassVar[str] = "EZ-5020"
+    reason: str
+
+    def sentence(self) -> str:
+        return f"Two processes of this host cannot share memory, because {self.reason}. They talk over TCP."
 
 
 # --- 51xx: the synchronous API ------------------------------------------------------------------------------

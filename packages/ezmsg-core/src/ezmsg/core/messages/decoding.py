@@ -4,8 +4,6 @@ Over shared memory the values returned here are views of memory that is not thei
 lease ends. ``copy=True`` gives a private, writable value.
 """
 
-import io
-import pickle
 import struct
 from typing import Any
 
@@ -13,12 +11,10 @@ import numpy as np
 from attrs import frozen
 
 from ezmsg.core.errors import PickleForbidden, UnknownEncoding
-from ezmsg.core.messages.encoding import CACHE_LIMIT, PLAIN_KINDS, SIZE
+from ezmsg.core.messages.arrays import PLAIN_KINDS, loads
+from ezmsg.core.messages.encoding import CACHE_LIMIT, SIZE
 from ezmsg.core.messages.payload import LENGTH, LENGTH_BYTES, Array, first_buffer, split
 from ezmsg.core.messages.registry import Registry
-
-_FROM_BUFFER: Any = np.zeros(1).__reduce_ex__(5)[0]
-"""The function by which NumPy's pickles make an array of a buffer beside them; it has no public name."""
 
 
 @frozen
@@ -67,9 +63,7 @@ class Decoder:
         if not self._registry.allow_pickle:
             raise PickleForbidden(type_name="(unknown, as it came pickled)")
         pickled, *rest = _buffers_of(memory, description, 1)
-        if copy:
-            return _OwnUnpickler(io.BytesIO(pickled), buffers=rest).load()
-        return pickle.loads(pickled, buffers=rest)
+        return loads(pickled, rest, own=copy)
 
     def _learn_form(self, description: bytes) -> _ArrayForm:
         end = 3 + description[2]
@@ -82,19 +76,6 @@ class Decoder:
             self._forms.clear()
         self._forms[description] = form
         return form
-
-
-class _OwnUnpickler(pickle.Unpickler):
-    """Lets the reader of a copy write to every array: that the sender could not write to its own is no matter."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = super().find_class(module, name)
-        return _own_array if name == "_frombuffer" and found is _FROM_BUFFER else found
-
-
-def _own_array(*arguments: Any) -> Any:
-    array = _FROM_BUFFER(*arguments)
-    return array if array.flags.writeable else array.copy(order="K")
 
 
 def _array_at(memory: memoryview, form: _ArrayForm, copy: bool) -> Array:

@@ -47,6 +47,8 @@ class _Asking:
     publisher: Feeding
     key: bytes
     expected_proof: bytes
+    client_id: UUID
+    resume_at: int | None
 
 
 @frozen
@@ -86,7 +88,8 @@ class Admission:
             return
         key = auth.channel_key(publisher.secret, message.publisher_id.bytes + message.client_id.bytes)
         nonce = os.urandom(auth.NONCE_SIZE)
-        asking[message.number] = _Asking(publisher, key, auth.client_proof(key, message.nonce, nonce))
+        expected = auth.client_proof(key, message.nonce, nonce)
+        asking[message.number] = _Asking(publisher, key, expected, message.client_id, message.resume_at)
         proof = auth.server_proof(key, message.nonce, nonce)
         link.control(ChannelChallenge(message.number, nonce, proof, publisher.window.size))
 
@@ -106,10 +109,19 @@ class Admission:
             return True
         sender = self._sender(link, message.number, publisher, asking.key)
         sender.exchange_id = None if link.peer is None else link.peer.exchange_id
+        sender.client_id = asking.client_id
+        old = _left_by(sender, publisher)
         link.fed[message.number] = sender
         self._admitted.setdefault(link, {})[message.number] = _Admitted(publisher, sender)
-        link.control(ChannelOpened(message.number, publisher.next_message))
-        publisher.attach(sender)
+        if asking.resume_at is None or old is None or not isinstance(sender, TcpSender):
+            link.control(ChannelOpened(message.number, publisher.next_message))
+            publisher.attach(sender)
+        else:
+            link.control(ChannelOpened(message.number, asking.resume_at))
+            self._admitted.get(old.link, {}).pop(old.number, None)
+            publisher.move(old, sender, asking.resume_at)
+            if not old.held:
+                old.link.stop_feeding(old.number)
         return True
 
     def close(self, link: Link, message: CloseChannel) -> None:
@@ -169,6 +181,16 @@ class Admission:
         else:
             give = partial(_name_segment, link, number)
         return SharedMemorySender(publisher.window, link, number, give, asyncio.get_running_loop().call_later)
+
+
+def _left_by(sender: LinkSender, publisher: Feeding) -> SharedMemorySender | None:
+    """Return the channel of shared memory that leads to the same subscribers, if there is one."""
+    for other in publisher.senders:
+        if not isinstance(other, SharedMemorySender):
+            continue
+        if (other.client_id, other.exchange_id) == (sender.client_id, sender.exchange_id):
+            return other
+    return None
 
 
 def _name_segment(link: Link, number: int, segment: Segment) -> bool:

@@ -142,7 +142,7 @@ class Exchange:
             self._segments = Inbox(listen_for_segments(self.id))
         else:
             sweep()
-        self._opener = Opener(self._links, connection.client_id, self._segments)
+        self._opener = Opener(self._links, connection.client_id, self._segments, self._routes.move)
         if self._segments is not None:
             self._loop.add_reader(self._segments.listener, self._on_segments, self._segments)
         connection.answer(ApplyRoutes, self._apply_routes)
@@ -349,6 +349,8 @@ class Exchange:
                 self._opener.answer(link, message)
             case ch.SegmentNamed():
                 self._opener.segment_named(link, message)
+            case ch.MemoryNotShared():
+                self._opener.not_shared(link, message)
             case ch.ChannelEnded():
                 channel = self._opener.ended(link, message)
                 if channel is not None:

@@ -212,6 +212,16 @@ class Publisher:
         """Send on one channel less. What its end still holds stays held until it is released or abandoned."""
         self._set_senders(tuple(other for other in self._senders if other is not sender))
 
+    def move(self, old: SharedMemorySender, new: TcpSender, first: int) -> None:
+        """Send over TCP what a channel of shared memory could not bring, from one message on, and what follows."""
+        new.messages_before, new.bytes_before = old.messages_before, old.bytes_before
+        for number, token in sorted((self._slots.number_of(token), token) for token in old.held_tokens):
+            if number >= first:
+                old.give_up(token)
+                new.send(number, token, self._slots.copy_of(token))
+        old.moved_to(new)
+        self._set_senders(tuple(new if sender is old else sender for sender in self._senders))
+
     def close(self) -> None:
         """Publish no more, and begin to deliver what is under way; :meth:`wait_closed` waits for that."""
         if self._closed:
@@ -280,7 +290,7 @@ class Publisher:
             ) from error
         # Releases are read before the next large message, so that it goes where the cache is still warm.
         self._turn_due = payload.size >= LARGE_BYTES
-        segment = self._slots.write(token, payload) if self._shared else None
+        segment = self._slots.write(token, payload, number) if self._shared else None
         body = joined(payload) if self._tcp else None
         self.window.hold(token, len(self._senders))
         tracer = self.tracer
@@ -290,6 +300,9 @@ class Publisher:
         if segment is not None:
             for shared in self._shared:
                 shared.send(number, token, segment, payload.size)
+        else:
+            for shared in self._shared:
+                shared.keep(token, self._slots.apart)
         if body is not None:
             for tcp in self._tcp:
                 tcp.send(number, token, body)

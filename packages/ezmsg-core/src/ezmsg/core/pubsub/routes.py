@@ -152,6 +152,13 @@ class Routes:
             route.channel = None
             route.opening = asyncio.ensure_future(self._open(route, RETRY_FIRST_S, TELL_LOST_FROM_S))
 
+    def move(self, channel: Channel) -> None:
+        """A channel cannot bring what its publisher sends; another one, by another way, takes over."""
+        route = self._route_of(channel)
+        if route is not None:
+            route.channel = None
+            route.opening = asyncio.ensure_future(self._open(route))
+
     async def close(self) -> None:
         """Open and drain no more."""
         openings = [route.opening for route in self._routes.values() if route.opening is not None]

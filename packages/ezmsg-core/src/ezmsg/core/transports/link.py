@@ -17,13 +17,13 @@ from typing import Any, Protocol, cast
 from ezmsg.control.connection.forks import keep_from_forks
 from ezmsg.core.transports import records
 from ezmsg.core.transports.busy_wait import BusyWait
-from ezmsg.core.transports.listening import same_user
+from ezmsg.core.transports.listening import OTHER_USER, same_user
 from ezmsg.core.transports.outbox import Outbox
 from ezmsg.core.transports.records import CONTROL, RELEASE, RecordReader
 from ezmsg.core.transports.sender import Sender
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages import CHANNELS
-from ezmsg.protocol.messages.channels import LinkHello
+from ezmsg.protocol.messages.channels import LinkHello, MemoryNotShared
 from ezmsg.protocol.wire.codec import body_from_wire, encode, unpack_map
 
 logger = logging.getLogger("ezmsg")
@@ -61,6 +61,7 @@ class Link(asyncio.BufferedProtocol):
     ) -> None:
         self.same_host = same_host
         self.peer: LinkHello | None = None
+        self.apart = ""  # why the other end shares no memory with this one
         self.refused = False  # there are too many already; to be set before the connection is made
         self.proven = False  # the other end holds the key of a channel
         self.heard: dict[int, Hearing] = {}
@@ -234,8 +235,13 @@ class Link(asyncio.BufferedProtocol):
             # Else a notice may wait for the acknowledgement of the last one, which takes 40 ms. Event loops see to
             # it only for sockets that say that they are TCP's, and those that come from our listeners do not.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.refused or (self._socket.family == socket.AF_UNIX and not same_user(self._socket)):
+        if self.refused:
             self.abort()
+            return
+        if self._socket.family == socket.AF_UNIX and not same_user(self._socket):
+            self._outbox.open(self._transport, self._socket)
+            self.control(MemoryNotShared(0, OTHER_USER))
+            self.close()
             return
         self._loop.call_later(PROOF_TIMEOUT_S, self._check_proven)
         self._outbox.open(self._transport, self._socket)

@@ -31,6 +31,11 @@ class Sender:
         """How many messages the other end still holds."""
         return len(self._held)
 
+    @property
+    def held_tokens(self) -> list[int]:
+        """The tokens of the messages that the other end still holds."""
+        return list(self._held)
+
     def hold(self, token: int) -> None:
         """Note that the message of a token was sent."""
         self._held.add(token)

@@ -46,6 +46,7 @@ class SharedMemoryChannel(Channel):
         num_buffers: int,
         codec: Codec,
         receive_segments: Callable[[], None],
+        on_unreadable: Callable[["SharedMemoryChannel", str], None],
     ) -> None:
         super().__init__(publisher_id, topic, receivers, num_buffers)
         self.codec = codec
@@ -54,7 +55,9 @@ class SharedMemoryChannel(Channel):
         self._patience = patience(num_buffers)
         self._unsent = 0
         self._receive_segments = receive_segments
+        self._on_unreadable = on_unreadable
         self._segments: dict[int, tuple[memoryview, SegmentForm]] = {}
+        self._refusal = ""
         self._current = -1
         self._memory = memoryview(b"")
         self._slot_bytes = 0
@@ -63,10 +66,20 @@ class SharedMemoryChannel(Channel):
         """Take a segment that was handed over; it is used from its first notice on."""
         self._segments[number] = (memory, form)
 
+    def refuse_segment(self, reason: str) -> None:
+        """Learn why a segment that was handed over is not there, for when its first notice comes."""
+        self._refusal = reason
+
     def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | memoryview) -> None:
         """Take a notice."""
         if segment != self._current:
-            self._use(segment)
+            try:
+                self._use(segment)
+            except SegmentRefused:
+                if not self._refusal:
+                    raise
+                self._on_unreadable(self, self._refusal)
+                return
         start = slot * self._slot_bytes
         if size > self._slot_bytes or start + size > len(self._memory):
             raise ValueError(f"a notice on {self.topic} points outside its segment")

@@ -22,13 +22,18 @@ class LinkHello:
 
 @frozen
 class OpenChannel:
-    """Ask to hear a publisher; ``number`` names the channel on this link from now on."""
+    """Ask to hear a publisher; ``number`` names the channel on this link from now on.
+
+    ``resume_at`` is the first message that the asker's channel of shared memory could not bring: from there on this
+    one brings what that one still holds, and what follows.
+    """
 
     TAG: ClassVar[str] = "channel.open"
     number: int
     publisher_id: UUID
     client_id: UUID
     nonce: bytes
+    resume_at: int | None = None
 
 
 @frozen
@@ -106,6 +111,15 @@ class SegmentNamed:
     slots: int
 
 
+@frozen
+class MemoryNotShared:
+    """This side cannot share memory with the other one, on channel ``number``, or on any if that is 0."""
+
+    TAG: ClassVar[str] = "channel.not_shared"
+    number: int
+    reason: str
+
+
 MESSAGES = (
     LinkHello,
     OpenChannel,
@@ -117,4 +131,5 @@ MESSAGES = (
     ChannelEnded,
     ChannelEndSeen,
     SegmentNamed,
+    MemoryNotShared,
 )
