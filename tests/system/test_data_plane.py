@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ class Graph:
         self.tcp = way.startswith("tcp")
         self.portable = way.endswith("portable")
         self.server: Any = None
+        self.options: list[str] = []
         self._start = start
         self._loop = loop
         self._more = {"EZMSG_PORTABLE": "1"} if self.portable else {}
@@ -48,7 +50,8 @@ class Graph:
 
     def join(self, publishers: int = 1, subscribers: int = 1, num_buffers: int = 32) -> list[Any]:
         """Start publishers, then subscribers, all at once; return when each hears or is heard."""
-        publisher = ["publisher", "--num-buffers", str(num_buffers), *(["--tcp"] if self.tcp else [])]
+        tcp = ["--tcp"] if self.tcp else []
+        publisher = ["publisher", "--num-buffers", str(num_buffers), *tcp, *self.options]
         common = ["--address", self.address, "--loop", self._loop]
         programs = [
             self._start.command(sys.executable, str(PROGRAM), *role, *common, stdin=subprocess.PIPE, **self._more)
@@ -264,6 +267,49 @@ def test_killing_every_process_leaves_nothing(graph: Graph, tmp_path: Path) -> N
         graph.serve().join(subscribers=0)
         assert not left[0].exists()
         graph.end()
+
+
+# --- somebody does not answer -----------------------------------------------------------------------------------
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells of stopped processes")
+
+
+@linux
+@every_way
+def test_a_stopped_subscriber_is_cut_off_and_learns_what_it_missed(graph: Graph) -> None:
+    graph.options = ["--max-block", "0.5"]
+    publisher, witness, frozen = graph.serve().join(subscribers=2, num_buffers=8)
+    ask(publisher, "send", 0, 5)
+    for subscriber in (witness, frozen):
+        assert ask(subscriber, "take", 5) == numbers(0, 5)
+    frozen.signal(signal.SIGSTOP)
+    tell(publisher, "send", 5, 100)
+    assert ask(witness, "take", 100) == numbers(5, 100)
+    answer(publisher, "send", 1)
+    assert publisher.errors.count("is stopped") == 1, publisher.story()
+    frozen.signal(signal.SIGCONT)
+    assert ask(frozen, "take", 8) == numbers(5, 8)  # whatever was under way, and as it was
+    assert ask(frozen, "missed", 1) == ["92"]
+    assert "missed 92 message" in frozen.errors
+    ask(publisher, "send", 105, 5)
+    for subscriber in (witness, frozen):
+        assert ask(subscriber, "take", 5) == numbers(105, 5)
+    graph.end()
+
+
+@linux
+@ways("shm", "tcp")
+def test_a_busy_subscriber_is_waited_for(graph: Graph, gate: tuple[Path, Callable[[], None]]) -> None:
+    graph.options = ["--max-block", "0.2"]
+    publisher, subscriber = graph.serve().join(num_buffers=4)
+    ask(publisher, "send", 0, 1)
+    ask(subscriber, "block", gate[0])
+    tell(publisher, "send", 1, 50)
+    time.sleep(1.5)  # several times as long as it would wait for a stopped one
+    gate[1]()
+    assert ask(subscriber, "take", 51) == numbers(0, 51)
+    assert "cut off" not in publisher.errors, publisher.story()
+    graph.end()
 
 
 # --- many, on another loop --------------------------------------------------------------------------------------

@@ -114,6 +114,11 @@ class SubscriberEnd(End):
             self.loans.append(loan)
         say("hold", *(int(view[0]) for view in self.views))
 
+    async def missed(self, count: str) -> None:
+        while self.subscriber.messages_missed < int(count):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        say("missed", self.subscriber.messages_missed)
+
     async def kind(self) -> None:
         say("kind", self.subscriber.kind_last)
 
@@ -151,6 +156,8 @@ async def main(options: argparse.Namespace) -> None:
         own: Any
         if options.role == "publisher":
             more = {"num_buffers": options.num_buffers, "force_tcp": options.tcp, "buf_size": 64}
+            if options.max_block:
+                more["max_block"] = options.max_block
             own = await context.publisher("OUT", **more)
             end = PublisherEnd(context, own, more)
         else:
@@ -170,6 +177,7 @@ if __name__ == "__main__":
     parser.add_argument("role", choices=["publisher", "subscriber"])
     parser.add_argument("--address", required=True)
     parser.add_argument("--num-buffers", type=int, default=32)
+    parser.add_argument("--max-block", type=float)
     parser.add_argument("--tcp", action="store_true")
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
     options = parser.parse_args()

@@ -167,6 +167,9 @@ class Receiver(Protocol):
     def joined(self, channel: "Channel") -> None:
         """Learn of a channel that messages will come by."""
 
+    def missed(self, topic: str, count: int) -> None:
+        """Learn that messages of a publisher did not come and never will."""
+
 
 def patience(num_buffers: int) -> int:
     """Return how many releases may gather before the publisher is told, as it may soon be waiting for them."""
@@ -183,6 +186,7 @@ class Channel:
         self.topic = topic
         self.receivers = receivers
         self.num_buffers = num_buffers
+        self.first_message = 0  # from which on everything comes by this channel
         self.next_message = 0
         self.number_in_traces = trace_sources.add(self)
         self.over = asyncio.Event()  # nothing more will come

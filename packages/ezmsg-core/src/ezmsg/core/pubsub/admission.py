@@ -20,6 +20,7 @@ from ezmsg.core.transports.shared_memory import SharedMemorySender
 from ezmsg.core.transports.tcp import TcpSender
 from ezmsg.protocol.messages.channels import (
     ChannelChallenge,
+    ChannelCut,
     ChannelEnded,
     ChannelEndSeen,
     ChannelOpened,
@@ -137,6 +138,14 @@ class Admission:
         admitted.sender.closing = True
         if not admitted.sender.held:
             link.stop_feeding(message.number)
+
+    def cut_off(self, publisher: Feeding, sender: LinkSender, reason: str) -> None:
+        """Feed a channel no more, and count on nothing from its other end."""
+        self._admitted.get(sender.link, {}).pop(sender.number, None)
+        publisher.detach(sender)
+        sender.link.control(ChannelCut(sender.number, reason))
+        sender.abandon()
+        sender.link.stop_feeding(sender.number)
 
     def end_seen(self, link: Link, message: ChannelEndSeen) -> None:
         """The other end has read everything that a closing publisher sent."""

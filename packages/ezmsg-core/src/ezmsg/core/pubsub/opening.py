@@ -19,6 +19,7 @@ from ezmsg.core.transports.tcp import TcpChannel
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages.channels import (
     ChannelChallenge,
+    ChannelCut,
     ChannelEnded,
     ChannelEndSeen,
     ChannelOpened,
@@ -117,6 +118,7 @@ class Opener:
             self.forget(channel)
             raise
         if isinstance(opened, ChannelOpened):
+            channel.first_message = opened.next_message
             channel.next_message = max(channel.next_message, opened.next_message)
         if resume_at is not None:
             self._resume_at.pop(source.publisher_id, None)
@@ -174,6 +176,13 @@ class Opener:
         channel = self._channels.get((link, message.number))
         if channel is not None:
             channel.next_message = message.next_message
+        return channel
+
+    def cut(self, link: Link, message: ChannelCut) -> Channel | None:
+        """A publisher goes on without this process, which did not answer for too long; return the channel."""
+        channel = self._channels.get((link, message.number))
+        if channel is not None:
+            self.forget(channel)
         return channel
 
     def segment_named(self, link: Link, message: SegmentNamed) -> None:

@@ -20,6 +20,7 @@ from ezmsg.core.profiling.tracers import PublisherTracer
 from ezmsg.core.pubsub.exchange import Exchange
 from ezmsg.core.pubsub.options import (
     DEFAULT_BUF_SIZE,
+    DEFAULT_MAX_BLOCK_S,
     DEFAULT_NUM_BUFFERS,
     LINGER_S,
     PublisherOptions,
@@ -27,6 +28,7 @@ from ezmsg.core.pubsub.options import (
 )
 from ezmsg.core.support.wording import said
 from ezmsg.core.transports.in_process import LocalSender
+from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.core.transports.sender import Sender
 from ezmsg.core.transports.shared_memory import SharedMemorySender, Slots
 from ezmsg.core.transports.tcp import TcpSender, joined
@@ -40,6 +42,9 @@ WARN_AGAIN_S = 5.0
 LOOK_AGAIN_S = 1.0
 """Seconds between two looks whether a publisher waits for an event loop that is closed."""
 
+TIMER_S = 0.01
+"""What an event loop's timer may be early, and the shortest time between two looks for who does not answer."""
+
 TURN_MESSAGES = 64
 """After this many messages the rest of the event loop gets a turn, even if nothing makes the publisher wait."""
 
@@ -52,7 +57,8 @@ _GUARD = object()
 class Publisher:
     """Sends messages; made with :meth:`create` or :meth:`GraphContext.publisher`.
 
-    ``undelivered`` counts the messages that :meth:`wait_closed` gave up on. ``bytes_published`` and ``waits`` are
+    ``undelivered`` counts the messages that :meth:`wait_closed` gave up on, ``cut_off`` the processes that did not
+    answer while they held it up for ``max_block`` seconds. ``bytes_published`` and ``waits`` are
     for profiles; the latter says how many broadcasts wait for a buffer, for how many nanoseconds any did until a
     moment, and that moment; if any wait, their time counts on from there.
     """
@@ -92,6 +98,8 @@ class Publisher:
         self._closing: asyncio.Task[None] | None = None
         self._warned_at = -WARN_AGAIN_S
         self._looking: asyncio.TimerHandle | None = None
+        self._losing_patience: asyncio.TimerHandle | None = None
+        self.cut_off = 0
 
     @classmethod
     async def create(
@@ -106,6 +114,7 @@ class Publisher:
         force_tcp: bool | None = None,
         allow_local: bool | None = None,
         strict_views: bool | None = None,
+        max_block: float | None = DEFAULT_MAX_BLOCK_S,
     ) -> Self:
         """Join the graph as a publisher of ``topic``; return when every subscriber there is can hear it.
 
@@ -116,11 +125,14 @@ class Publisher:
         :param allow_local: hand objects on inside a process; ``None`` means as the environment says.
         :param strict_views: hand on nothing inside a process that a subscriber could change; ``None`` means as
             the environment says.
+        :param max_block: how many seconds to wait for a subscriber's process that holds every buffer and does not
+            answer; then it is cut off, and told how many messages it missed when it comes back. A process that
+            answers, however slow, is waited for. ``None`` waits without limit.
         :raises InvalidOption: if an option has a value that it cannot have.
         :raises ServerUnreachable: if no graph server answers.
         """
         options = publisher_options(
-            host, port, buf_size, num_buffers, start_paused, force_tcp, allow_local, strict_views
+            host, port, buf_size, num_buffers, start_paused, force_tcp, allow_local, strict_views, max_block
         )
         exchange = await Exchange.acquire(graph_address)
         publisher = cls(uuid4(), topic, exchange, options, _guard=_GUARD)
@@ -231,6 +243,8 @@ class Publisher:
         self.window.refuse(EndpointClosed(topic=self.topic, role="publisher"))
         if self._looking is not None:
             self._looking.cancel()
+        if self._losing_patience is not None:
+            self._losing_patience.cancel()
         self._closing = asyncio.get_running_loop().create_task(self._drain_and_leave())
 
     async def wait_closed(self) -> None:
@@ -314,6 +328,8 @@ class Publisher:
             self._warned_at = now
             logger.warning("%s under subscriber backpressure!", self.topic)
         self._let_closed_loops_go()
+        if self._losing_patience is None and self.options.max_block is not None:
+            self._look_for_frozen_in(self.options.max_block)
         waiting, sum_ns, since_ns = self.waits
         self.waits = waiting + 1, sum_ns, since_ns if waiting else began_ns
         try:
@@ -338,6 +354,40 @@ class Publisher:
         self._looking = None
         if self.window.waiting:
             self._let_closed_loops_go()
+
+    # --- who does not answer --------------------------------------------------------------------------------
+
+    def _look_for_frozen_in(self, seconds: float) -> None:
+        self._losing_patience = asyncio.get_running_loop().call_later(seconds, self._look_for_frozen)
+
+    def _look_for_frozen(self) -> None:
+        """Cut off whoever has held every buffer for too long and does not answer. Who answers is waited for."""
+        self._losing_patience = None
+        patience_s = self.options.max_block
+        if not self.window.waiting or patience_s is None or self._closed:
+            return
+        waited_s = (perf_counter_ns() - self.waits[2]) * 1e-9
+        if waited_s >= patience_s - TIMER_S:
+            for sender in (*self._shared, *self._tcp):
+                reason = sender.link.unresponsive(patience_s) if sender.held else ""
+                if reason:
+                    self._cut_off(sender, reason)
+            waited_s = 0.0 if not self.window.waiting else patience_s - min(LOOK_AGAIN_S, patience_s)
+        self._look_for_frozen_in(max(patience_s - waited_s, TIMER_S))
+
+    def _cut_off(self, sender: LinkSender, reason: str) -> None:
+        """Go on without a process. What it was sent can still be read when it comes back."""
+        self.cut_off += 1
+        logger.warning(
+            "%s waited %g s for a subscriber that does not answer, because %s. It is cut off (%d so far), and will "
+            "be told how many messages it missed.",
+            self.topic,
+            self.options.max_block,
+            reason,
+            self.cut_off,
+        )
+        self._slots.retire()
+        self._exchange.cut_off(self, sender, reason)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -34,6 +34,7 @@ class _Route:
     receivers: list[Receiver] = field(factory=list)
     opening: asyncio.Task[Channel | None] | None = None
     channel: Channel | None = None
+    next_message: int | None = None  # what an earlier channel would have brought next
 
 
 class Routes:
@@ -96,8 +97,11 @@ class Routes:
         if not route.receivers:  # taken back while the channel was being opened
             self._forget(route)
             self._close_channel(channel)
+        missed = 0 if route.next_message is None else channel.first_message - route.next_message
         for receiver in route.receivers:
             receiver.joined(channel)
+            if missed > 0:
+                receiver.missed(route.source.topic, missed)
         return channel
 
     def remove(self, publisher_id: UUID, receivers: list[Receiver]) -> list[Awaitable[None]]:
@@ -150,6 +154,7 @@ class Routes:
         route = self._route_of(channel)
         if route is not None:
             route.channel = None
+            route.next_message = channel.next_message
             route.opening = asyncio.ensure_future(self._open(route, RETRY_FIRST_S, TELL_LOST_FROM_S))
 
     def move(self, channel: Channel) -> None:
@@ -157,6 +162,7 @@ class Routes:
         route = self._route_of(channel)
         if route is not None:
             route.channel = None
+            route.next_message = channel.next_message
             route.opening = asyncio.ensure_future(self._open(route))
 
     async def close(self) -> None:

@@ -26,6 +26,8 @@ _GUARD = object()
 class Subscriber:
     """Receives messages; made with :meth:`create` or :meth:`GraphContext.subscriber`.
 
+    ``messages_missed`` counts those that were published while it was cut off, or its channel was broken.
+
     Messages of one publisher come in the order they were published, those of several as they arrive. Iterating
     over ``recv`` from several tasks hands each message to one of them.
     """
@@ -47,6 +49,7 @@ class Subscriber:
         self.leaky = leaky
         self.messages_received = 0
         self.bytes_received = 0
+        self.messages_missed = 0
         self.kind_last = "UNKNOWN"
         self.tracer: SubscriberTracer | None = None
         self.loans = open_loans()
@@ -129,6 +132,16 @@ class Subscriber:
             self.topic,
             queue.limit,
             *about,
+        )
+
+    def missed(self, topic: str, count: int) -> None:
+        """Count and say that messages of a publisher are lost to this subscriber."""
+        self.messages_missed += count
+        logger.warning(
+            "%s missed %d message(s) of %s: the channel was cut off or broke, and another one goes on after them.",
+            self.topic,
+            count,
+            topic,
         )
 
     async def recv(self) -> Any:

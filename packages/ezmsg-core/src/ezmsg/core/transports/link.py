@@ -18,6 +18,7 @@ from ezmsg.control.connection.forks import keep_from_forks
 from ezmsg.core.transports import records
 from ezmsg.core.transports.busy_wait import BusyWait
 from ezmsg.core.transports.listening import OTHER_USER, same_user
+from ezmsg.core.transports.liveness import unresponsive
 from ezmsg.core.transports.outbox import Outbox
 from ezmsg.core.transports.records import CONTROL, RELEASE, RecordReader
 from ezmsg.core.transports.sender import Sender
@@ -183,6 +184,13 @@ class Link(asyncio.BufferedProtocol):
         elif not self.proven and self._outbox.waiting > UNPROVEN_BYTES:
             logger.debug("A link was closed: its peer proved nothing and does not read what it asks for.")
             self.abort()
+
+    def unresponsive(self, silence_s: float) -> str:
+        """Return why the other end surely does not answer; nothing if it may, however slow it is."""
+        if self._socket is None or self.closed.done():
+            return ""
+        pid = None if self.peer is None else self.peer.pid
+        return unresponsive(self._socket, pid, silence_s)
 
     # --- reading ------------------------------------------------------------------------------------------
 

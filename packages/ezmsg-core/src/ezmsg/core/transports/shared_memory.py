@@ -80,6 +80,10 @@ class Slots:
         """The message of a token is released; an old segment goes with its last one."""
         self._messages[token] = None
 
+    def retire(self) -> None:
+        """Write into this segment no more: who was cut off may read it later. It goes with the last who maps it."""
+        self._segment = None
+
     def close(self) -> None:
         """Let go of all segments. Whoever maps them keeps what is in them."""
         self._segment = None

@@ -120,6 +120,15 @@ class MemoryNotShared:
     reason: str
 
 
+@frozen
+class ChannelCut:
+    """The publisher waited too long for this channel and goes on without it; the subscriber may open another."""
+
+    TAG: ClassVar[str] = "channel.cut"
+    number: int
+    reason: str
+
+
 MESSAGES = (
     LinkHello,
     OpenChannel,
@@ -132,4 +141,5 @@ MESSAGES = (
     ChannelEndSeen,
     SegmentNamed,
     MemoryNotShared,
+    ChannelCut,
 )
