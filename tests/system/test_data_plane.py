@@ -48,14 +48,16 @@ class Graph:
         self.address = self.server.errors.split("ready at")[1].split()[0]
         return self
 
-    def join(self, publishers: int = 1, subscribers: int = 1, num_buffers: int = 32) -> list[Any]:
+    def join(
+        self, publishers: int = 1, subscribers: int = 1, num_buffers: int = 32, *, leaky: bool = False
+    ) -> list[Any]:
         """Start publishers, then subscribers, all at once; return when each hears or is heard."""
         tcp = ["--tcp"] if self.tcp else []
         publisher = ["publisher", "--num-buffers", str(num_buffers), *tcp, *self.options]
         common = ["--address", self.address, "--loop", self._loop]
         programs = [
             self._start.command(sys.executable, str(PROGRAM), *role, *common, stdin=subprocess.PIPE, **self._more)
-            for role in [publisher] * publishers + [["subscriber"]] * subscribers
+            for role in [publisher] * publishers + [["subscriber", *(["--leaky"] if leaky else [])]] * subscribers
         ]
         for program in programs:
             program.ready = program.says("ready")[1:]
@@ -267,6 +269,28 @@ def test_killing_every_process_leaves_nothing(graph: Graph, tmp_path: Path) -> N
         graph.serve().join(subscribers=0)
         assert not left[0].exists()
         graph.end()
+
+
+# --- somebody has no time ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_buffers", [1, 4])
+@every_way
+def test_nobody_waits_for_a_leaky_subscriber_whose_loop_is_blocked(
+    graph: Graph, gate: tuple[Path, Callable[[], None]], num_buffers: int
+) -> None:
+    publisher, witness = graph.serve().join(num_buffers=num_buffers)
+    (leaky,) = graph.join(publishers=0, leaky=True)
+    ask(leaky, "block", gate[0])
+    tell(publisher, "send", 0, 300, 2000)
+    tell(publisher, "send", 300, 700)
+    assert ask(witness, "take", 1000) == numbers(0, 1000)
+    publisher.says("send", 2)
+    gate[1]()
+    taken, dropped = ask(leaky, "until", 999)
+    assert int(taken) + int(dropped) == 1000
+    assert int(taken) < 1000
+    graph.end()
 
 
 # --- somebody does not answer -----------------------------------------------------------------------------------

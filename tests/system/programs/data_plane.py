@@ -114,6 +114,15 @@ class SubscriberEnd(End):
             self.loans.append(loan)
         say("hold", *(int(view[0]) for view in self.views))
 
+    async def until(self, last: str) -> None:
+        taken = [-1]
+        while taken[-1] < int(last):
+            array = await self.subscriber.recv()
+            assert (array == array[0]).all()
+            assert array[0] > taken[-1]
+            taken.append(int(array[0]))
+        say("until", len(taken) - 1, self.subscriber.dropped)
+
     async def missed(self, count: str) -> None:
         while self.subscriber.messages_missed < int(count):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -161,7 +170,7 @@ async def main(options: argparse.Namespace) -> None:
             own = await context.publisher("OUT", **more)
             end = PublisherEnd(context, own, more)
         else:
-            own = await context.subscriber("OUT")
+            own = await context.subscriber("OUT", leaky=options.leaky)
             end = SubscriberEnd(own)
         say("ready", os.getpid(), where(own))
         async for command, *arguments in lines():
@@ -177,6 +186,7 @@ if __name__ == "__main__":
     parser.add_argument("role", choices=["publisher", "subscriber"])
     parser.add_argument("--address", required=True)
     parser.add_argument("--num-buffers", type=int, default=32)
+    parser.add_argument("--leaky", action="store_true")
     parser.add_argument("--max-block", type=float)
     parser.add_argument("--tcp", action="store_true")
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")

@@ -23,6 +23,7 @@ from ezmsg.protocol.messages.channels import (
     ChannelCut,
     ChannelEnded,
     ChannelEndSeen,
+    ChannelLeaky,
     ChannelOpened,
     ChannelProof,
     ChannelRefused,
@@ -138,6 +139,12 @@ class Admission:
         admitted.sender.closing = True
         if not admitted.sender.held:
             link.stop_feeding(message.number)
+
+    def leaky(self, link: Link, message: ChannelLeaky) -> None:
+        """Those at the other end drop what they have no time for, or somebody there does not."""
+        sender = link.fed.get(message.number)
+        if isinstance(sender, LinkSender):
+            sender.leaky = message.leaky
 
     def cut_off(self, publisher: Feeding, sender: LinkSender, reason: str) -> None:
         """Feed a channel no more, and count on nothing from its other end."""

@@ -236,6 +236,10 @@ class Exchange:
         await self._tell_withdrawn(subscriber.id)
         await self.release()
 
+    def receiver_changed(self, subscriber: Receiver) -> None:
+        """A subscriber drops messages in another way than before, or not at all."""
+        self._routes.receiver_changed(subscriber)
+
     def heard_by(self, subscriber: Receiver) -> list[UUID]:
         """Return the ids of the publishers that a subscriber hears; any thread may ask."""
         return self._routes.heard_by(subscriber)
@@ -365,6 +369,8 @@ class Exchange:
                 self._admission.end_seen(link, message)
             case ch.ChannelChallenge() | ch.ChannelOpened() | ch.ChannelRefused():
                 self._opener.answer(link, message)
+            case ch.ChannelLeaky():
+                self._admission.leaky(link, message)
             case ch.ChannelCut():
                 cut = self._opener.cut(link, message)
                 if cut is not None:

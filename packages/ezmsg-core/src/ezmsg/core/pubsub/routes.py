@@ -67,6 +67,7 @@ class Routes:
             self._heard.setdefault(receiver, {})[source.publisher_id] = None
             if route.channel is not None:
                 receiver.joined(route.channel)
+                route.channel.receivers_changed()
         assert route.opening is not None
         return asyncio.shield(route.opening)
 
@@ -102,6 +103,7 @@ class Routes:
             receiver.joined(channel)
             if missed > 0:
                 receiver.missed(route.source.topic, missed)
+        channel.receivers_changed()
         return channel
 
     def remove(self, publisher_id: UUID, receivers: list[Receiver]) -> list[Awaitable[None]]:
@@ -117,6 +119,8 @@ class Routes:
             for receiver in receivers:
                 self._hear_no_more(receiver, publisher_id)
             route.receivers[:] = staying
+            if route.channel is not None:
+                route.channel.receivers_changed()
             return []
         self._forget(route)
         draining = asyncio.ensure_future(self._drain(publisher_id, route.channel))
@@ -135,9 +139,18 @@ class Routes:
             route = self._routes[publisher_id]
             route.receivers.remove(receiver)
             self._hear_no_more(receiver, publisher_id)
+            if route.receivers and route.channel is not None:
+                route.channel.receivers_changed()
             if not route.receivers and route.channel is not None:
                 self._forget(route)
                 self._close_channel(route.channel)
+
+    def receiver_changed(self, receiver: Receiver) -> None:
+        """A subscriber drops messages in another way than before, or not at all."""
+        for publisher_id in self.heard_by(receiver):
+            channel = self._routes[publisher_id].channel
+            if channel is not None:
+                channel.receivers_changed()
 
     def heard_by(self, receiver: Receiver) -> list[UUID]:
         """Return the ids of the publishers that a subscriber hears, or is about to; any thread may ask."""

@@ -134,6 +134,15 @@ class Subscriber:
             *about,
         )
 
+    @property
+    def revocable(self) -> bool:
+        """Whether publishers may take back what it has no time for; who shares its queue may be reading it."""
+        return type(self._queue) is LeakyQueue
+
+    def skipped(self, count: int) -> None:
+        """Count messages that were dropped for it before they were sent."""
+        self._queue.dropped += count
+
     def missed(self, topic: str, count: int) -> None:
         """Count and say that messages of a publisher are lost to this subscriber."""
         self.messages_missed += count
@@ -188,16 +197,22 @@ class Subscriber:
         :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
         """
         queue = self._queue
-        while not queue:
-            if self._closed:
-                raise EndpointClosed(topic=self.topic, role="subscriber")
-            waiter = self._loop.create_future()
-            self._waiting.append(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiting.remove(waiter)
-        lease = queue.take()
+        while True:
+            while not queue:
+                if self._closed:
+                    raise EndpointClosed(topic=self.topic, role="subscriber")
+                waiter = self._loop.create_future()
+                self._waiting.append(waiter)
+                try:
+                    await waiter
+                finally:
+                    self._waiting.remove(waiter)
+            lease: Lease | None = queue.take()
+            if self.leaky and lease is not None:
+                lease = lease.settled()
+            if lease is not None:
+                break
+            queue.dropped += 1  # its publisher could not wait
         self.messages_received += 1
         self.bytes_received += lease.size
         self.kind_last = lease.source.kind

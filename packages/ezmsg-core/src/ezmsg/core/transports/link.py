@@ -32,6 +32,9 @@ logger = logging.getLogger("ezmsg")
 BURST_S = 0.00005
 """Notices that follow each other within this time, in seconds, are a burst and are written together."""
 
+OUTBOX_BYTES = 16 * 1024
+"""With as much waiting to be written, a link is full for those that need not be sent everything."""
+
 UNPROVEN_BYTES = 2**20
 """How much may wait to be read by a peer that has proved nothing; more than that, and the socket is closed."""
 
@@ -77,6 +80,7 @@ class Link(asyncio.BufferedProtocol):
         self._socket: socket.socket | None = None
         self._numbers = 0
         self._outbox = Outbox()
+        self._when_writable: list[Callable[[], None]] = []
         self._busy_wait = BusyWait(self._loop, busy_wait_s)
         self._written_s = 0.0
         self._turn_end_scheduled = False
@@ -133,6 +137,15 @@ class Link(asyncio.BufferedProtocol):
         if self._drained is None:
             self._drained = self._loop.create_future()
         await asyncio.shield(self._drained)
+
+    @property
+    def writable(self) -> bool:
+        """Whether the operating system takes what is sent now."""
+        return self._outbox.waiting < OUTBOX_BYTES
+
+    def when_writable(self, call: Callable[[], None]) -> None:
+        """Call back once when the socket takes more."""
+        self._when_writable.append(call)
 
     def close(self) -> None:
         """Write what waits, then close the socket."""
@@ -267,6 +280,9 @@ class Link(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """The socket takes more."""
         self._outbox.resumed()
+        calls, self._when_writable = self._when_writable, []
+        for call in calls:
+            call()
         self._check_outbox()
 
     def eof_received(self) -> bool:

@@ -9,6 +9,7 @@ No map is ever closed by hand. A view that somebody kept holds its map, and the 
 import contextlib
 import mmap
 import os
+import struct
 import tempfile
 from pathlib import Path
 
@@ -25,6 +26,10 @@ if PASSES_DESCRIPTORS:
     _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
+WORD = struct.Struct("<Q")
+PAGE_BYTES = 4096
+
+
 @frozen
 class SegmentForm:
     """How a segment is divided."""
@@ -33,9 +38,22 @@ class SegmentForm:
     slot_bytes: int
 
     @property
-    def size(self) -> int:
+    def slots_bytes(self) -> int:
         """The bytes of all slots together."""
         return self.slots * self.slot_bytes
+
+    @property
+    def size(self) -> int:
+        """The bytes of the segment: its slots, and behind them a word for each."""
+        return self.slots_bytes + words_bytes(self.slots) if self.slots_bytes else 0
+
+
+def words_bytes(slots: int) -> int:
+    """Return how many bytes are behind the slots of a segment, for what was taken back of each.
+
+    The word of a slot is the number of the first message in it that still counts.
+    """
+    return -(-slots * WORD.size // PAGE_BYTES) * PAGE_BYTES
 
 
 class Segment:

@@ -12,11 +12,10 @@ from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.messages.payload import Payload, unset_memory
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
-from ezmsg.core.transports.segments import Segment, SegmentForm
+from ezmsg.core.transports.segments import PAGE_BYTES, WORD, Segment, SegmentForm
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages.channels import MemoryNotShared
 
-PAGE_BYTES = 4096
 DESCRIPTION_BYTES = 512
 """Room beside ``buf_size`` for a message's description."""
 
@@ -75,6 +74,15 @@ class Slots:
         body = unset_memory(size)
         body[:] = where.memory[start : start + size]
         return body
+
+    def take_back(self, token: int) -> None:
+        """Declare the message of a token void, before its slot is used again while somebody may still read it."""
+        message = self._messages[token]
+        if message is None:
+            return
+        number, segment, _ = message
+        if isinstance(segment, Segment):
+            WORD.pack_into(segment.memory, segment.form.slots_bytes + token * WORD.size, number + 1)
 
     def free(self, token: int) -> None:
         """The message of a token is released; an old segment goes with its last one."""
@@ -136,6 +144,12 @@ class SharedMemorySender(LinkSender):
         self.hold(token)
         if self._apart:
             return
+        if self.leaky and (self._waiting or not self.link.writable):
+            self.postpone(token, lambda: self._notify(number, token, segment, size))
+            return
+        self._notify(number, token, segment, size)
+
+    def _notify(self, number: int, token: int, segment: Segment, size: int) -> None:
         if self._waiting or (segment.number != self._handed_over and not self._give(segment)):
             self._wait(number, token, segment, size)
             return
@@ -150,7 +164,7 @@ class SharedMemorySender(LinkSender):
 
     def give_up(self, token: int) -> None:
         """Hold a message no more: the channel that takes over does."""
-        self._held.discard(token)
+        del self._held[token]
 
     def moved_to(self, successor: LinkSender) -> None:
         """Send no more; what the other end has taken, it will still release."""

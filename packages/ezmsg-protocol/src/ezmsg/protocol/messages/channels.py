@@ -121,6 +121,15 @@ class MemoryNotShared:
 
 
 @frozen
+class ChannelLeaky:
+    """Whether all who hear this channel drop what they have no time for: nobody need wait for them then."""
+
+    TAG: ClassVar[str] = "channel.leaky"
+    number: int
+    leaky: bool
+
+
+@frozen
 class ChannelCut:
     """The publisher waited too long for this channel and goes on without it; the subscriber may open another."""
 
@@ -142,4 +151,5 @@ MESSAGES = (
     SegmentNamed,
     MemoryNotShared,
     ChannelCut,
+    ChannelLeaky,
 )
