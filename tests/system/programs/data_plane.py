@@ -66,6 +66,12 @@ class PublisherEnd(End):
         await asyncio.sleep(0)  # a burst is written when the event loop turns
         say("send", first, count)
 
+    async def refused(self, size: str) -> None:
+        try:
+            await self.publisher.broadcast(message(0, int(size)))
+        except OSError as error:
+            say("refused", type(error).__name__)
+
     async def send_bad(self) -> None:
         try:
             await self.publisher.broadcast(lambda: 0)

@@ -19,6 +19,7 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── UninitializedMemory
     │   ├── InvalidTraceControl          also a ValueError
     │   ├── MemoryApart                  also a ConnectionError
+    │   ├── SharedMemoryFull             also an OSError
     │   ├── NothingReceived        51xx  the synchronous API; also a TimeoutError
     │   ├── NotSent                      also a TimeoutError
     │   └── ContextNotOpen               also a RuntimeError
@@ -207,6 +208,22 @@ class MemoryApart(DataPlaneError, ConnectionError):
 
     def sentence(self) -> str:
         return f"Two processes of this host cannot share memory, because {self.reason}. They talk over TCP."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class SharedMemoryFull(DataPlaneError, OSError):
+    """There is no room for a message where shared memory lies; nothing of it was written or sent."""
+
+    code: ClassVar[str] = "EZ-5021"
+    size: int
+    place: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"A message of {self.size} bytes finds no room in {self.place}: {self.reason}. Nobody gets it. Give that "
+            "more room, let EZMSG_RUNTIME_DIR name a larger one, use fewer num_buffers, or set EZMSG_FORCE_TCP=1."
+        )
 
 
 # --- 51xx: the synchronous API ------------------------------------------------------------------------------

@@ -42,6 +42,16 @@ WARN_AGAIN_S = 5.0
 LOOK_AGAIN_S = 1.0
 """Seconds between two looks whether a publisher waits for an event loop that is closed."""
 
+TIDY_S = 3.0
+"""How long memory must not have been used, in seconds, before it is given back; it may take twice as long."""
+
+TIDY_BYTES = 16 * 2**20
+TIDY_STEP_S = 0.001
+"""How much of it is given back at once, and the seconds until the next step: nobody shall notice."""
+
+LITTLE_BYTES = 2**20
+"""What may stay for good."""
+
 GRACE_S = 0.01
 """How long a leaky subscriber may take to release a message, in seconds, before it is taken back."""
 
@@ -106,6 +116,7 @@ class Publisher:
         self._looking: asyncio.TimerHandle | None = None
         self._losing_patience: asyncio.TimerHandle | None = None
         self._taking_back: asyncio.TimerHandle | None = None
+        self._tidying: asyncio.TimerHandle | None = None
         self.cut_off = 0
 
     @classmethod
@@ -250,7 +261,7 @@ class Publisher:
         self.window.refuse(EndpointClosed(topic=self.topic, role="publisher"))
         if self._looking is not None:
             self._looking.cancel()
-        for timer in (self._losing_patience, self._taking_back):
+        for timer in (self._losing_patience, self._taking_back, self._tidying):
             if timer is not None:
                 timer.cancel()
         self._closing = asyncio.get_running_loop().create_task(self._drain_and_leave())
@@ -313,6 +324,8 @@ class Publisher:
         # Releases are read before the next large message, so that it goes where the cache is still warm.
         self._turn_due = payload.size >= LARGE_BYTES
         segment = self._slots.write(token, payload, number) if self._shared else None
+        if payload.size >= LARGE_BYTES and self._tidying is None and segment is not None:
+            self._tidying = asyncio.get_running_loop().call_later(TIDY_S, self._tidy)
         body = joined(payload) if self._tcp else None
         self.window.hold(token, len(self._senders))
         tracer = self.tracer
@@ -364,6 +377,21 @@ class Publisher:
         self._looking = None
         if self.window.waiting:
             self._let_closed_loops_go()
+
+    # --- memory that is not used any more -------------------------------------------------------------------
+
+    def _tidy(self) -> None:
+        """Begin to give back what no message used for a while, and look again until only a little is left."""
+        self._tidying = None
+        self._slots.end_period()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        self._tidying = None
+        if self._slots.give_back(TIDY_BYTES):
+            self._tidying = asyncio.get_running_loop().call_later(TIDY_STEP_S, self._give_back)
+        elif self._slots.occupied > LITTLE_BYTES:
+            self._tidying = asyncio.get_running_loop().call_later(TIDY_S, self._tidy)
 
     # --- who drops what it has no time for ------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from ezmsg.core.errors import SegmentRefused
+from ezmsg.core.errors import SegmentRefused, SharedMemoryFull
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.protocol.announcement import FOLDER_MODE, check_folder, runtime_folder
 
@@ -64,22 +64,51 @@ class Segment:
         self.form = form
         self.descriptor = -1
         self.path: Path | None = None
+        self._claimed = [0] * form.slots  # bytes of each slot that the operating system has promised
         if PASSES_DESCRIPTORS:
             self.descriptor = os.memfd_create("ezmsg", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            descriptor = self.descriptor
         else:
-            descriptor, self.path = _named_file()
+            self.descriptor, self.path = _named_file()
         try:
-            os.ftruncate(descriptor, form.size)
-            self.memory = memoryview(mmap.mmap(descriptor, form.size))
+            os.ftruncate(self.descriptor, form.size)
+            self._map = mmap.mmap(self.descriptor, form.size)
+            self.memory = memoryview(self._map)
             if PASSES_DESCRIPTORS:
-                fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+                fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
         except OSError:
             self.close()
             raise
-        finally:
-            if descriptor != self.descriptor:
-                os.close(descriptor)
+
+    def claim(self, slot: int, size: int) -> None:
+        """Make sure that a slot can be written, before it is: else a full file system would end the process.
+
+        :raises SharedMemoryFull: if there is no room.
+        """
+        if size <= self._claimed[slot]:
+            return
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(self.descriptor, slot * self.form.slot_bytes, size)
+            except OSError as error:
+                place = "memory" if self.path is None else str(self.path.parent)
+                raise SharedMemoryFull(size=size, place=place, reason=os.strerror(error.errno or 0)) from error
+        self._claimed[slot] = size
+
+    @property
+    def claimed(self) -> int:
+        """How many bytes its slots occupy."""
+        return sum(self._claimed)
+
+    def give_back(self, slot: int, kept: int, most: int) -> int:
+        """Let a slot occupy no more than ``kept`` bytes; return how many it gave back, at most ``most`` at once."""
+        kept = -(-kept // PAGE_BYTES) * PAGE_BYTES
+        size = min(-(-(self._claimed[slot] - kept) // PAGE_BYTES) * PAGE_BYTES, most)
+        if size <= 0:
+            return 0
+        end = -(-self._claimed[slot] // PAGE_BYTES) * PAGE_BYTES
+        self._map.madvise(mmap.MADV_REMOVE, slot * self.form.slot_bytes + end - size, size)
+        self._claimed[slot] = end - size
+        return size
 
     def close(self) -> None:
         """Give up the descriptor or the name; maps of the memory stay good."""

@@ -4,11 +4,13 @@ A message larger than a slot makes a larger segment; the old one stays until its
 """
 
 import asyncio
+import mmap
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from ezmsg.core.channels.backpressure import Window
+from ezmsg.core.errors import SharedMemoryFull
 from ezmsg.core.messages.payload import Payload, unset_memory
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
@@ -38,13 +40,19 @@ class Slots:
 
     def __init__(self, slots: int, buf_size: int) -> None:
         self._form = SegmentForm(slots, _pages(buf_size + DESCRIPTION_BYTES))
+        self._least = buf_size
+        self._used = [0] * slots
         self._segment: Segment | None = None
         self._count = 0
         self._messages: list[_Message | None] = [None] * slots
+        self._granted = [0] * slots  # the largest message of each slot since the last look
         self.apart = ""
 
     def write(self, token: int, payload: Payload, number: int = 0) -> Segment | None:
-        """Lay a message into the slot of a token; return its segment, ``None`` if there can be none."""
+        """Lay a message into the slot of a token; return its segment, ``None`` if there can be none.
+
+        :raises SharedMemoryFull: if there is no room for it.
+        """
         segment = self._segment
         if segment is None or payload.size > segment.form.slot_bytes:
             segment = self._grow(payload.size)
@@ -53,6 +61,9 @@ class Slots:
                 payload.write(body, 0)
                 self._messages[token] = (number, body, payload.size)
                 return None
+        if payload.size > self._granted[token]:
+            segment.claim(token, payload.size)
+            self._granted[token] = payload.size
         payload.write(segment.memory, token * segment.form.slot_bytes)
         self._messages[token] = (number, segment, payload.size)
         return segment
@@ -74,6 +85,41 @@ class Slots:
         body = unset_memory(size)
         body[:] = where.memory[start : start + size]
         return body
+
+    # --- memory that is not used any more -------------------------------------------------------------------
+
+    @property
+    def occupied(self) -> int:
+        """How many bytes the slots occupy."""
+        return 0 if self._segment is None else self._segment.claimed
+
+    def end_period(self) -> None:
+        """Begin to note anew how much of each slot is used."""
+        self._used, self._granted = self._granted, [0] * self._form.slots
+
+    def give_back(self, most: int) -> bool:
+        """Give memory back that no message used in the last period, or this one, about so much; return if any was.
+
+        A segment that has a name is given up as a whole: a view that was kept must not meet a full file system.
+        """
+        segment = self._segment
+        if segment is None or not hasattr(mmap, "MADV_REMOVE"):
+            return False
+        if segment.path is not None:
+            return self._give_up(segment)
+        for token, message in enumerate(self._messages):
+            size = 0 if message is None or message[1] is not segment else message[2]
+            if segment.give_back(token, max(self._used[token], self._granted[token], size), most):
+                return True
+        return False
+
+    def _give_up(self, segment: Segment) -> bool:
+        largest = max(*self._used, *self._granted, self._least)
+        if 4 * largest >= segment.form.slot_bytes:
+            return False
+        self._form = SegmentForm(self._form.slots, _pages(2 * largest))
+        self._segment = None
+        return False
 
     def take_back(self, token: int) -> None:
         """Declare the message of a token void, before its slot is used again while somebody may still read it."""
@@ -103,11 +149,14 @@ class Slots:
         form = self._form if size <= self._form.slot_bytes else SegmentForm(self._form.slots, _pages(2 * size))
         try:
             segment = Segment(self._count, form)
+        except SharedMemoryFull:
+            raise
         except (OSError, EzmsgError) as error:
             self.apart = f"a segment of {form.size} bytes cannot be made ({error})"
             return None
         self._form = form
         self._segment = segment
+        self._granted = [0] * form.slots
         self._count += 1
         return segment
 
