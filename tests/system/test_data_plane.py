@@ -271,6 +271,21 @@ def test_killing_every_process_leaves_nothing(graph: Graph, tmp_path: Path) -> N
         graph.end()
 
 
+@ways("shm", "tcp")
+def test_who_joins_says_which_publisher_does_not_answer(
+    graph: Graph, gate: tuple[Path, Callable[[], None]]
+) -> None:
+    (publisher,) = graph.serve().join(subscribers=0)
+    ask(publisher, "block", gate[0])
+    (subscriber,) = graph.join(publishers=0)
+    assert "cannot be heard here yet: its publisher, in " in subscriber.errors, subscriber.story()
+    if not graph.tcp:
+        assert f"process {publisher.pid} of this host" in subscriber.errors
+    gate[1]()
+    publisher.says("unblocked")
+    graph.end()
+
+
 # --- somebody has no time ---------------------------------------------------------------------------------------
 
 

@@ -54,6 +54,13 @@ class End:
         say("limit")
 
 
+    async def block(self, path: str) -> None:
+        say("block")
+        with open(path, "rb") as pipe:  # noqa: ASYNC230, PTH123  nothing happens here until somebody writes
+            pipe.read(1)
+        say("unblocked")
+
+
 class PublisherEnd(End):
     def __init__(self, context: ez.GraphContext, publisher: ez.Publisher, options: dict[str, Any]) -> None:
         self.context = context
@@ -146,12 +153,6 @@ class SubscriberEnd(End):
     async def look(self) -> None:
         assert all((view == view[0]).all() for view in self.views)
         say("look", *(int(view[0]) for view in self.views))
-
-    async def block(self, path: str) -> None:
-        say("block")
-        with open(path, "rb") as pipe:  # noqa: ASYNC230, PTH123  nothing happens here until somebody writes
-            pipe.read(1)
-        say("unblocked")
 
     async def close(self) -> None:
         self.subscriber.close()

@@ -221,8 +221,8 @@ class SharedMemoryFull(DataPlaneError, OSError):
 
     def sentence(self) -> str:
         return (
-            f"A message of {self.size} bytes finds no room in {self.place}: {self.reason}. Nobody gets it. Give that "
-            "more room, let EZMSG_RUNTIME_DIR name a larger one, use fewer num_buffers, or set EZMSG_FORCE_TCP=1."
+            f"A message of {self.size} bytes finds no room in {self.place}: {self.reason}. Nobody gets it. Make "
+            "room there, let EZMSG_RUNTIME_DIR name a larger one, use fewer num_buffers, or set EZMSG_FORCE_TCP=1."
         )
 
 

@@ -110,6 +110,13 @@ class Links:
         # The other side may have connected at the same moment; then both sockets serve.
         return self._to.setdefault(contact.exchange_id, link)
 
+    def whereabouts(self, contact: Contact) -> str:
+        """Return in words which process a publisher is in, as far as that is known here."""
+        link = self._to.get(contact.exchange_id)
+        pid = None if link is None else link.peer_pid
+        place = f"the process at {contact.tcp_host}:{contact.tcp_port}"
+        return place if pid is None else f"process {pid} of this host"
+
     def keep_apart(self, exchange_id: UUID, reason: str) -> None:
         """Remember that a process of this host is only to be reached over TCP, and say so once."""
         if exchange_id not in self._apart:

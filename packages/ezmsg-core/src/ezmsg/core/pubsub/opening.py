@@ -38,6 +38,9 @@ logger = logging.getLogger("ezmsg")
 OPEN_TIMEOUT_S = 5.0
 """How long reaching a publisher may take, in seconds."""
 
+SLOW_S = 0.8
+"""After how long it is told that a publisher has not answered, in seconds: before others wait for this process."""
+
 NO_DESCRIPTOR = "no file descriptor is left to take a segment with"
 LINK_CLOSED = "the publisher's process closed the link"
 
@@ -57,6 +60,7 @@ class Opener:
         self._on_apart = on_apart
         self._exchange_of: dict[UUID, UUID] = {}  # by publisher
         self._resume_at: dict[UUID, int] = {}  # what a channel of shared memory could not bring
+        self._told_slow: set[UUID] = set()
         self._stranded: set[tuple[Link, int]] = set()
         self._answers: dict[tuple[Link, int], asyncio.Future[Any]] = {}
         self._channels: dict[tuple[Link, int], SharedMemoryChannel | TcpChannel] = {}
@@ -69,7 +73,19 @@ class Opener:
         :raises OSError: if nothing answers.
         :raises TimeoutError: if that takes too long.
         """
-        async with asyncio.timeout(OPEN_TIMEOUT_S):
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                return await self._open(source, receivers)
+        except TimeoutError as error:
+            where = self._links.whereabouts(source.contact)
+            raise TimeoutError(
+                f"its publisher, in {where}, has not answered for {OPEN_TIMEOUT_S:g} s; see whether something blocks "
+                "the event loop there"
+            ) from error
+
+    async def _open(self, source: Source, receivers: list[Receiver]) -> Channel:
+        slow = asyncio.get_running_loop().call_later(SLOW_S, self._tell_slow, source)
+        try:
             link = None if source.force_tcp else await self._links.to(source.contact)
             apart = ""
             if link is not None:
@@ -86,6 +102,21 @@ class Opener:
             if apart:
                 self._links.keep_apart(source.contact.exchange_id, apart)
             return channel
+        finally:
+            slow.cancel()
+
+    def _tell_slow(self, source: Source) -> None:
+        """Say who is waited for, before the graph server says who waits."""
+        if source.contact.exchange_id in self._told_slow:
+            return
+        self._told_slow.add(source.contact.exchange_id)
+        logger.warning(
+            "%s cannot be heard here yet: its publisher, in %s, has not answered for %g s. See whether something "
+            "blocks the event loop there.",
+            source.topic,
+            self._links.whereabouts(source.contact),
+            SLOW_S,
+        )
 
     async def _converse(self, link: Link, source: Source, receivers: list[Receiver]) -> Channel:
         number = link.next_number()

@@ -92,6 +92,11 @@ class Subscriber:
         return subscriber
 
     @property
+    def watched(self) -> bool:
+        """Whether it is looked for what becomes of views, as ``EZMSG_DEBUG_VIEWS`` asks."""
+        return self._loan is WatchedLoan
+
+    @property
     def dropped(self) -> int:
         """How many messages a leaky subscriber has let go of unread."""
         return self._queue.dropped

@@ -18,7 +18,7 @@ from ezmsg.control.connection.forks import keep_from_forks
 from ezmsg.core.transports import records
 from ezmsg.core.transports.busy_wait import BusyWait
 from ezmsg.core.transports.listening import OTHER_USER, same_user
-from ezmsg.core.transports.liveness import unresponsive
+from ezmsg.core.transports.liveness import pid_at, unresponsive
 from ezmsg.core.transports.outbox import Outbox
 from ezmsg.core.transports.records import CONTROL, RELEASE, RecordReader
 from ezmsg.core.transports.sender import Sender
@@ -197,6 +197,12 @@ class Link(asyncio.BufferedProtocol):
         elif not self.proven and self._outbox.waiting > UNPROVEN_BYTES:
             logger.debug("A link was closed: its peer proved nothing and does not read what it asks for.")
             self.abort()
+
+    @property
+    def peer_pid(self) -> int | None:
+        """The other end's process, as the operating system or it itself says."""
+        pid = None if self.peer is None else self.peer.pid
+        return pid if self._socket is None else pid_at(self._socket, pid)
 
     def unresponsive(self, silence_s: float) -> str:
         """Return why the other end surely does not answer; nothing if it may, however slow it is."""

@@ -31,12 +31,20 @@ def unresponsive(connection: socket.socket, pid: int | None, silence_s: float) -
         return ""
     with contextlib.suppress(OSError, ValueError, struct.error):
         if connection.family == socket.AF_UNIX:
-            credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-            return _frozen(struct.unpack("3i", credentials)[0])
+            return _frozen(pid_at(connection, pid) or 0)
         if connection.getpeername()[0] == connection.getsockname()[0]:  # it is on this host
             return "" if pid is None else _frozen(pid)
         return _host_gone(connection, silence_s)
     return ""
+
+
+def pid_at(connection: socket.socket, said: int | None) -> int | None:
+    """Return the process at the other end: as the operating system knows it, or else as it says itself."""
+    if not sys.platform.startswith("linux") or connection.fileno() < 0 or connection.family != socket.AF_UNIX:
+        return said
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid: int = struct.unpack("3i", credentials)[0]
+    return pid
 
 
 def _frozen(pid: int) -> str:
