@@ -53,7 +53,6 @@ class End:
         resource.setrlimit(number, (present + int(more), resource.getrlimit(number)[1]))
         say("limit")
 
-
     async def block(self, path: str) -> None:
         say("block")
         with open(path, "rb") as pipe:  # noqa: ASYNC230, PTH123  nothing happens here until somebody writes

@@ -79,8 +79,8 @@ class Opener:
         except TimeoutError as error:
             where = self._links.whereabouts(source.contact)
             raise TimeoutError(
-                f"its publisher, in {where}, has not answered for {OPEN_TIMEOUT_S:g} s; see whether something blocks "
-                "the event loop there"
+                f"its publisher, in {where}, has not answered for {OPEN_TIMEOUT_S:g} s; see whether something "
+                "blocks the event loop there"
             ) from error
 
     async def _open(self, source: Source, receivers: list[Receiver]) -> Channel:
