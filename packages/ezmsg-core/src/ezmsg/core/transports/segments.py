@@ -38,14 +38,14 @@ class SegmentForm:
     slot_bytes: int
 
     @property
-    def slots_bytes(self) -> int:
+    def size(self) -> int:
         """The bytes of all slots together."""
         return self.slots * self.slot_bytes
 
     @property
-    def size(self) -> int:
+    def file_bytes(self) -> int:
         """The bytes of the segment: its slots, and behind them a word for each."""
-        return self.slots_bytes + words_bytes(self.slots) if self.slots_bytes else 0
+        return self.size + words_bytes(self.slots) if self.size else 0
 
 
 def words_bytes(slots: int) -> int:
@@ -70,9 +70,10 @@ class Segment:
         else:
             self.descriptor, self.path = _named_file()
         try:
-            os.ftruncate(self.descriptor, form.size)
-            self._map = mmap.mmap(self.descriptor, form.size)
-            self.memory = memoryview(self._map)
+            os.ftruncate(self.descriptor, form.file_bytes)
+            self._map = mmap.mmap(self.descriptor, form.file_bytes)
+            self.memory = memoryview(self._map)[: form.size]
+            self.words = memoryview(self._map)[form.size :]
             if PASSES_DESCRIPTORS:
                 fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
         except OSError:
@@ -158,10 +159,10 @@ def map_name(name: str, form: SegmentForm) -> memoryview:
 
 
 def _map(descriptor: int, form: SegmentForm) -> memoryview:
-    if form.size <= 0 or os.fstat(descriptor).st_size != form.size:
-        raise SegmentRefused(reason=f"the segment does not have the {form.size} bytes announced")
+    if form.size <= 0 or os.fstat(descriptor).st_size != form.file_bytes:
+        raise SegmentRefused(reason=f"the segment does not have the {form.file_bytes} bytes announced")
     try:
-        return memoryview(mmap.mmap(descriptor, form.size, access=mmap.ACCESS_READ))
+        return memoryview(mmap.mmap(descriptor, form.file_bytes, access=mmap.ACCESS_READ))[: form.size]
     except OSError as error:
         raise SegmentRefused(reason=f"the segment cannot be mapped ({error})") from error
 

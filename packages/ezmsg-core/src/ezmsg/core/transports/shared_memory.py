@@ -128,7 +128,7 @@ class Slots:
             return
         number, segment, _ = message
         if isinstance(segment, Segment):
-            WORD.pack_into(segment.memory, segment.form.slots_bytes + token * WORD.size, number + 1)
+            WORD.pack_into(segment.words, token * WORD.size, number + 1)
 
     def free(self, token: int) -> None:
         """The message of a token is released; an old segment goes with its last one."""

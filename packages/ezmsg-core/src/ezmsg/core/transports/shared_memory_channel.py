@@ -104,7 +104,7 @@ class SharedMemoryChannel(Channel):
         if message > self.next_message and self.told_leaky:
             self.skip_to(message)
         start = slot * self._slot_bytes
-        if size > self._slot_bytes or slot >= self.num_buffers or start + size > len(self._memory):
+        if size > self._slot_bytes or start + size > len(self._memory):
             raise ValueError(f"a notice on {self.topic} points outside its segment")
         self.deliver(SharedMemoryLease(message, slot, self._memory[start : start + size], self))
 
