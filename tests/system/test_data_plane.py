@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ class Graph:
         self.tcp = way.startswith("tcp")
         self.portable = way.endswith("portable")
         self.server: Any = None
+        self.options: list[str] = []
         self._start = start
         self._loop = loop
         self._more = {"EZMSG_PORTABLE": "1"} if self.portable else {}
@@ -46,13 +48,16 @@ class Graph:
         self.address = self.server.errors.split("ready at")[1].split()[0]
         return self
 
-    def join(self, publishers: int = 1, subscribers: int = 1, num_buffers: int = 32) -> list[Any]:
+    def join(
+        self, publishers: int = 1, subscribers: int = 1, num_buffers: int = 32, *, leaky: bool = False
+    ) -> list[Any]:
         """Start publishers, then subscribers, all at once; return when each hears or is heard."""
-        publisher = ["publisher", "--num-buffers", str(num_buffers), *(["--tcp"] if self.tcp else [])]
+        tcp = ["--tcp"] if self.tcp else []
+        publisher = ["publisher", "--num-buffers", str(num_buffers), *tcp, *self.options]
         common = ["--address", self.address, "--loop", self._loop]
         programs = [
             self._start.command(sys.executable, str(PROGRAM), *role, *common, stdin=subprocess.PIPE, **self._more)
-            for role in [publisher] * publishers + [["subscriber"]] * subscribers
+            for role in [publisher] * publishers + [["subscriber", *(["--leaky"] if leaky else [])]] * subscribers
         ]
         for program in programs:
             program.ready = program.says("ready")[1:]
@@ -264,6 +269,86 @@ def test_killing_every_process_leaves_nothing(graph: Graph, tmp_path: Path) -> N
         graph.serve().join(subscribers=0)
         assert not left[0].exists()
         graph.end()
+
+
+@ways("shm", "tcp")
+def test_who_joins_says_which_publisher_does_not_answer(
+    graph: Graph, gate: tuple[Path, Callable[[], None]]
+) -> None:
+    (publisher,) = graph.serve().join(subscribers=0)
+    ask(publisher, "block", gate[0])
+    (subscriber,) = graph.join(publishers=0)
+    assert "cannot be heard here yet: its publisher, in " in subscriber.errors, subscriber.story()
+    if not graph.tcp:
+        assert f"process {publisher.pid} of this host" in subscriber.errors
+    gate[1]()
+    publisher.says("unblocked")
+    graph.end()
+
+
+# --- somebody has no time ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_buffers", [1, 4])
+@every_way
+def test_nobody_waits_for_a_leaky_subscriber_whose_loop_is_blocked(
+    graph: Graph, gate: tuple[Path, Callable[[], None]], num_buffers: int
+) -> None:
+    publisher, witness = graph.serve().join(num_buffers=num_buffers)
+    (leaky,) = graph.join(publishers=0, leaky=True)
+    ask(leaky, "block", gate[0])
+    tell(publisher, "send", 0, 300, 2000)
+    tell(publisher, "send", 300, 700)
+    assert ask(witness, "take", 1000) == numbers(0, 1000)
+    publisher.says("send", 2)
+    gate[1]()
+    taken, dropped = ask(leaky, "until", 999)
+    assert int(taken) + int(dropped) == 1000
+    assert int(taken) < 1000
+    graph.end()
+
+
+# --- somebody does not answer -----------------------------------------------------------------------------------
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells of stopped processes")
+
+
+@linux
+@every_way
+def test_a_stopped_subscriber_is_cut_off_and_learns_what_it_missed(graph: Graph) -> None:
+    graph.options = ["--max-block", "0.5"]
+    publisher, witness, frozen = graph.serve().join(subscribers=2, num_buffers=8)
+    ask(publisher, "send", 0, 5)
+    for subscriber in (witness, frozen):
+        assert ask(subscriber, "take", 5) == numbers(0, 5)
+    frozen.signal(signal.SIGSTOP)
+    tell(publisher, "send", 5, 100)
+    assert ask(witness, "take", 100) == numbers(5, 100)
+    answer(publisher, "send", 1)
+    assert publisher.errors.count("is stopped") == 1, publisher.story()
+    frozen.signal(signal.SIGCONT)
+    assert ask(frozen, "take", 8) == numbers(5, 8)  # whatever was under way, and as it was
+    assert ask(frozen, "missed", 1) == ["92"]
+    assert "missed 92 message" in frozen.errors
+    ask(publisher, "send", 105, 5)
+    for subscriber in (witness, frozen):
+        assert ask(subscriber, "take", 5) == numbers(105, 5)
+    graph.end()
+
+
+@linux
+@ways("shm", "tcp")
+def test_a_busy_subscriber_is_waited_for(graph: Graph, gate: tuple[Path, Callable[[], None]]) -> None:
+    graph.options = ["--max-block", "0.2"]
+    publisher, subscriber = graph.serve().join(num_buffers=4)
+    ask(publisher, "send", 0, 1)
+    ask(subscriber, "block", gate[0])
+    tell(publisher, "send", 1, 50)
+    time.sleep(1.5)  # several times as long as it would wait for a stopped one
+    gate[1]()
+    assert ask(subscriber, "take", 51) == numbers(0, 51)
+    assert "cut off" not in publisher.errors, publisher.story()
+    graph.end()
 
 
 # --- many, on another loop --------------------------------------------------------------------------------------

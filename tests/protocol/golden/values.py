@@ -349,6 +349,10 @@ MESSAGES: tuple[Any, ...] = (
     channels.ChannelEnded(1, 1001),
     channels.ChannelEndSeen(1),
     channels.SegmentNamed(1, 2, "ezmsg-segment", 65536, 32),
+    channels.ChannelLeaky(1, True),
+    channels.ChannelCut(1, "process 4711 is stopped"),
+    endpoints.ReportCut(PUBLISHER, "process 4711 is stopped"),
+    channels.MemoryNotShared(1, "the two ends run as different users"),
 )
 MODEL: tuple[Any, ...] = (
     METADATA,

@@ -7,12 +7,14 @@ import argparse
 import asyncio
 import faulthandler
 import os
+import resource
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import numpy as np
+import psutil
 
 import ezmsg.core as ez
 
@@ -41,7 +43,24 @@ def message(number: int, size: int) -> np.ndarray[Any, Any]:
     return np.full(size, number, np.int64)
 
 
-class PublisherEnd:
+class End:
+    """What both can be told."""
+
+    async def limit(self, name: str, more: str) -> None:
+        """Forbid this process to take much more of something than it has."""
+        number = getattr(resource, f"RLIMIT_{name}")
+        present = psutil.Process().memory_info().vms if name == "AS" else 0
+        resource.setrlimit(number, (present + int(more), resource.getrlimit(number)[1]))
+        say("limit")
+
+    async def block(self, path: str) -> None:
+        say("block")
+        with open(path, "rb") as pipe:  # noqa: ASYNC230, PTH123  nothing happens here until somebody writes
+            pipe.read(1)
+        say("unblocked")
+
+
+class PublisherEnd(End):
     def __init__(self, context: ez.GraphContext, publisher: ez.Publisher, options: dict[str, Any]) -> None:
         self.context = context
         self.publisher = publisher
@@ -52,6 +71,12 @@ class PublisherEnd:
             await self.publisher.broadcast(message(number, int(size)))
         await asyncio.sleep(0)  # a burst is written when the event loop turns
         say("send", first, count)
+
+    async def refused(self, size: str) -> None:
+        try:
+            await self.publisher.broadcast(message(0, int(size)))
+        except OSError as error:
+            say("refused", type(error).__name__)
 
     async def send_bad(self) -> None:
         try:
@@ -73,7 +98,7 @@ class PublisherEnd:
         say("close", self.publisher.undelivered)
 
 
-class SubscriberEnd:
+class SubscriberEnd(End):
     def __init__(self, subscriber: ez.Subscriber) -> None:
         self.subscriber = subscriber
         self.loans: list[Any] = []
@@ -101,6 +126,23 @@ class SubscriberEnd:
             self.loans.append(loan)
         say("hold", *(int(view[0]) for view in self.views))
 
+    async def until(self, last: str) -> None:
+        taken = [-1]
+        while taken[-1] < int(last):
+            array = await self.subscriber.recv()
+            assert (array == array[0]).all()
+            assert array[0] > taken[-1]
+            taken.append(int(array[0]))
+        say("until", len(taken) - 1, self.subscriber.dropped)
+
+    async def missed(self, count: str) -> None:
+        while self.subscriber.messages_missed < int(count):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        say("missed", self.subscriber.messages_missed)
+
+    async def kind(self) -> None:
+        say("kind", self.subscriber.kind_last)
+
     async def let_go(self) -> None:
         for loan in self.loans:
             await loan.__aexit__(None, None, None)
@@ -110,12 +152,6 @@ class SubscriberEnd:
     async def look(self) -> None:
         assert all((view == view[0]).all() for view in self.views)
         say("look", *(int(view[0]) for view in self.views))
-
-    async def block(self, path: str) -> None:
-        say("block")
-        with open(path, "rb") as pipe:  # noqa: ASYNC230, PTH123  nothing happens here until somebody writes
-            pipe.read(1)
-        say("unblocked")
 
     async def close(self) -> None:
         self.subscriber.close()
@@ -135,10 +171,12 @@ async def main(options: argparse.Namespace) -> None:
         own: Any
         if options.role == "publisher":
             more = {"num_buffers": options.num_buffers, "force_tcp": options.tcp, "buf_size": 64}
+            if options.max_block:
+                more["max_block"] = options.max_block
             own = await context.publisher("OUT", **more)
             end = PublisherEnd(context, own, more)
         else:
-            own = await context.subscriber("OUT")
+            own = await context.subscriber("OUT", leaky=options.leaky)
             end = SubscriberEnd(own)
         say("ready", os.getpid(), where(own))
         async for command, *arguments in lines():
@@ -154,6 +192,8 @@ if __name__ == "__main__":
     parser.add_argument("role", choices=["publisher", "subscriber"])
     parser.add_argument("--address", required=True)
     parser.add_argument("--num-buffers", type=int, default=32)
+    parser.add_argument("--leaky", action="store_true")
+    parser.add_argument("--max-block", type=float)
     parser.add_argument("--tcp", action="store_true")
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
     options = parser.parse_args()

@@ -18,6 +18,8 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── UndersizedMemory
     │   ├── UninitializedMemory
     │   ├── InvalidTraceControl          also a ValueError
+    │   ├── MemoryApart                  also a ConnectionError
+    │   ├── SharedMemoryFull             also an OSError
     │   ├── NothingReceived        51xx  the synchronous API; also a TimeoutError
     │   ├── NotSent                      also a TimeoutError
     │   └── ContextNotOpen               also a RuntimeError
@@ -194,6 +196,33 @@ class InvalidTraceControl(DataPlaneError, ValueError):
 
     def sentence(self) -> str:
         return f"Nothing can be traced with {self.option} {self.value}: {self.reason}. Nothing was changed."
+
+
+@declared_error
+class MemoryApart(DataPlaneError, ConnectionError):
+    """Two processes of one host cannot share memory; whoever meets this takes the way over TCP."""
+
+    code: ClassVar[str] = "EZ-5020"
+    reason: str
+
+    def sentence(self) -> str:
+        return f"Two processes of this host cannot share memory, because {self.reason}. They talk over TCP."
+
+
+@declared_error
+class SharedMemoryFull(DataPlaneError, OSError):
+    """There is no room for a message where shared memory lies; nothing of it was written or sent."""
+
+    code: ClassVar[str] = "EZ-5021"
+    size: int
+    place: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"A message of {self.size} bytes finds no room in {self.place}: {self.reason}. Nobody gets it. Make "
+            "room there, let EZMSG_RUNTIME_DIR name a larger one, use fewer num_buffers, or set EZMSG_FORCE_TCP=1."
+        )
 
 
 # --- 51xx: the synchronous API ------------------------------------------------------------------------------

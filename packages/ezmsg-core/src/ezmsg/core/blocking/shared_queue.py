@@ -50,4 +50,5 @@ def share(subscriber: Subscriber, bell: Doorbell) -> SharedQueue:
     shared.extend(before)
     shared.closed = subscriber._closed
     subscriber._queue = shared
+    subscriber._exchange.receiver_changed(subscriber)
     return shared

@@ -66,6 +66,10 @@ class Window:
         if self._holders[token] == 0:
             self.give_back(token, holder)
 
+    def holders_of(self, token: int) -> int:
+        """Return how many hold the message of a token."""
+        return self._holders[token]
+
     def freed_by(self, token: int) -> object:
         """Return who was the last to let go of a token that was waited for, and forget it."""
         holder, self._freed_by[token] = self._freed_by[token], None

@@ -79,6 +79,10 @@ class Lease(ABC):
     def detached(self) -> "Lease":
         """Return a lease on a private copy that occupies no slot, so that this one may be released early."""
 
+    def settled(self) -> "Lease | None":
+        """Return a lease on what cannot be taken back any more; ``None`` if it has been."""
+        return self
+
     def guarded(self) -> "tuple[Any, Array | None]":
         """Return a view of the caller's own, and an object that lives as long as anything that lies in the view.
 
@@ -120,7 +124,7 @@ class EncodedLease(Lease):
     def private(self) -> Any:
         return self._codec.decode(self._memory, copy=True)
 
-    def detached(self) -> Lease:
+    def detached(self) -> "DetachedLease":
         body = unset_memory(len(self._memory))
         body[:] = self._memory
         return DetachedLease(self.number, body.toreadonly(), self.source, self._codec)
@@ -133,18 +137,25 @@ class EncodedLease(Lease):
 
 
 class DetachedLease(EncodedLease):
-    """A message whose bytes lie in memory of their own, for which no publisher waits."""
+    """A message whose bytes lie in memory of their own, for which no publisher waits.
 
-    __slots__ = ()
+    It is ``void`` if its publisher took it back before it was copied.
+    """
+
+    __slots__ = ("void",)
 
     lent = False
 
     def __init__(self, number: int, memory: memoryview, source: Source, codec: Codec) -> None:
         super().__init__(number, -1, memory, source, codec)
         self.holders = 1
+        self.void = False
 
-    def detached(self) -> Lease:
+    def detached(self) -> "DetachedLease":
         return self
+
+    def settled(self) -> "Lease | None":
+        return None if self.void else self
 
     def _free(self) -> None:
         """Nothing of the publisher's is occupied."""
@@ -167,6 +178,12 @@ class Receiver(Protocol):
     def joined(self, channel: "Channel") -> None:
         """Learn of a channel that messages will come by."""
 
+    def skipped(self, count: int) -> None:
+        """Learn that older messages were dropped in favour of a newer one before they were sent."""
+
+    def missed(self, topic: str, count: int) -> None:
+        """Learn that messages of a publisher did not come and never will."""
+
 
 def patience(num_buffers: int) -> int:
     """Return how many releases may gather before the publisher is told, as it may soon be waiting for them."""
@@ -183,8 +200,10 @@ class Channel:
         self.topic = topic
         self.receivers = receivers
         self.num_buffers = num_buffers
+        self.first_message = 0  # from which on everything comes by this channel
         self.next_message = 0
         self.number_in_traces = trace_sources.add(self)
+        self.told_leaky = False
         self.over = asyncio.Event()  # nothing more will come
 
     @property
@@ -203,6 +222,21 @@ class Channel:
         lease.holders = len(receivers)
         for receiver in receivers:
             receiver.put(lease)
+
+    def receivers_changed(self) -> None:
+        """Let the publisher know whether it need wait for those who hear it, if that has changed."""
+        leaky = bool(self.receivers) and all(getattr(each, "revocable", False) for each in self.receivers)
+        if leaky != self.told_leaky:
+            self.told_leaky = leaky
+            self.tell_leaky(leaky)
+
+    def tell_leaky(self, leaky: bool) -> None:
+        """Tell the publisher that nobody who hears it wants to be waited for, or that somebody does."""
+
+    def skip_to(self, message: int) -> None:
+        """Count the messages that the publisher did not send, as there was no time for them."""
+        for receiver in self.receivers:
+            receiver.skipped(message - self.next_message)
 
     def leave(self) -> None:
         """Ask for no more. What is under way still comes, until the channel is ``over``."""

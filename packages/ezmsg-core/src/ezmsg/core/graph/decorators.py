@@ -25,6 +25,7 @@ SUBSCRIBES_ATTR: Final = "__ez_subscribes__"
 LEAKY_ATTR: Final = "__ez_leaky__"
 MAX_QUEUE_ATTR: Final = "__ez_max_queue__"
 ZERO_COPY_ATTR: Final = "__ez_zerocopy__"
+OWN_COPIES_ATTR: Final = "__ez_own_copies__"
 MAIN_ATTR: Final = "__ez_main__"
 THREAD_ATTR: Final = "__ez_thread__"
 TIMEIT_ATTR: Final = "__ez_timeit__"
@@ -101,16 +102,17 @@ else:
             async def on_message(self, message: float) -> None: ...
 
         What comes on one stream is handled in turn; several streams, and several units, are handled side by side.
-        ``zero_copy`` has no effect: it is the stream that decides, a leaky one hands out copies.
+        With ``zero_copy=False`` it is given private copies, which it may change and keep; a leaky stream always
+        hands out copies. ``zero_copy=True`` has no effect.
 
         :raises InvalidDecoration: if ``stream`` is not an :class:`InputStream`, or the function has one already.
         """
         if not isinstance(stream, InputStream):
             raise _wrong_stream("subscriber", "subscribe to", stream, "an InputStream")
-        if zero_copy is not _UNSET:
+        if zero_copy is not _UNSET and zero_copy:
             warnings.warn(
-                "@subscriber(zero_copy=...) is deprecated and has no effect: a leaky InputStream hands out copies, "
-                "any other the message itself. Leave the argument out.",
+                "@subscriber(zero_copy=True) is deprecated and has no effect: a leaky InputStream hands out copies,"
+                " any other the message itself. Leave the argument out.",
                 DeprecationWarning,
                 stacklevel=2,
             )
@@ -120,6 +122,8 @@ else:
                 reason = "it cannot subscribe to more than one stream; write one function per stream"
                 raise InvalidDecoration(decorator="subscriber", function=_name(func), reason=reason)
             options = {LEAKY_ATTR: stream.leaky, MAX_QUEUE_ATTR: stream.max_queue, ZERO_COPY_ATTR: not stream.leaky}
+            if zero_copy is not _UNSET and not zero_copy and not stream.leaky:
+                options[OWN_COPIES_ATTR] = True
             return _mark(func, "subscriber", **{SUBSCRIBES_ATTR: stream, TASK_ATTR: True}, **options)
 
         return decorate

@@ -6,6 +6,7 @@ copies of its own (:meth:`Stream._bound`), and those get a location. Nothing her
 """
 
 import copy
+from math import inf
 from operator import index
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
@@ -18,6 +19,9 @@ DEFAULT_SHM_SIZE = 65536
 
 DEFAULT_NUM_BUFFERS = 32
 """Messages of a publisher that may be unreleased at a time."""
+
+DEFAULT_MAX_BLOCK_S = 5.0
+"""How long a publisher waits for a process that does not answer, in seconds."""
 
 
 if TYPE_CHECKING:
@@ -95,6 +99,7 @@ class OutputStream(Stream[M]):
     :param force_tcp: Whether every subscriber, also one on this machine, is served over TCP.
     :param allow_local: Whether subscribers in the publisher's process are handed the object itself.
     :param strict_views: Whether what they are handed is read-only, as it is in other processes.
+    :param max_block: Seconds that publishing waits for a process that does not answer; ``None`` is without limit.
     :raises InvalidOption: if a number is out of range.
     """
 
@@ -132,9 +137,13 @@ class OutputStream(Stream[M]):
         force_tcp: bool | None = None,
         allow_local: bool | None = None,
         strict_views: bool | None = None,
+        max_block: float | None = DEFAULT_MAX_BLOCK_S,
     ) -> None:
         super().__init__(msg_type)
         check_publisher_options(port, num_buffers, buf_size)
+        if max_block is not None and not 0 < max_block < inf:
+            raise InvalidOption(option="max_block", value=repr(max_block), reason="give seconds, or None")
+        self.max_block = max_block
         self.host = host
         self.port = port
         self.num_buffers = num_buffers

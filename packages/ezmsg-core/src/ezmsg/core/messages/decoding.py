@@ -4,16 +4,15 @@ Over shared memory the values returned here are views of memory that is not thei
 lease ends. ``copy=True`` gives a private, writable value.
 """
 
-import io
-import pickle
 import struct
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ezmsg.core.errors import PickleForbidden, UnknownEncoding
-from ezmsg.core.messages.encoding import CACHE_LIMIT, PLAIN_KINDS, SIZE
+from ezmsg.core.messages.encoding import CACHE_LIMIT, SIZE
 from ezmsg.core.messages.payload import LENGTH, LENGTH_BYTES, Array, first_buffer, split
+from ezmsg.core.messages.pickles import loads
 from ezmsg.core.messages.registry import Registry
+from ezmsg.core.support.arrays import PLAIN_KINDS
 from ezmsg.protocol.declared import declared
 
 if TYPE_CHECKING:
@@ -67,9 +66,7 @@ class Decoder:
         if not self._registry.allow_pickle:
             raise PickleForbidden(type_name="(unknown, as it came pickled)")
         pickled, *rest = _buffers_of(memory, description, 1)
-        if copy:
-            return _OwnUnpickler(io.BytesIO(pickled), buffers=rest).load()
-        return pickle.loads(pickled, buffers=rest)
+        return loads(pickled, rest, own=copy)
 
     def _learn_form(self, description: bytes) -> _ArrayForm:
         import numpy as np  # with the first array that comes, where none is sent
@@ -84,27 +81,6 @@ class Decoder:
             self._forms.clear()
         self._forms[description] = form
         return form
-
-
-class _OwnUnpickler(pickle.Unpickler):
-    """Lets the reader of a copy write to every array: that the sender could not write to its own is no matter."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = super().find_class(module, name)
-        return _own_array if name == "_frombuffer" and found is _from_buffer() else found
-
-
-@cache
-def _from_buffer() -> Any:
-    """Return the function by which NumPy's pickles make an array of a buffer beside them; it has no public name."""
-    import numpy as np
-
-    return np.zeros(1).__reduce_ex__(5)[0]
-
-
-def _own_array(*arguments: Any) -> Any:
-    array = _from_buffer()(*arguments)
-    return array if array.flags.writeable else array.copy(order="K")
 
 
 def _array_at(memory: memoryview, form: _ArrayForm, copy: bool) -> Array:

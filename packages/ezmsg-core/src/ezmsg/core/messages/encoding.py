@@ -5,20 +5,20 @@ A description begins with one byte that names the encoding:
 ====  =====================================================================================
 ``a``  array: memory order, byte order and kind (``dtype.str``), shape; one buffer
 ``b``  bytes: one buffer
-``p``  pickle, its out-of-band buffers behind it
+``p``  pickle, its out-of-band buffers behind it; NumPy's objects in it as `arrays` takes them apart
 ``x``  an encoding that the application registered or has installed, under its name
 ====  =====================================================================================
 
 ``b``, ``p`` and ``x`` end with the size of each buffer, as u64.
 """
 
-import pickle
 import struct
 from collections.abc import Sequence
 from typing import Any, cast
 
 from ezmsg.core.errors import PickleForbidden
 from ezmsg.core.messages.payload import Array, ArrayPayload, Buffer, BuffersPayload, Payload, prefix
+from ezmsg.core.messages.pickles import dumps
 from ezmsg.core.messages.registry import Registry
 from ezmsg.core.support import arrays
 
@@ -26,8 +26,6 @@ CACHE_LIMIT = 1024
 """How many forms of arrays are remembered, here and in decoding."""
 
 SIZE = struct.Struct("<Q")
-PLAIN_KINDS = "biufcSUmM"
-"""Kinds of dtypes whose elements are nothing but their bytes."""
 
 
 class Encoder:
@@ -47,7 +45,7 @@ class Encoder:
         cls = type(value)
         if cls is arrays.ndarray:
             array = cast(Array, value)
-            if array.dtype.kind in PLAIN_KINDS and array.dtype.metadata is None:
+            if array.dtype.kind in arrays.PLAIN_KINDS and array.dtype.metadata is None:
                 return self._encode_array(array)
         elif cls is bytes:
             buffers = [memoryview(cast(bytes, value))]
@@ -76,8 +74,7 @@ class Encoder:
     def _encode_pickle(self, value: object) -> BuffersPayload:
         if not self._registry.allow_pickle:
             raise PickleForbidden(type_name=type(value).__qualname__)
-        out_of_band: list[pickle.PickleBuffer] = []
-        pickled = pickle.dumps(value, protocol=5, buffer_callback=out_of_band.append)
+        pickled, out_of_band = dumps(value)
         buffers = [memoryview(pickled), *(buffer.raw() for buffer in out_of_band)]
         return BuffersPayload(_with_sizes(b"p", buffers), buffers)
 

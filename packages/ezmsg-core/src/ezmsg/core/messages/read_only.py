@@ -4,10 +4,10 @@ An array becomes a read-only view. Anything else is taken apart and put together
 except that the memory of its arrays and buffers is used where it lies, read-only.
 """
 
-import pickle
 from typing import Any
 
 from ezmsg.core.messages.payload import Array
+from ezmsg.core.messages.pickles import dumps, loads
 from ezmsg.core.messages.registry import Registry
 from ezmsg.core.support.arrays import ndarray_class
 
@@ -35,9 +35,8 @@ class ReadOnly:
         if encoding is not None and dumped is not None:
             return encoding.load([_bytes_of(buffer) for buffer in dumped])
         # Nothing from outside is unpickled here, so this is not for the registry to allow.
-        out_of_band: list[pickle.PickleBuffer] = []
-        pickled = pickle.dumps(value, protocol=5, buffer_callback=out_of_band.append)
-        return pickle.loads(pickled, buffers=[buffer.raw().toreadonly() for buffer in out_of_band])
+        pickled, out_of_band = dumps(value)
+        return loads(pickled, [buffer.raw().toreadonly() for buffer in out_of_band])
 
 
 def _view_of_array(array: Array) -> Array:

@@ -19,8 +19,10 @@ from ezmsg.core.transports.tcp import TcpSender
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.messages.channels import (
     ChannelChallenge,
+    ChannelCut,
     ChannelEnded,
     ChannelEndSeen,
+    ChannelLeaky,
     ChannelOpened,
     ChannelProof,
     ChannelRefused,
@@ -46,6 +48,8 @@ class _Asking:
     publisher: Feeding
     key: bytes
     expected_proof: bytes
+    client_id: UUID
+    resume_at: int | None
 
 
 @declared
@@ -85,7 +89,8 @@ class Admission:
             return
         key = auth.channel_key(publisher.secret, message.publisher_id.bytes + message.client_id.bytes)
         nonce = os.urandom(auth.NONCE_SIZE)
-        asking[message.number] = _Asking(publisher, key, auth.client_proof(key, message.nonce, nonce))
+        expected = auth.client_proof(key, message.nonce, nonce)
+        asking[message.number] = _Asking(publisher, key, expected, message.client_id, message.resume_at)
         proof = auth.server_proof(key, message.nonce, nonce)
         link.control(ChannelChallenge(message.number, nonce, proof, publisher.window.size))
 
@@ -105,10 +110,19 @@ class Admission:
             return True
         sender = self._sender(link, message.number, publisher, asking.key)
         sender.exchange_id = None if link.peer is None else link.peer.exchange_id
+        sender.client_id = asking.client_id
+        old = _left_by(sender, publisher)
         link.fed[message.number] = sender
         self._admitted.setdefault(link, {})[message.number] = _Admitted(publisher, sender)
-        link.control(ChannelOpened(message.number, publisher.next_message))
-        publisher.attach(sender)
+        if asking.resume_at is None or old is None or not isinstance(sender, TcpSender):
+            link.control(ChannelOpened(message.number, publisher.next_message))
+            publisher.attach(sender)
+        else:
+            link.control(ChannelOpened(message.number, asking.resume_at))
+            self._admitted.get(old.link, {}).pop(old.number, None)
+            publisher.move(old, sender, asking.resume_at)
+            if not old.held:
+                old.link.stop_feeding(old.number)
         return True
 
     def close(self, link: Link, message: CloseChannel) -> None:
@@ -124,6 +138,20 @@ class Admission:
         admitted.sender.closing = True
         if not admitted.sender.held:
             link.stop_feeding(message.number)
+
+    def leaky(self, link: Link, message: ChannelLeaky) -> None:
+        """Those at the other end drop what they have no time for, or somebody there does not."""
+        sender = link.fed.get(message.number)
+        if isinstance(sender, LinkSender):
+            sender.leaky = message.leaky
+
+    def cut_off(self, publisher: Feeding, sender: LinkSender, reason: str) -> None:
+        """Feed a channel no more, and count on nothing from its other end."""
+        self._admitted.get(sender.link, {}).pop(sender.number, None)
+        publisher.detach(sender)
+        sender.link.control(ChannelCut(sender.number, reason))
+        sender.abandon()
+        sender.link.stop_feeding(sender.number)
 
     def end_seen(self, link: Link, message: ChannelEndSeen) -> None:
         """The other end has read everything that a closing publisher sent."""
@@ -168,6 +196,16 @@ class Admission:
         else:
             give = partial(_name_segment, link, number)
         return SharedMemorySender(publisher.window, link, number, give, asyncio.get_running_loop().call_later)
+
+
+def _left_by(sender: LinkSender, publisher: Feeding) -> SharedMemorySender | None:
+    """Return the channel of shared memory that leads to the same subscribers, if there is one."""
+    for other in publisher.senders:
+        if not isinstance(other, SharedMemorySender):
+            continue
+        if (other.client_id, other.exchange_id) == (sender.client_id, sender.exchange_id):
+            return other
+    return None
 
 
 def _name_segment(link: Link, number: int, segment: Segment) -> bool:

@@ -26,6 +26,7 @@ from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.core.transports.handing_over import Inbox
 from ezmsg.core.transports.in_process import LocalChannel, LocalSender
 from ezmsg.core.transports.link import Link
+from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.core.transports.listening import listen_for_segments
 from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.core.transports.segments import sweep
@@ -40,6 +41,7 @@ from ezmsg.protocol.messages.endpoints import (
     DeclareSubscriber,
     Joined,
     PausePublishing,
+    ReportCut,
     ResumePublishing,
     Source,
     Withdraw,
@@ -79,6 +81,7 @@ class Exchange:
         self._admission = Admission(self.publishers)
         self._opener: Opener
         self._routes = Routes(self._open, self._close, self._drain)
+        self._reports: set[asyncio.Task[None]] = set()
         self._starting: asyncio.Task[None] | None = None
         self._undeclare: Callable[[], None] = lambda: None
 
@@ -132,6 +135,8 @@ class Exchange:
         if self._segments is not None:
             self._loop.remove_reader(self._segments.listener)
             self._segments.close()
+        if self._reports:
+            await asyncio.wait(self._reports, timeout=FAREWELL_TIMEOUT_S)
         await self._routes.close()
         await self._links.close()
         await sharing.release(self._connection)
@@ -142,7 +147,7 @@ class Exchange:
             self._segments = Inbox(listen_for_segments(self.id))
         else:
             sweep()
-        self._opener = Opener(self._links, connection.client_id, self._segments)
+        self._opener = Opener(self._links, connection.client_id, self._segments, self._routes.move)
         if self._segments is not None:
             self._loop.add_reader(self._segments.listener, self._on_segments, self._segments)
         connection.answer(ApplyRoutes, self._apply_routes)
@@ -185,6 +190,19 @@ class Exchange:
         await self._tell_withdrawn(publisher.id)
         await self.release()
 
+    def cut_off(self, publisher: Feeding, sender: LinkSender, reason: str) -> None:
+        """Feed a channel no more whose other end does not answer, and let those who follow the graph know."""
+        self._admission.cut_off(publisher, sender, reason)
+        task = asyncio.ensure_future(self._report_cut(publisher, reason))
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
+
+    async def _report_cut(self, publisher: Feeding, reason: str) -> None:
+        try:
+            await self._connection.request(ReportCut(publisher.id, reason), timeout=FAREWELL_TIMEOUT_S, wait=False)
+        except EzmsgError as error:
+            logger.debug("The graph server was not told that %s cut a subscriber off: %s", publisher.topic, error)
+
     def _forget_publisher(self, publisher: Feeding) -> None:
         del self.publishers[publisher.id]
         REGISTRY.remove_publisher(publisher)
@@ -222,6 +240,10 @@ class Exchange:
     def server(self) -> Address:
         """Where the graph server is, or was."""
         return self._connection.address
+
+    def receiver_changed(self, subscriber: Receiver) -> None:
+        """A subscriber drops messages in another way than before, or not at all."""
+        self._routes.receiver_changed(subscriber)
 
     def heard_by(self, subscriber: Receiver) -> list[UUID]:
         """Return the ids of the publishers that a subscriber hears; any thread may ask."""
@@ -352,8 +374,16 @@ class Exchange:
                 self._admission.end_seen(link, message)
             case ch.ChannelChallenge() | ch.ChannelOpened() | ch.ChannelRefused():
                 self._opener.answer(link, message)
+            case ch.ChannelLeaky():
+                self._admission.leaky(link, message)
+            case ch.ChannelCut():
+                cut = self._opener.cut(link, message)
+                if cut is not None:
+                    self._routes.move(cut)
             case ch.SegmentNamed():
                 self._opener.segment_named(link, message)
+            case ch.MemoryNotShared():
+                self._opener.not_shared(link, message)
             case ch.ChannelEnded():
                 channel = self._opener.ended(link, message)
                 if channel is not None:

@@ -1,17 +1,21 @@
 """The sockets of an exchange: one link for each process of this host, one connection for each TCP channel."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID
 
+from ezmsg.core.errors import MemoryApart
 from ezmsg.core.transports.busy_wait import wait_from_environment
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.listening import connect_channel, connect_link, listen_for_channels, listen_for_links
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.messages.channels import LinkHello
 from ezmsg.protocol.messages.endpoints import Contact
+
+logger = logging.getLogger("ezmsg")
 
 CLOSE_TIMEOUT_S = 1.0
 
@@ -35,6 +39,7 @@ class Links:
         self._all: set[Link] = set()
         self._ours: set[Link] = set()  # those that this side connected
         self._to: dict[UUID, Link] = {}
+        self._apart: set[UUID] = set()  # those on this host that share no memory with this exchange
         self._connecting: dict[UUID, asyncio.Task[Link | None]] = {}
         self._servers: list[asyncio.Server] = []
         self._own: dict[Address, asyncio.Server] = {}
@@ -68,7 +73,12 @@ class Links:
         server.close()
 
     async def to(self, contact: Contact) -> Link | None:
-        """Return the link to a process of this host, made if there is none; ``None`` if it is on another host."""
+        """Return the link to a process of this host, made if there is none.
+
+        ``None`` if it is on another host, or shares no memory with this one.
+        """
+        if contact.exchange_id in self._apart:
+            return None
         link = self._to.get(contact.exchange_id)
         if link is not None or contact.link is None:
             return link
@@ -89,12 +99,32 @@ class Links:
 
     async def _connect(self, contact: Contact) -> Link | None:
         assert contact.link is not None
-        protocol = await connect_link(contact.link, lambda: self._new(same_host=True))
+        try:
+            protocol = await connect_link(contact.link, lambda: self._new(same_host=True))
+        except MemoryApart as error:
+            self.keep_apart(contact.exchange_id, error.reason)
+            return None
         if protocol is None:
             return None
         link = self._greet(protocol)
         # The other side may have connected at the same moment; then both sockets serve.
         return self._to.setdefault(contact.exchange_id, link)
+
+    def whereabouts(self, contact: Contact) -> str:
+        """Return in words which process a publisher is in, as far as that is known here."""
+        link = self._to.get(contact.exchange_id)
+        pid = None if link is None else link.peer_pid
+        place = f"the process at {contact.tcp_host}:{contact.tcp_port}"
+        return place if pid is None else f"process {pid} of this host"
+
+    def keep_apart(self, exchange_id: UUID, reason: str) -> None:
+        """Remember that a process of this host is only to be reached over TCP, and say so once."""
+        if exchange_id not in self._apart:
+            self._apart.add(exchange_id)
+            link = self._to.get(exchange_id)
+            who = "another one" if link is None or link.peer is None else f"process {link.peer.pid}"
+            what = "This process and %s of this host cannot share memory, and talk over TCP from now on: %s"
+            logger.warning(what, who, reason)
 
     def greeted(self, link: Link, hello: LinkHello) -> None:
         """The other end says who it is."""

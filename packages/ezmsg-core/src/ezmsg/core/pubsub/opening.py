@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -15,14 +16,17 @@ from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.segments import SegmentForm, map_descriptor, map_name
 from ezmsg.core.transports.shared_memory_channel import SharedMemoryChannel
 from ezmsg.core.transports.tcp import TcpChannel
+from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages.channels import (
     ChannelChallenge,
+    ChannelCut,
     ChannelEnded,
     ChannelEndSeen,
     ChannelOpened,
     ChannelProof,
     ChannelRefused,
     CloseChannel,
+    MemoryNotShared,
     OpenChannel,
     SegmentNamed,
 )
@@ -34,6 +38,12 @@ logger = logging.getLogger("ezmsg")
 OPEN_TIMEOUT_S = 5.0
 """How long reaching a publisher may take, in seconds."""
 
+SLOW_S = 0.8
+"""After how long it is told that a publisher has not answered, in seconds: before others wait for this process."""
+
+NO_DESCRIPTOR = "no file descriptor is left to take a segment with"
+LINK_CLOSED = "the publisher's process closed the link"
+
 MESSAGE_LIMIT = 2**36
 """The largest message, in bytes, that is taken over TCP from a publisher that proved itself."""
 
@@ -41,10 +51,17 @@ MESSAGE_LIMIT = 2**36
 class Opener:
     """Opens channels to publishers of other processes."""
 
-    def __init__(self, links: Links, client_id: UUID, segments: Inbox | None) -> None:
+    def __init__(
+        self, links: Links, client_id: UUID, segments: Inbox | None, on_apart: Callable[[Channel], None]
+    ) -> None:
         self._links = links
         self._client_id = client_id
         self._segments = segments
+        self._on_apart = on_apart
+        self._exchange_of: dict[UUID, UUID] = {}  # by publisher
+        self._resume_at: dict[UUID, int] = {}  # what a channel of shared memory could not bring
+        self._told_slow: set[UUID] = set()
+        self._stranded: set[tuple[Link, int]] = set()
         self._answers: dict[tuple[Link, int], asyncio.Future[Any]] = {}
         self._channels: dict[tuple[Link, int], SharedMemoryChannel | TcpChannel] = {}
         self._by_publisher: dict[UUID, tuple[SharedMemoryChannel, bytes]] = {}
@@ -56,16 +73,50 @@ class Opener:
         :raises OSError: if nothing answers.
         :raises TimeoutError: if that takes too long.
         """
-        async with asyncio.timeout(OPEN_TIMEOUT_S):
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                return await self._open(source, receivers)
+        except TimeoutError as error:
+            where = self._links.whereabouts(source.contact)
+            raise TimeoutError(
+                f"its publisher, in {where}, has not answered for {OPEN_TIMEOUT_S:g} s; see whether something "
+                "blocks the event loop there"
+            ) from error
+
+    async def _open(self, source: Source, receivers: list[Receiver]) -> Channel:
+        slow = asyncio.get_running_loop().call_later(SLOW_S, self._tell_slow, source)
+        try:
             link = None if source.force_tcp else await self._links.to(source.contact)
+            apart = ""
             if link is not None:
-                return await self._converse(link, source, receivers)
+                try:
+                    return await self._converse(link, source, receivers)
+                except ConnectionError as error:  # they can connect, and no more; if it is dead, TCP will tell
+                    apart = error.reason if isinstance(error, errors.MemoryApart) else str(error)
             link = await self._links.connect_tcp(source.contact)
             try:
-                return await self._converse(link, source, receivers)
+                channel = await self._converse(link, source, receivers)
             except BaseException:
                 link.abort()  # a connection of one channel ends with it
                 raise
+            if apart:
+                self._links.keep_apart(source.contact.exchange_id, apart)
+            return channel
+        finally:
+            slow.cancel()
+
+    def _tell_slow(self, source: Source) -> None:
+        """Say who is waited for, before the graph server says who waits."""
+        if source.contact.exchange_id in self._told_slow:
+            return
+        self._told_slow.add(source.contact.exchange_id)
+        logger.warning(
+            "%s cannot be heard here yet: its publisher, in %s, has not answered for %g s. See whether something "
+            "blocks the event loop there.",
+            source.topic,
+            self._links.whereabouts(source.contact),
+            SLOW_S,
+        )
 
     async def _converse(self, link: Link, source: Source, receivers: list[Receiver]) -> Channel:
         number = link.next_number()
@@ -79,7 +130,8 @@ class Opener:
 
     async def _agree(self, link: Link, number: int, source: Source, receivers: list[Receiver]) -> Channel:
         nonce = os.urandom(auth.NONCE_SIZE)
-        question = OpenChannel(number, source.publisher_id, self._client_id, nonce)
+        resume_at = None if link.same_host else self._resume_at.get(source.publisher_id)
+        question = OpenChannel(number, source.publisher_id, self._client_id, nonce, resume_at)
         challenge = await self._ask(link, number, question, source.topic)
         if not isinstance(challenge, ChannelChallenge) or not auth.same(
             auth.server_proof(source.key, nonce, challenge.nonce), challenge.proof
@@ -97,7 +149,10 @@ class Opener:
             self.forget(channel)
             raise
         if isinstance(opened, ChannelOpened):
+            channel.first_message = opened.next_message
             channel.next_message = max(channel.next_message, opened.next_message)
+        if resume_at is not None:
+            self._resume_at.pop(source.publisher_id, None)
         return channel
 
     def _make_channel(
@@ -115,11 +170,17 @@ class Opener:
             num_buffers,
             CODEC,
             self.receive_segments,
+            self._strand,
         )
+        self._exchange_of[source.publisher_id] = source.contact.exchange_id
         self._by_publisher[source.publisher_id] = channel, source.key
         return channel
 
     async def _ask(self, link: Link, number: int, message: object, topic: str) -> object:
+        if link.apart:
+            raise errors.MemoryApart(reason=link.apart)
+        if link.closed.done():
+            raise ConnectionResetError(LINK_CLOSED)
         answer = self._answers[link, number] = asyncio.get_running_loop().create_future()
         link.control(message)
         try:
@@ -140,10 +201,19 @@ class Opener:
 
     def ended(self, link: Link, message: ChannelEnded) -> Channel | None:
         """A publisher is closed, and everything it sent has been read; return its channel."""
+        if (link, message.number) in self._stranded:  # what it sent is still to come over TCP
+            return None
         link.control(ChannelEndSeen(message.number))
         channel = self._channels.get((link, message.number))
         if channel is not None:
             channel.next_message = message.next_message
+        return channel
+
+    def cut(self, link: Link, message: ChannelCut) -> Channel | None:
+        """A publisher goes on without this process, which did not answer for too long; return the channel."""
+        channel = self._channels.get((link, message.number))
+        if channel is not None:
+            self.forget(channel)
         return channel
 
     def segment_named(self, link: Link, message: SegmentNamed) -> None:
@@ -151,7 +221,39 @@ class Opener:
         channel = self._channels.get((link, message.number))
         if isinstance(channel, SharedMemoryChannel):
             form = SegmentForm(message.slots, message.slot_bytes)
-            channel.add_segment(message.segment, map_name(message.name, form), form)
+            try:
+                channel.add_segment(message.segment, map_name(message.name, form), form)
+            except errors.SegmentRefused as error:
+                channel.refuse_segment(error.reason)
+            except EzmsgError as error:
+                channel.refuse_segment(str(error))
+
+    def not_shared(self, link: Link, message: MemoryNotShared) -> None:
+        """The other end cannot share memory, on one channel or at all."""
+        channel = self._channels.get((link, message.number))
+        if isinstance(channel, SharedMemoryChannel):
+            self._strand(channel, message.reason)
+        elif message.number == 0 and not link.proven:
+            link.apart = message.reason
+            for key, waiting in self._answers.items():
+                if key[0] is link and not waiting.done():
+                    waiting.set_exception(errors.MemoryApart(reason=message.reason))
+
+    def _strand(self, channel: SharedMemoryChannel, reason: str) -> None:
+        """Let TCP bring what a channel of shared memory cannot, from its next message on.
+
+        What comes on it all the same is neither read nor released, so that the publisher still has it.
+        """
+        key = next(key for key, known in self._channels.items() if known is channel)
+        link, number = key
+        link.heard[number] = _Stranded()
+        self._stranded.add(key)
+        self._resume_at[channel.publisher_id] = channel.next_message
+        self._links.keep_apart(self._exchange_of[channel.publisher_id], reason)
+        del self._channels[key]
+        del self._by_publisher[channel.publisher_id]
+        channel.over.set()
+        self._on_apart(channel)
 
     def receive_segments(self) -> None:
         """Map the segments that were handed over by now, if the right ones did it."""
@@ -160,13 +262,23 @@ class Opener:
         for segment in self._segments.take_all():
             try:
                 channel, key = self._by_publisher.get(segment.publisher_id, (None, b""))
-                if channel is not None and segment.is_from(key):
+                if channel is None or not segment.is_from(key):
+                    continue
+                if segment.descriptor < 0:
+                    channel.refuse_segment(NO_DESCRIPTOR)
+                else:
                     memory = map_descriptor(segment.descriptor, segment.form)
                     channel.add_segment(segment.number, memory, segment.form)
             except (OSError, errors.SegmentRefused) as error:
-                logger.warning("A segment that was handed over could not be mapped: %s", str(error))
+                reason = error.reason if isinstance(error, errors.SegmentRefused) else str(error)
+                if channel is not None:
+                    channel.refuse_segment(reason)
             finally:
-                os.close(segment.descriptor)
+                if segment.descriptor >= 0:
+                    os.close(segment.descriptor)
+        if self._segments.starved:
+            for channel, _ in self._by_publisher.values():
+                channel.refuse_segment(NO_DESCRIPTOR)
 
     # --- ends -----------------------------------------------------------------------------------------------
 
@@ -189,13 +301,22 @@ class Opener:
         known = self._by_publisher.get(channel.publisher_id)
         if known is not None and known[0] is channel:
             del self._by_publisher[channel.publisher_id]
+        self._exchange_of.pop(channel.publisher_id, None)
 
     def lost(self, link: Link) -> list[Channel]:
         """A link is gone; return the channels that were on it."""
         for key, waiting in self._answers.items():
             if key[0] is link and not waiting.done():
-                waiting.set_exception(ConnectionResetError("the publisher's process closed the link"))
+                waiting.set_exception(ConnectionResetError(LINK_CLOSED))
         lost: list[Channel] = [channel for key, channel in self._channels.items() if key[0] is link]
         for channel in lost:
             self.forget(channel)
+        self._stranded = {key for key in self._stranded if key[0] is not link}
         return lost
+
+
+class _Stranded:
+    """What a link hears for a channel that has moved to TCP."""
+
+    def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | memoryview) -> None:
+        """Leave it to the other channel."""

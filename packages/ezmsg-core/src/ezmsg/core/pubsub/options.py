@@ -1,6 +1,7 @@
 """What a publisher can be told, and what the environment says where it was told nothing."""
 
 import os
+from math import inf
 
 from ezmsg.core.channels.backpressure import MAX_NUM_BUFFERS
 from ezmsg.core.errors import InvalidOption
@@ -10,6 +11,9 @@ LINGER_S = 5.0
 """How long a closing publisher waits for its messages to be delivered, in seconds."""
 
 DEFAULT_NUM_BUFFERS = 32
+DEFAULT_MAX_BLOCK_S = 5.0
+"""How long a publisher waits for a process that does not answer, in seconds."""
+
 MAX_BUF_SIZE = 2**36
 DEFAULT_BUF_SIZE = 2**16
 _TRUE = ("1", "true", "yes", "on")
@@ -33,6 +37,7 @@ class PublisherOptions:
     force_tcp: bool
     allow_local: bool
     strict_views: bool
+    max_block: float | None
 
 
 def publisher_options(
@@ -44,6 +49,7 @@ def publisher_options(
     force_tcp: bool | None,
     allow_local: bool | None,
     strict_views: bool | None,
+    max_block: float | None = DEFAULT_MAX_BLOCK_S,
 ) -> PublisherOptions:
     """Check options, and take those that are None from the environment.
 
@@ -55,6 +61,7 @@ def publisher_options(
     check_whole("buf_size", buf_size, 1, MAX_BUF_SIZE)
     if port is not None:
         check_whole("port", port, 0, 0xFFFF)
+    check_max_block(max_block)
     return PublisherOptions(
         host=host,
         port=port,
@@ -64,7 +71,19 @@ def publisher_options(
         force_tcp=flag("EZMSG_FORCE_TCP", False) if force_tcp is None else force_tcp,
         allow_local=flag("EZMSG_ALLOW_LOCAL", True) if allow_local is None else allow_local,
         strict_views=flag("EZMSG_STRICT_VIEWS", False) if strict_views is None else strict_views,
+        max_block=max_block,
     )
+
+
+def check_max_block(value: object) -> None:
+    """Check how long a publisher waits for a process that does not answer.
+
+    :raises InvalidOption: if it is neither ``None`` nor a positive number of seconds.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (number and 0 < float(str(value)) < inf):
+        reason = "it must be a positive number of seconds, or None to wait without limit"
+        raise InvalidOption(option="max_block", value=repr(value), reason=reason)
 
 
 def check_whole(option: str, value: object, least: int, most: int) -> None:

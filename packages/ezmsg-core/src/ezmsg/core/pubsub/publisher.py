@@ -17,6 +17,7 @@ from ezmsg.core.profiling.object_size import object_size
 from ezmsg.core.pubsub.exchange import Exchange
 from ezmsg.core.pubsub.options import (
     DEFAULT_BUF_SIZE,
+    DEFAULT_MAX_BLOCK_S,
     DEFAULT_NUM_BUFFERS,
     LINGER_S,
     PublisherOptions,
@@ -26,6 +27,7 @@ from ezmsg.core.support import arrays
 from ezmsg.core.support.copying import uncopyable_words
 from ezmsg.core.support.wording import counted, said
 from ezmsg.core.transports.in_process import LocalSender
+from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.core.transports.sender import Sender
 from ezmsg.core.transports.shared_memory import SharedMemorySender, Slots
 from ezmsg.core.transports.tcp import TcpSender, joined
@@ -42,6 +44,25 @@ WARN_AGAIN_S = 5.0
 LOOK_AGAIN_S = 1.0
 """Seconds between two looks whether a publisher waits for an event loop that is closed."""
 
+TIDY_S = 3.0
+"""How long memory must not have been used, in seconds, before it is given back; it may take twice as long."""
+
+TIDY_BYTES = 16 * 2**20
+TIDY_STEP_S = 0.001
+"""How much of it is given back at once, and the seconds until the next step: nobody shall notice."""
+
+LITTLE_BYTES = 2**20
+"""What may stay for good."""
+
+GRACE_S = 0.05
+"""How long a leaky subscriber may take to release a message, in seconds, before it is taken back."""
+
+LATE_GRACE_S = 0.001
+"""The same of one from which a message was taken back, and that has let go of nothing since."""
+
+TIMER_S = 0.01
+"""What an event loop's timer may be early, and the shortest time between two looks for who does not answer."""
+
 TURN_MESSAGES = 64
 """After this many messages the rest of the event loop gets a turn, even if nothing makes the publisher wait."""
 
@@ -54,7 +75,8 @@ _GUARD = object()
 class Publisher:
     """Sends messages; made with :meth:`create` or :meth:`GraphContext.publisher`.
 
-    ``undelivered`` counts the messages that :meth:`wait_closed` gave up on. ``bytes_published`` and ``waits`` are
+    ``undelivered`` counts the messages that :meth:`wait_closed` gave up on, ``cut_off`` the processes that did not
+    answer while they held it up for ``max_block`` seconds. ``bytes_published`` and ``waits`` are
     for profiles; the latter says how many broadcasts wait for a buffer, for how many nanoseconds any did until a
     moment, and that moment; if any wait, their time counts on from there.
     """
@@ -94,6 +116,10 @@ class Publisher:
         self._closing: asyncio.Task[None] | None = None
         self._warned_at = -WARN_AGAIN_S
         self._looking: asyncio.TimerHandle | None = None
+        self._losing_patience: asyncio.TimerHandle | None = None
+        self._taking_back: asyncio.TimerHandle | None = None
+        self._tidying: asyncio.TimerHandle | None = None
+        self.cut_off = 0
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.summary}>"
@@ -111,6 +137,7 @@ class Publisher:
         force_tcp: bool | None = None,
         allow_local: bool | None = None,
         strict_views: bool | None = None,
+        max_block: float | None = DEFAULT_MAX_BLOCK_S,
     ) -> Self:
         """Join the graph as a publisher of ``topic``; return when every subscriber there is can hear it.
 
@@ -121,11 +148,14 @@ class Publisher:
         :param allow_local: hand objects on inside a process; ``None`` means as the environment says.
         :param strict_views: hand on nothing inside a process that a subscriber could change; ``None`` means as
             the environment says.
+        :param max_block: how many seconds to wait for a subscriber's process that holds every buffer and does not
+            answer; then it is cut off, and told how many messages it missed when it comes back. A process that
+            answers, however slow, is waited for. ``None`` waits without limit.
         :raises InvalidOption: if an option has a value that it cannot have.
         :raises ServerUnreachable: if no graph server answers.
         """
         options = publisher_options(
-            host, port, buf_size, num_buffers, start_paused, force_tcp, allow_local, strict_views
+            host, port, buf_size, num_buffers, start_paused, force_tcp, allow_local, strict_views, max_block
         )
         exchange = await Exchange.acquire(graph_address)
         publisher = cls(uuid4(), topic, exchange, options, _guard=_GUARD)
@@ -223,6 +253,16 @@ class Publisher:
         """Send on one channel less. What its end still holds stays held until it is released or abandoned."""
         self._set_senders(tuple(other for other in self._senders if other is not sender))
 
+    def move(self, old: SharedMemorySender, new: TcpSender, first: int) -> None:
+        """Send over TCP what a channel of shared memory could not bring, from one message on, and what follows."""
+        new.messages_before, new.bytes_before = old.messages_before, old.bytes_before
+        for number, token in sorted((self._slots.number_of(token), token) for token in old.held_tokens):
+            if number >= first:
+                old.give_up(token)
+                new.send(number, token, self._slots.copy_of(token))
+        old.moved_to(new)
+        self._set_senders(tuple(new if sender is old else sender for sender in self._senders))
+
     def close(self) -> None:
         """Publish no more, and begin to deliver what is under way; :meth:`wait_closed` waits for that."""
         if self._closed:
@@ -232,6 +272,9 @@ class Publisher:
         self.window.refuse(EndpointClosed(topic=self.topic, role="publisher"))
         if self._looking is not None:
             self._looking.cancel()
+        for timer in (self._losing_patience, self._taking_back, self._tidying):
+            if timer is not None:
+                timer.cancel()
         self._closing = asyncio.get_running_loop().create_task(self._drain_and_leave())
 
     async def wait_closed(self) -> None:
@@ -293,7 +336,9 @@ class Publisher:
             ) from error
         # Releases are read before the next large message, so that it goes where the cache is still warm.
         self._turn_due = payload.size >= LARGE_BYTES
-        segment = self._slots.write(token, payload) if self._shared else None
+        segment = self._slots.write(token, payload, number) if self._shared else None
+        if payload.size >= LARGE_BYTES and self._tidying is None and segment is not None:
+            self._tidying = asyncio.get_running_loop().call_later(TIDY_S, self._tidy)
         body = joined(payload) if self._tcp else None
         self.window.hold(token, len(self._senders))
         tracer = self.tracer
@@ -303,6 +348,9 @@ class Publisher:
         if segment is not None:
             for shared in self._shared:
                 shared.send(number, token, segment, payload.size)
+        else:
+            for shared in self._shared:
+                shared.keep(token, self._slots.apart)
         if body is not None:
             for tcp in self._tcp:
                 tcp.send(number, token, body)
@@ -318,6 +366,10 @@ class Publisher:
                 self.topic,
             )
         self._let_closed_loops_go()
+        if self._losing_patience is None and self.options.max_block is not None:
+            self._look_for_frozen_in(self.options.max_block)
+        if self._taking_back is None and any(sender.leaky for sender in (*self._shared, *self._tcp)):
+            self._take_back()
         waiting, sum_ns, since_ns = self.waits
         self.waits = waiting + 1, sum_ns, since_ns if waiting else began_ns
         try:
@@ -342,6 +394,96 @@ class Publisher:
         self._looking = None
         if self.window.waiting:
             self._let_closed_loops_go()
+
+    # --- memory that is not used any more -------------------------------------------------------------------
+
+    def _tidy(self) -> None:
+        """Begin to give back what no message used for a while, and look again until only a little is left."""
+        self._tidying = None
+        self._slots.end_period()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        self._tidying = None
+        if self._slots.give_back(TIDY_BYTES):
+            self._tidying = asyncio.get_running_loop().call_later(TIDY_STEP_S, self._give_back)
+        elif self._slots.occupied > LITTLE_BYTES:
+            self._tidying = asyncio.get_running_loop().call_later(TIDY_S, self._tidy)
+
+    # --- who drops what it has no time for ------------------------------------------------------------------
+
+    def _take_back(self) -> None:
+        """Free a buffer that only leaky subscribers hold: at once if these are late already, else in a moment."""
+        if not self._free_oldest(late_only=True):
+            self._take_back_in(GRACE_S)
+
+    def _take_back_in(self, seconds: float) -> None:
+        self._taking_back = asyncio.get_running_loop().call_later(seconds, self._take_back_all)
+
+    def _was_late_itself(self) -> bool:
+        """Whether this event loop looks later than it wanted to, so that releases may wait here to be read."""
+        planned = self._taking_back
+        return planned is not None and asyncio.get_running_loop().time() - planned.when() > TIMER_S
+
+    def _take_back_all(self) -> None:
+        if self._was_late_itself():
+            self._take_back_in(GRACE_S)
+            return
+        self._taking_back = None
+        found = True
+        while found and self.window.waiting:  # one for each message that waits
+            found = self._free_oldest(late_only=False)
+        leaky = [sender for sender in (*self._shared, *self._tcp) if sender.leaky]
+        if leaky and self.window.waiting:  # others hold these messages, too, and may let go at any moment
+            self._take_back_in(LATE_GRACE_S if any(sender.late for sender in leaky) else GRACE_S)
+
+    def _free_oldest(self, *, late_only: bool) -> bool:
+        leaky = [sender for sender in (*self._shared, *self._tcp) if sender.leaky]
+        for sender in leaky:
+            if late_only and not sender.late:
+                continue
+            for token in sender.held_tokens:
+                holding = [other for other in leaky if other.holds(token)]
+                if len(holding) == self.window.holders_of(token):
+                    self._slots.take_back(token)
+                    for other in holding:
+                        other.take_back(token)
+                    return True
+        return False
+
+    # --- who does not answer --------------------------------------------------------------------------------
+
+    def _look_for_frozen_in(self, seconds: float) -> None:
+        self._losing_patience = asyncio.get_running_loop().call_later(seconds, self._look_for_frozen)
+
+    def _look_for_frozen(self) -> None:
+        """Cut off whoever has held every buffer for too long and does not answer. Who answers is waited for."""
+        self._losing_patience = None
+        patience_s = self.options.max_block
+        if not self.window.waiting or patience_s is None or self._closed:
+            return
+        waited_s = (perf_counter_ns() - self.waits[2]) * 1e-9
+        if waited_s >= patience_s - TIMER_S:
+            for sender in (*self._shared, *self._tcp):
+                reason = sender.link.unresponsive(patience_s) if sender.held else ""
+                if reason:
+                    self._cut_off(sender, reason)
+            waited_s = 0.0 if not self.window.waiting else patience_s - min(LOOK_AGAIN_S, patience_s)
+        self._look_for_frozen_in(max(patience_s - waited_s, TIMER_S))
+
+    def _cut_off(self, sender: LinkSender, reason: str) -> None:
+        """Go on without a process. What it was sent can still be read when it comes back."""
+        self.cut_off += 1
+        logger.warning(
+            "%s waited %g s for a subscriber that does not answer, because %s. It is cut off (%d so far), and will "
+            "be told how many messages it missed.",
+            self.topic,
+            self.options.max_block,
+            reason,
+            self.cut_off,
+        )
+        self._slots.retire()
+        self._exchange.cut_off(self, sender, reason)
 
     def _check_open(self) -> None:
         if self._closed:

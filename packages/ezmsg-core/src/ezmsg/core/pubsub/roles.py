@@ -7,6 +7,8 @@ from ezmsg.core.channels.channel import Receiver
 from ezmsg.core.profiling.endpoints import ProfiledPublisher, ProfiledSubscriber
 from ezmsg.core.pubsub.options import PublisherOptions
 from ezmsg.core.transports.sender import Sender
+from ezmsg.core.transports.shared_memory import SharedMemorySender
+from ezmsg.core.transports.tcp import TcpSender
 
 
 class Feeding(ProfiledPublisher, Protocol):
@@ -19,6 +21,8 @@ class Feeding(ProfiledPublisher, Protocol):
     def attach(self, sender: Sender) -> None: ...
 
     def detach(self, sender: Sender) -> None: ...
+
+    def move(self, old: SharedMemorySender, new: TcpSender, first: int) -> None: ...
 
     def pause(self) -> None: ...
 

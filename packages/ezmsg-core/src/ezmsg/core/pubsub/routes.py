@@ -35,6 +35,7 @@ class _Route:
     receivers: list[Receiver] = field(factory=list)
     opening: asyncio.Task[Channel | None] | None = None
     channel: Channel | None = None
+    next_message: int | None = None  # what an earlier channel would have brought next
 
 
 class Routes:
@@ -67,6 +68,7 @@ class Routes:
             self._heard.setdefault(receiver, {})[source.publisher_id] = None
             if route.channel is not None:
                 receiver.joined(route.channel)
+                route.channel.receivers_changed()
         assert route.opening is not None
         return asyncio.shield(route.opening)
 
@@ -97,8 +99,12 @@ class Routes:
         if not route.receivers:  # taken back while the channel was being opened
             self._forget(route)
             self._close_channel(channel)
+        missed = 0 if route.next_message is None else channel.first_message - route.next_message
         for receiver in route.receivers:
             receiver.joined(channel)
+            if missed > 0:
+                receiver.missed(route.source.topic, missed)
+        channel.receivers_changed()
         return channel
 
     def remove(self, publisher_id: UUID, receivers: list[Receiver]) -> list[Awaitable[None]]:
@@ -114,6 +120,8 @@ class Routes:
             for receiver in receivers:
                 self._hear_no_more(receiver, publisher_id)
             route.receivers[:] = staying
+            if route.channel is not None:
+                route.channel.receivers_changed()
             return []
         self._forget(route)
         draining = asyncio.ensure_future(self._drain(publisher_id, route.channel))
@@ -132,9 +140,18 @@ class Routes:
             route = self._routes[publisher_id]
             route.receivers.remove(receiver)
             self._hear_no_more(receiver, publisher_id)
+            if route.receivers and route.channel is not None:
+                route.channel.receivers_changed()
             if not route.receivers and route.channel is not None:
                 self._forget(route)
                 self._close_channel(route.channel)
+
+    def receiver_changed(self, receiver: Receiver) -> None:
+        """A subscriber drops messages in another way than before, or not at all."""
+        for publisher_id in self.heard_by(receiver):
+            channel = self._routes[publisher_id].channel
+            if channel is not None:
+                channel.receivers_changed()
 
     def heard_by(self, receiver: Receiver) -> list[UUID]:
         """Return the ids of the publishers that a subscriber hears, or is about to; any thread may ask."""
@@ -151,7 +168,16 @@ class Routes:
         route = self._route_of(channel)
         if route is not None:
             route.channel = None
+            route.next_message = channel.next_message
             route.opening = asyncio.ensure_future(self._open(route, RETRY_FIRST_S, TELL_LOST_FROM_S))
+
+    def move(self, channel: Channel) -> None:
+        """A channel cannot bring what its publisher sends; another one, by another way, takes over."""
+        route = self._route_of(channel)
+        if route is not None:
+            route.channel = None
+            route.next_message = channel.next_message
+            route.opening = asyncio.ensure_future(self._open(route))
 
     async def close(self) -> None:
         """Open and drain no more."""

@@ -29,6 +29,8 @@ _GUARD = object()
 class Subscriber:
     """Receives messages; made with :meth:`create` or :meth:`GraphContext.subscriber`.
 
+    ``messages_missed`` counts those that were published while it was cut off, or its channel was broken.
+
     Messages of one publisher come in the order they were published, those of several as they arrive. Iterating
     over ``recv`` from several tasks hands each message to one of them.
     """
@@ -50,6 +52,7 @@ class Subscriber:
         self.leaky = leaky
         self.messages_received = 0
         self.bytes_received = 0
+        self.messages_missed = 0
         self.kind_last = "UNKNOWN"
         self.tracer: SubscriberTracer | None = None
         self.loans = open_loans()
@@ -102,6 +105,11 @@ class Subscriber:
         return f"{self.topic} at {self._exchange.server}, {heard}, {kind}{self.queued} queued, {state}"
 
     @property
+    def watched(self) -> bool:
+        """Whether it is looked for what becomes of views, as ``EZMSG_DEBUG_VIEWS`` asks."""
+        return self._loan is WatchedLoan
+
+    @property
     def dropped(self) -> int:
         """How many messages a leaky subscriber has let go of unread."""
         return self._queue.dropped
@@ -142,6 +150,25 @@ class Subscriber:
             self.topic,
             queue.limit,
             *about,
+        )
+
+    @property
+    def revocable(self) -> bool:
+        """Whether publishers may take back what it has no time for; who shares its queue may be reading it."""
+        return type(self._queue) is LeakyQueue
+
+    def skipped(self, count: int) -> None:
+        """Count messages that were dropped for it before they were sent."""
+        self._queue.dropped += count
+
+    def missed(self, topic: str, count: int) -> None:
+        """Count and say that messages of a publisher are lost to this subscriber."""
+        self.messages_missed += count
+        logger.warning(
+            "%s missed %d message(s) of %s: the channel was cut off or broke, and another one goes on after them.",
+            self.topic,
+            count,
+            topic,
         )
 
     async def recv(self) -> Any:
@@ -188,16 +215,22 @@ class Subscriber:
         :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
         """
         queue = self._queue
-        while not queue:
-            if self._closed:
-                raise EndpointClosed(topic=self.topic, role="subscriber")
-            waiter = self._loop.create_future()
-            self._waiting.append(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiting.remove(waiter)
-        lease = queue.take()
+        while True:
+            while not queue:
+                if self._closed:
+                    raise EndpointClosed(topic=self.topic, role="subscriber")
+                waiter = self._loop.create_future()
+                self._waiting.append(waiter)
+                try:
+                    await waiter
+                finally:
+                    self._waiting.remove(waiter)
+            lease: Lease | None = queue.take()
+            if self.leaky and lease is not None:
+                lease = lease.settled()
+            if lease is not None:
+                break
+            queue.dropped += 1  # its publisher could not wait
         self.messages_received += 1
         self.bytes_received += lease.size
         self.kind_last = lease.source.kind

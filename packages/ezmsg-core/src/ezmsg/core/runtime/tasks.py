@@ -5,6 +5,7 @@ run side by side on the unit's event loop.
 """
 
 import asyncio
+import copy
 import inspect
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
@@ -14,8 +15,10 @@ from typing import Any, cast
 
 from attrs import field
 
+from ezmsg.core.channels.changed_views import fingerprint, tell_if_changed
 from ezmsg.core.errors import EndpointClosed
 from ezmsg.core.graph.bindings import bound_stream, publications_of, subscription_of
+from ezmsg.core.graph.decorators import OWN_COPIES_ATTR
 from ezmsg.core.graph.streams import InputStream, Stream
 from ezmsg.core.graph.termination import Complete, NormalTermination
 from ezmsg.core.graph.unit import Unit
@@ -140,12 +143,14 @@ class RunningUnit:
         """Call functions in turn; return what the last of them that failed has raised."""
         failure = None
         for function in tuple(functions):
+            seen = fingerprint(message) if subscriber.watched else None
             try:
+                given = copy.deepcopy(message) if hasattr(function, OWN_COPIES_ATTR) else message
                 if (tracer := subscriber.tracer) is None:
-                    await self._call(function.__name__, function, message)
+                    await self._call(function.__name__, function, given)
                 else:
                     with span_of_task(tracer, function.__name__):
-                        await self._call(function.__name__, function, message)
+                        await self._call(function.__name__, function, given)
             except Complete:
                 functions.remove(function)
                 logger.info("%s:%s is complete", self.unit.address, function.__name__)
@@ -161,6 +166,8 @@ class RunningUnit:
                 if self.strict:
                     raise
                 failure = error
+            if seen is not None:
+                tell_if_changed(subscriber.topic, f"{self.unit.address}:{function.__name__}", message, seen)
         return failure
 
     async def _call(self, name: str, function: Function, *message: Any) -> None:

@@ -390,6 +390,7 @@ async def _publisher(context: GraphContext, outlet: OutputStream) -> Publisher:
         force_tcp=outlet.force_tcp,
         allow_local=outlet.allow_local,
         strict_views=outlet.strict_views,
+        max_block=outlet.max_block,
     )
 
 

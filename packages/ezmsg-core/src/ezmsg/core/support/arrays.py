@@ -8,6 +8,9 @@ import sys
 from types import ModuleType
 from typing import Any
 
+PLAIN_KINDS = "biufcSUmM"
+"""Kinds of dtypes whose elements are nothing but their bytes."""
+
 
 class NoArray:
     """Stands in for the class of arrays while there is none: nothing is of this class."""

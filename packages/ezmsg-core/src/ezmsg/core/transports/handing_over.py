@@ -26,7 +26,10 @@ UNFINISHED_LIMIT = 64
 
 @declared
 class HandedSegment:
-    """A segment as it arrives; ``signed`` and ``proof`` show that its publisher sent it."""
+    """A segment as it arrives; ``signed`` and ``proof`` show that its publisher sent it.
+
+    ``descriptor`` is -1 if this process has none left to take it.
+    """
 
     publisher_id: uuid.UUID
     number: int
@@ -115,11 +118,12 @@ def _take(connection: socket.socket) -> HandedSegment | None:
         return None
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
-    if len(descriptors) == 1 and len(data) == size:
+    if len(descriptors) <= 1 and len(data) == size:
         publisher, number, slots, slot_bytes = _HEAD.unpack_from(data)
         form = SegmentForm(slots, slot_bytes)
         head, proof = data[: _HEAD.size], data[_HEAD.size :]
-        return HandedSegment(uuid.UUID(bytes=publisher), number, form, descriptors[0], head, proof)
+        descriptor = descriptors[0] if descriptors else -1  # none is left to this process
+        return HandedSegment(uuid.UUID(bytes=publisher), number, form, descriptor, head, proof)
     for descriptor in descriptors:
         os.close(descriptor)
     return None

@@ -17,19 +17,23 @@ from typing import Any, Protocol, cast
 from ezmsg.control.connection.forks import keep_from_forks
 from ezmsg.core.transports import records
 from ezmsg.core.transports.busy_wait import BusyWait
-from ezmsg.core.transports.listening import same_user
+from ezmsg.core.transports.listening import OTHER_USER, same_user
+from ezmsg.core.transports.liveness import pid_at, unresponsive
 from ezmsg.core.transports.outbox import Outbox
 from ezmsg.core.transports.records import CONTROL, RELEASE, RecordReader
 from ezmsg.core.transports.sender import Sender
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages import CHANNELS
-from ezmsg.protocol.messages.channels import LinkHello
+from ezmsg.protocol.messages.channels import LinkHello, MemoryNotShared
 from ezmsg.protocol.wire.codec import body_from_wire, encode, unpack_map
 
 logger = logging.getLogger("ezmsg")
 
 BURST_S = 0.00005
 """Notices that follow each other within this time, in seconds, are a burst and are written together."""
+
+OUTBOX_BYTES = 16 * 1024
+"""With as much waiting to be written, a link is full for those that need not be sent everything."""
 
 UNPROVEN_BYTES = 2**20
 """How much may wait to be read by a peer that has proved nothing; more than that, and the socket is closed."""
@@ -61,6 +65,7 @@ class Link(asyncio.BufferedProtocol):
     ) -> None:
         self.same_host = same_host
         self.peer: LinkHello | None = None
+        self.apart = ""  # why the other end shares no memory with this one
         self.refused = False  # there are too many already; to be set before the connection is made
         self.proven = False  # the other end holds the key of a channel
         self.heard: dict[int, Hearing] = {}
@@ -75,6 +80,7 @@ class Link(asyncio.BufferedProtocol):
         self._socket: socket.socket | None = None
         self._numbers = 0
         self._outbox = Outbox()
+        self._when_writable: list[Callable[[], None]] = []
         self._busy_wait = BusyWait(self._loop, busy_wait_s)
         self._written_s = 0.0
         self._turn_end_scheduled = False
@@ -132,6 +138,15 @@ class Link(asyncio.BufferedProtocol):
             self._drained = self._loop.create_future()
         await asyncio.shield(self._drained)
 
+    @property
+    def writable(self) -> bool:
+        """Whether the operating system takes what is sent now."""
+        return self._outbox.waiting < OUTBOX_BYTES
+
+    def when_writable(self, call: Callable[[], None]) -> None:
+        """Call back once when the socket takes more."""
+        self._when_writable.append(call)
+
     def close(self) -> None:
         """Write what waits, then close the socket."""
         self._closing = True
@@ -182,6 +197,19 @@ class Link(asyncio.BufferedProtocol):
         elif not self.proven and self._outbox.waiting > UNPROVEN_BYTES:
             logger.debug("A link was closed: its peer proved nothing and does not read what it asks for.")
             self.abort()
+
+    @property
+    def peer_pid(self) -> int | None:
+        """The other end's process, as the operating system or it itself says."""
+        pid = None if self.peer is None else self.peer.pid
+        return pid if self._socket is None else pid_at(self._socket, pid)
+
+    def unresponsive(self, silence_s: float) -> str:
+        """Return why the other end surely does not answer; nothing if it may, however slow it is."""
+        if self._socket is None or self.closed.done():
+            return ""
+        pid = None if self.peer is None else self.peer.pid
+        return unresponsive(self._socket, pid, silence_s)
 
     # --- reading ------------------------------------------------------------------------------------------
 
@@ -234,8 +262,13 @@ class Link(asyncio.BufferedProtocol):
             # Else a notice may wait for the acknowledgement of the last one, which takes 40 ms. Event loops see to
             # it only for sockets that say that they are TCP's, and those that come from our listeners do not.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.refused or (self._socket.family == socket.AF_UNIX and not same_user(self._socket)):
+        if self.refused:
             self.abort()
+            return
+        if self._socket.family == socket.AF_UNIX and not same_user(self._socket):
+            self._outbox.open(self._transport, self._socket)
+            self.control(MemoryNotShared(0, OTHER_USER))
+            self.close()
             return
         self._loop.call_later(PROOF_TIMEOUT_S, self._check_proven)
         self._outbox.open(self._transport, self._socket)
@@ -253,6 +286,9 @@ class Link(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """The socket takes more."""
         self._outbox.resumed()
+        calls, self._when_writable = self._when_writable, []
+        for call in calls:
+            call()
         self._check_outbox()
 
     def eof_received(self) -> bool:

@@ -1,6 +1,8 @@
 """The publisher's end of a channel over a socket: how it ends."""
 
 import asyncio
+from collections.abc import Callable
+from uuid import UUID
 
 from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.transports.link import Link
@@ -9,24 +11,77 @@ from ezmsg.protocol.messages.channels import ChannelEnded
 
 
 class LinkSender(Sender):
-    """Feeds channel ``number`` of a link."""
+    """Feeds channel ``number`` of a link. ``client_id`` says whose key opened it.
+
+    ``leaky`` says that nobody need wait for the other end, ``late`` that it has let go of nothing since a message
+    was taken back from it. ``successor`` is the channel over TCP that took over what this one could not bring.
+    """
 
     def __init__(self, window: Window, link: Link, number: int) -> None:
         super().__init__(window)
         self.link = link
         self.number = number
+        self.client_id: UUID | None = None
+        self.successor: LinkSender | None = None
+        self.leaky = False
+        self.late = False
+        self._late: dict[int, int] = {}
+        self._postponed: tuple[int, Callable[[], None]] | None = None
         self._end_seen: asyncio.Future[None] | None = None
+
+    # --- whose other end drops what it has no time for ------------------------------------------------------
+
+    def postpone(self, token: int, send: Callable[[], None]) -> None:
+        """Send a message when the link takes more, unless a newer one comes before."""
+        if self._postponed is None:
+            self.link.when_writable(self._send_postponed)
+        else:
+            super().released(self._postponed[0])
+        self._postponed = token, send
+
+    def _send_postponed(self) -> None:
+        postponed, self._postponed = self._postponed, None
+        if postponed is not None:
+            postponed[1]()
+
+    def take_back(self, token: int) -> None:
+        """Let go of a message in the name of the other end, which may do so, too, when it comes to it."""
+        if self._postponed is not None and self._postponed[0] == token:
+            self._postponed = (token, _nothing)
+        else:
+            self._late[token] = self._late.get(token, 0) + 1
+            self.late = True
+        super().released(token)
+
+    def released(self, token: int) -> None:
+        if self._late and token in self._late:
+            # As often as it was sent, whichever of the messages this is about: then none of them is read any more.
+            self._late[token] -= 1
+            if not self._late[token]:
+                del self._late[token]
+            self.late = False
+            return
+        super().released(token)
 
     async def end(self, next_message: int) -> int:
         """Wait until the other end says that it has read everything."""
+        self._send_postponed()
+        if self.successor is not None:
+            return await self.successor.end(next_message)
         if self.closing:
             return 0
         self._end_seen = asyncio.get_running_loop().create_future()
         self.link.control(ChannelEnded(self.number, next_message))
         await asyncio.wait({self._end_seen, self.link.closed}, return_when=asyncio.FIRST_COMPLETED)
+        if self.successor is not None:
+            return await self.successor.end(next_message)
         return 0 if self._end_seen.done() else self.held
 
     def end_seen(self) -> None:
         """The other end has read everything, or wants no more."""
         if self._end_seen is not None and not self._end_seen.done():
             self._end_seen.set_result(None)
+
+
+def _nothing() -> None:
+    """What is left to do of a message that was taken back before it was sent."""

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ezmsg.control.connection.forks import keep_from_forks
-from ezmsg.core.errors import InvalidOption
+from ezmsg.core.errors import InvalidOption, MemoryApart
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 
 DEFAULT_PORT_START = 25980
 PORT_START_VARIABLE = "EZMSG_PUBLISHER_PORT_START"
 LOOPBACK = "127.0.0.1"
+OTHER_USER = "they run as different users"
 Factory = Callable[[], asyncio.BaseProtocol]
 
 
@@ -97,18 +98,23 @@ def listen_for_segments(exchange_id: uuid.UUID) -> socket.socket:
 
 
 async def connect_link(address: str, factory: Factory) -> asyncio.BaseProtocol | None:
-    """Connect to a link address; ``None`` if it is not on this host, or not this user's."""
+    """Connect to a link address; ``None`` if it is not on this host.
+
+    :raises MemoryApart: if it is, and something forbids to use it.
+    """
     loop = asyncio.get_running_loop()
     kind, _, rest = address.partition(":")
     try:
         if kind == "unix" and PASSES_DESCRIPTORS:
             connection = await _connect_unix(rest)
-            if connection is None:
-                return None
             return (await loop.create_unix_connection(factory, sock=connection))[1]
         host, _, port = rest.partition(":")
         if kind == "tcp" and host == host_id() and port.isdigit():
             return (await loop.create_connection(factory, LOOPBACK, int(port)))[1]
+    except PermissionError as error:
+        raise MemoryApart(reason=f"the operating system keeps them apart ({error})") from error
+    except MemoryApart:
+        raise
     except OSError:
         return None
     return None
@@ -122,7 +128,7 @@ async def connect_channel(host: str, port: int, factory: Factory) -> asyncio.Bas
     return (await asyncio.get_running_loop().create_connection(factory, host, port))[1]
 
 
-async def _connect_unix(name: str) -> socket.socket | None:
+async def _connect_unix(name: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.setblocking(False)
     try:
@@ -132,13 +138,12 @@ async def _connect_unix(name: str) -> socket.socket | None:
                 break
             except BlockingIOError:  # its backlog is full at this moment; the caller's deadline bounds this
                 await asyncio.sleep(0.01)
-        if same_user(connection):
-            return connection
+        if not same_user(connection):
+            raise MemoryApart(reason=OTHER_USER)
     except BaseException:
         connection.close()
         raise
-    connection.close()
-    return None
+    return connection
 
 
 def same_user(connection: socket.socket) -> bool:

@@ -9,10 +9,11 @@ No map is ever closed by hand. A view that somebody kept holds its map, and the 
 import contextlib
 import mmap
 import os
+import struct
 import tempfile
 from pathlib import Path
 
-from ezmsg.core.errors import SegmentRefused
+from ezmsg.core.errors import SegmentRefused, SharedMemoryFull
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.protocol.announcement import FOLDER_MODE, check_folder, runtime_folder
 from ezmsg.protocol.declared import declared
@@ -22,6 +23,10 @@ if PASSES_DESCRIPTORS:
 
     # The reader can rely on the size for ever: nobody, the owner included, can cut the memory from under it.
     _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+
+
+WORD = struct.Struct("<Q")
+PAGE_BYTES = 4096
 
 
 @declared
@@ -36,6 +41,19 @@ class SegmentForm:
         """The bytes of all slots together."""
         return self.slots * self.slot_bytes
 
+    @property
+    def file_bytes(self) -> int:
+        """The bytes of the segment: its slots, and behind them a word for each."""
+        return self.size + words_bytes(self.slots) if self.size else 0
+
+
+def words_bytes(slots: int) -> int:
+    """Return how many bytes are behind the slots of a segment, for what was taken back of each.
+
+    The word of a slot is the number of the first message in it that still counts.
+    """
+    return -(-slots * WORD.size // PAGE_BYTES) * PAGE_BYTES
+
 
 class Segment:
     """Memory that this process writes and others read; memory is taken when a slot is first written."""
@@ -45,22 +63,52 @@ class Segment:
         self.form = form
         self.descriptor = -1
         self.path: Path | None = None
+        self._claimed = [0] * form.slots  # bytes of each slot that the operating system has promised
         if PASSES_DESCRIPTORS:
             self.descriptor = os.memfd_create("ezmsg", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            descriptor = self.descriptor
         else:
-            descriptor, self.path = _named_file()
+            self.descriptor, self.path = _named_file()
         try:
-            os.ftruncate(descriptor, form.size)
-            self.memory = memoryview(mmap.mmap(descriptor, form.size))
+            os.ftruncate(self.descriptor, form.file_bytes)
+            self._map = mmap.mmap(self.descriptor, form.file_bytes)
+            self.memory = memoryview(self._map)[: form.size]
+            self.words = memoryview(self._map)[form.size :]
             if PASSES_DESCRIPTORS:
-                fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+                fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
         except OSError:
             self.close()
             raise
-        finally:
-            if descriptor != self.descriptor:
-                os.close(descriptor)
+
+    def claim(self, slot: int, size: int) -> None:
+        """Make sure that a slot can be written, before it is: else a full file system would end the process.
+
+        :raises SharedMemoryFull: if there is no room.
+        """
+        if size <= self._claimed[slot]:
+            return
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(self.descriptor, slot * self.form.slot_bytes, size)
+            except OSError as error:
+                place = "memory" if self.path is None else str(self.path.parent)
+                raise SharedMemoryFull(size=size, place=place, reason=os.strerror(error.errno or 0)) from error
+        self._claimed[slot] = size
+
+    @property
+    def claimed(self) -> int:
+        """How many bytes its slots occupy."""
+        return sum(self._claimed)
+
+    def give_back(self, slot: int, kept: int, most: int) -> int:
+        """Let a slot occupy no more than ``kept`` bytes; return how many it gave back, at most ``most`` at once."""
+        kept = -(-kept // PAGE_BYTES) * PAGE_BYTES
+        size = min(-(-(self._claimed[slot] - kept) // PAGE_BYTES) * PAGE_BYTES, most)
+        if size <= 0:
+            return 0
+        end = -(-self._claimed[slot] // PAGE_BYTES) * PAGE_BYTES
+        self._map.madvise(mmap.MADV_REMOVE, slot * self.form.slot_bytes + end - size, size)
+        self._claimed[slot] = end - size
+        return size
 
     def close(self) -> None:
         """Give up the descriptor or the name; maps of the memory stay good."""
@@ -110,10 +158,10 @@ def map_name(name: str, form: SegmentForm) -> memoryview:
 
 
 def _map(descriptor: int, form: SegmentForm) -> memoryview:
-    if form.size <= 0 or os.fstat(descriptor).st_size != form.size:
-        raise SegmentRefused(reason=f"the segment does not have the {form.size} bytes announced")
+    if form.size <= 0 or os.fstat(descriptor).st_size != form.file_bytes:
+        raise SegmentRefused(reason=f"the segment does not have the {form.file_bytes} bytes announced")
     try:
-        return memoryview(mmap.mmap(descriptor, form.size, access=mmap.ACCESS_READ))
+        return memoryview(mmap.mmap(descriptor, form.file_bytes, access=mmap.ACCESS_READ))[: form.size]
     except OSError as error:
         raise SegmentRefused(reason=f"the segment cannot be mapped ({error})") from error
 

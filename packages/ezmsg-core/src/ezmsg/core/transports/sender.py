@@ -19,7 +19,7 @@ class Sender:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self._held: set[int] = set()
+        self._held: dict[int, None] = {}  # in the order in which they were sent
         self.exchange_id: UUID | None = None
         self.messages_before = 0
         self.bytes_before = 0
@@ -31,20 +31,29 @@ class Sender:
         """How many messages the other end still holds."""
         return len(self._held)
 
+    @property
+    def held_tokens(self) -> list[int]:
+        """The tokens of the messages that the other end still holds."""
+        return list(self._held)
+
+    def holds(self, token: int) -> bool:
+        """Whether the other end still holds the message of a token."""
+        return token in self._held
+
     def hold(self, token: int) -> None:
         """Note that the message of a token was sent."""
-        self._held.add(token)
+        self._held[token] = None
 
     def released(self, token: int) -> None:
         """The other end let go of a message; a token that it does not hold is ignored."""
         if token in self._held:
-            self._held.discard(token)
+            del self._held[token]
             self._window.release(token, self)
 
     def abandon(self) -> None:
         """The other end is gone, and holds nothing any more."""
         while self._held:
-            self._window.release(self._held.pop(), self)
+            self._window.release(self._held.popitem()[0], self)
 
     async def end(self, next_message: int) -> int:
         """Send what waits and say that no more will come; return how many messages were not delivered."""

@@ -4,61 +4,161 @@ A message larger than a slot makes a larger segment; the old one stays until its
 """
 
 import asyncio
+import mmap
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from ezmsg.core.channels.backpressure import Window
-from ezmsg.core.messages.payload import Payload
+from ezmsg.core.errors import SharedMemoryFull
+from ezmsg.core.messages.payload import Payload, unset_memory
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
-from ezmsg.core.transports.segments import Segment, SegmentForm
-from ezmsg.protocol.messages.channels import ChannelEnded
+from ezmsg.core.transports.segments import PAGE_BYTES, WORD, Segment, SegmentForm
+from ezmsg.protocol.errors import EzmsgError
+from ezmsg.protocol.messages.channels import MemoryNotShared
 
-PAGE_BYTES = 4096
 DESCRIPTION_BYTES = 512
 """Room beside ``buf_size`` for a message's description."""
 
 RETRY_S = 0.01
 """Seconds until a segment is offered again to a process that could not take it."""
 
+OBJECTION_S = 0.5
+"""How long a closing publisher waits to hear that a process could not map what it was given, in seconds."""
+
+_Message = tuple[int, Segment | memoryview, int]
+"""A message that somebody holds: its number, what it lies in, its size."""
+
 
 class Slots:
-    """A publisher's shared memory: one segment in use, perhaps older ones that still hold messages."""
+    """A publisher's shared memory: one segment in use, perhaps older ones that still hold messages.
+
+    ``apart`` says why this process can make no segment, once it has turned out that it cannot. Messages are then
+    kept in memory of its own, until the channels have moved to TCP.
+    """
 
     def __init__(self, slots: int, buf_size: int) -> None:
         self._form = SegmentForm(slots, _pages(buf_size + DESCRIPTION_BYTES))
+        self._least = buf_size
+        self._used = [0] * slots
         self._segment: Segment | None = None
         self._count = 0
-        self._segment_of: list[Segment | None] = [None] * slots
+        self._messages: list[_Message | None] = [None] * slots
+        self._granted = [0] * slots  # the largest message of each slot since the last look
+        self.apart = ""
 
-    def write(self, token: int, payload: Payload) -> Segment:
-        """Lay a payload into the slot of a token; return the segment that it is in.
+    def write(self, token: int, payload: Payload, number: int = 0) -> Segment | None:
+        """Lay a message into the slot of a token; return its segment, ``None`` if there can be none.
 
-        :raises OSError: if there is no memory for a larger segment.
+        :raises SharedMemoryFull: if there is no room for it.
         """
         segment = self._segment
         if segment is None or payload.size > segment.form.slot_bytes:
             segment = self._grow(payload.size)
+            if segment is None:
+                body = unset_memory(payload.size)
+                payload.write(body, 0)
+                self._messages[token] = (number, body, payload.size)
+                return None
+        if payload.size > self._granted[token]:
+            segment.claim(token, payload.size)
+            self._granted[token] = payload.size
         payload.write(segment.memory, token * segment.form.slot_bytes)
-        self._segment_of[token] = segment
+        self._messages[token] = (number, segment, payload.size)
         return segment
+
+    def number_of(self, token: int) -> int:
+        """Return the number of the message of a token that is taken."""
+        message = self._messages[token]
+        assert message is not None
+        return message[0]
+
+    def copy_of(self, token: int) -> memoryview:
+        """Return a copy of the message of a token that is taken."""
+        message = self._messages[token]
+        assert message is not None
+        _, where, size = message
+        if not isinstance(where, Segment):
+            return where
+        start = token * where.form.slot_bytes
+        body = unset_memory(size)
+        body[:] = where.memory[start : start + size]
+        return body
+
+    # --- memory that is not used any more -------------------------------------------------------------------
+
+    @property
+    def occupied(self) -> int:
+        """How many bytes the slots occupy."""
+        return 0 if self._segment is None else self._segment.claimed
+
+    def end_period(self) -> None:
+        """Begin to note anew how much of each slot is used."""
+        self._used, self._granted = self._granted, [0] * self._form.slots
+
+    def give_back(self, most: int) -> bool:
+        """Give memory back that no message used in the last period, or this one, about so much; return if any was.
+
+        A segment that has a name is given up as a whole: a view that was kept must not meet a full file system.
+        """
+        segment = self._segment
+        if segment is None or not hasattr(mmap, "MADV_REMOVE"):
+            return False
+        if segment.path is not None:
+            return self._give_up(segment)
+        for token, message in enumerate(self._messages):
+            size = 0 if message is None or message[1] is not segment else message[2]
+            if segment.give_back(token, max(self._used[token], self._granted[token], size), most):
+                return True
+        return False
+
+    def _give_up(self, segment: Segment) -> bool:
+        largest = max(*self._used, *self._granted, self._least)
+        if 4 * largest >= segment.form.slot_bytes:
+            return False
+        self._form = SegmentForm(self._form.slots, _pages(2 * largest))
+        self._segment = None
+        return False
+
+    def take_back(self, token: int) -> None:
+        """Declare the message of a token void, before its slot is used again while somebody may still read it."""
+        message = self._messages[token]
+        if message is None:
+            return
+        number, segment, _ = message
+        if isinstance(segment, Segment):
+            WORD.pack_into(segment.words, token * WORD.size, number + 1)
 
     def free(self, token: int) -> None:
         """The message of a token is released; an old segment goes with its last one."""
-        self._segment_of[token] = None
+        self._messages[token] = None
+
+    def retire(self) -> None:
+        """Write into this segment no more: who was cut off may read it later. It goes with the last who maps it."""
+        self._segment = None
 
     def close(self) -> None:
         """Let go of all segments. Whoever maps them keeps what is in them."""
         self._segment = None
-        self._segment_of = [None] * len(self._segment_of)
+        self._messages = [None] * len(self._messages)
 
-    def _grow(self, size: int) -> Segment:
-        if size > self._form.slot_bytes:
-            self._form = SegmentForm(self._form.slots, _pages(2 * size))
-        self._segment = Segment(self._count, self._form)
+    def _grow(self, size: int) -> Segment | None:
+        if self.apart:
+            return None
+        form = self._form if size <= self._form.slot_bytes else SegmentForm(self._form.slots, _pages(2 * size))
+        try:
+            segment = Segment(self._count, form)
+        except SharedMemoryFull:
+            raise
+        except (OSError, EzmsgError) as error:
+            self.apart = f"a segment of {form.size} bytes cannot be made ({error})"
+            return None
+        self._form = form
+        self._segment = segment
+        self._granted = [0] * form.slots
         self._count += 1
-        return self._segment
+        return segment
 
 
 def _pages(size: int) -> int:
@@ -85,24 +185,62 @@ class SharedMemorySender(LinkSender):
         self._all_handed_over = asyncio.Event()
         self._all_handed_over.set()
         self._by_name = False
+        self._apart = False
         self._waiting: deque[tuple[int, int, Segment, int]] = deque()
 
     def send(self, number: int, token: int, segment: Segment, size: int) -> None:
         """Say where a message lies."""
         self.hold(token)
+        if self._apart:
+            return
+        if self.leaky and (self._waiting or not self.link.writable):
+            self.postpone(token, lambda: self._notify(number, token, segment, size))
+            return
+        self._notify(number, token, segment, size)
+
+    def _notify(self, number: int, token: int, segment: Segment, size: int) -> None:
         if self._waiting or (segment.number != self._handed_over and not self._give(segment)):
             self._wait(number, token, segment, size)
             return
         self.link.notice(self.number, number, segment.number, token, size)
 
+    def keep(self, token: int, reason: str) -> None:
+        """Hold a message that lies in no segment, and let the other end come for it over TCP."""
+        self.hold(token)
+        if not self._apart:
+            self._apart = True
+            self.link.control(MemoryNotShared(self.number, reason))
+
+    def give_up(self, token: int) -> None:
+        """Hold a message no more: the channel that takes over does."""
+        del self._held[token]
+
+    def moved_to(self, successor: LinkSender) -> None:
+        """Send no more; what the other end has taken, it will still release."""
+        self._apart = True
+        self._waiting.clear()
+        self._all_handed_over.set()
+        self.successor = successor
+        self.end_seen()
+        self.closing = True
+
     async def end(self, next_message: int) -> int:
-        """Wait until every notice is on its way, which is enough: it can still be read when we are gone."""
+        """Wait until every notice is on its way, which is enough: it can still be read when we are gone.
+
+        Whoever cannot map what it was given says so at once, if it does anything at all just now.
+        """
         await self._all_handed_over.wait()
-        if self._by_name:  # a name goes with its publisher, so the other end must have mapped what it names
+        if self._by_name or self._apart:  # a name goes with its publisher, so the other end must have mapped it
             return await super().end(next_message)
-        self.link.control(ChannelEnded(self.number, next_message))
+        ended = asyncio.ensure_future(super().end(next_message))
+        await asyncio.sleep(0)  # it has said so by now
         await self.link.flushed()
-        return 0
+        await asyncio.wait([ended], timeout=OBJECTION_S)
+        if self.successor is None and not ended.done():
+            ended.cancel()
+            return 0
+        undelivered = await ended
+        return undelivered if self.successor is not None else 0
 
     def _give(self, segment: Segment) -> bool:
         if self._hand_over(segment):

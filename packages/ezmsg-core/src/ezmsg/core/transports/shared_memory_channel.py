@@ -1,14 +1,15 @@
 """Over shared memory, the subscribers' end: a notice becomes a lease on a slot that is mapped read-only."""
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
-from ezmsg.core.channels.channel import Channel, EncodedLease, Receiver, patience
+from ezmsg.core.channels.channel import Channel, DetachedLease, EncodedLease, Lease, Receiver, patience
 from ezmsg.core.errors import SegmentRefused
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.transports.link import Link
-from ezmsg.core.transports.segments import SegmentForm
-from ezmsg.protocol.messages.channels import CloseChannel
+from ezmsg.core.transports.segments import WORD, SegmentForm, words_bytes
+from ezmsg.protocol.messages.channels import ChannelLeaky, CloseChannel
 
 LARGE_BYTES = 32 * 1024
 """A message from this size on is released promptly, so that its slot is used again while it is in the cache."""
@@ -26,6 +27,26 @@ class SharedMemoryLease(EncodedLease):
     @property
     def channel(self) -> Channel:
         return self._channel
+
+    def detached(self) -> DetachedLease:
+        made = super().detached()
+        made.void = self._channel.told_leaky and self._is_void()
+        return made
+
+    def settled(self) -> Lease | None:
+        """Return a lease on what cannot be taken back any more; ``None`` if it has been."""
+        if not self._channel.told_leaky:
+            return self
+        made = self.detached()
+        self.release()
+        return made.settled()
+
+    def _is_void(self) -> bool:
+        """Whether the publisher has taken the message back, and may have used its slot again."""
+        whole: Any = self._memory.obj
+        slots = self._channel.num_buffers
+        (first_valid,) = WORD.unpack_from(whole, len(whole) - words_bytes(slots) + self._token * WORD.size)
+        return bool(self.number < first_valid)
 
     def _free(self) -> None:
         self._channel.release(self._token, len(self._memory))
@@ -46,6 +67,7 @@ class SharedMemoryChannel(Channel):
         num_buffers: int,
         codec: Codec,
         receive_segments: Callable[[], None],
+        on_unreadable: Callable[["SharedMemoryChannel", str], None],
     ) -> None:
         super().__init__(publisher_id, topic, receivers, num_buffers)
         self.codec = codec
@@ -54,7 +76,9 @@ class SharedMemoryChannel(Channel):
         self._patience = patience(num_buffers)
         self._unsent = 0
         self._receive_segments = receive_segments
+        self._on_unreadable = on_unreadable
         self._segments: dict[int, tuple[memoryview, SegmentForm]] = {}
+        self._refusal = ""
         self._current = -1
         self._memory = memoryview(b"")
         self._slot_bytes = 0
@@ -63,10 +87,22 @@ class SharedMemoryChannel(Channel):
         """Take a segment that was handed over; it is used from its first notice on."""
         self._segments[number] = (memory, form)
 
+    def refuse_segment(self, reason: str) -> None:
+        """Learn why a segment that was handed over is not there, for when its first notice comes."""
+        self._refusal = reason
+
     def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | memoryview) -> None:
         """Take a notice."""
         if segment != self._current:
-            self._use(segment)
+            try:
+                self._use(segment)
+            except SegmentRefused:
+                if not self._refusal:
+                    raise
+                self._on_unreadable(self, self._refusal)
+                return
+        if message > self.next_message and self.told_leaky:
+            self.skip_to(message)
         start = slot * self._slot_bytes
         if size > self._slot_bytes or start + size > len(self._memory):
             raise ValueError(f"a notice on {self.topic} points outside its segment")
@@ -79,6 +115,9 @@ class SharedMemoryChannel(Channel):
         if prompt:
             self._unsent = 0
         self._link.release(self._number, token, prompt=prompt)
+
+    def tell_leaky(self, leaky: bool) -> None:
+        self._link.control(ChannelLeaky(self._number, leaky))
 
     def leave(self) -> None:
         self._link.control(CloseChannel(self._number))

@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
-from ezmsg.core.channels.channel import Channel, DetachedLease, EncodedLease, Lease, Receiver
+from ezmsg.core.channels.channel import Channel, DetachedLease, EncodedLease, Receiver
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.payload import Payload, unset_memory
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
-from ezmsg.protocol.messages.channels import CloseChannel
+from ezmsg.protocol.messages.channels import ChannelLeaky, CloseChannel
 
 
 def joined(payload: Payload) -> memoryview:
@@ -25,7 +25,10 @@ class TcpSender(LinkSender):
     def send(self, number: int, token: int, body: memoryview) -> None:
         """Send a message; the connection keeps the body until the operating system has taken it."""
         self.hold(token)
-        self.link.data(self.number, number, token, body)
+        if self.leaky and not self.link.writable:
+            self.postpone(token, lambda: self.link.data(self.number, number, token, body))
+        else:
+            self.link.data(self.number, number, token, body)
 
 
 class TcpLease(EncodedLease):
@@ -41,7 +44,7 @@ class TcpLease(EncodedLease):
     def channel(self) -> Channel:
         return self._channel
 
-    def detached(self) -> Lease:
+    def detached(self) -> DetachedLease:
         # Its memory is used for nothing else.
         return DetachedLease(self.number, self._memory, self.source, self._codec)
 
@@ -71,11 +74,16 @@ class TcpChannel(Channel):
 
     def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | memoryview) -> None:
         """Take a message."""
+        if message > self.next_message and self.told_leaky:
+            self.skip_to(message)
         self.deliver(TcpLease(message, slot, body, self))
 
     def release(self, token: int) -> None:
         """Tell the publisher."""
         self._link.release(self._number, token, prompt=True)
+
+    def tell_leaky(self, leaky: bool) -> None:
+        self._link.control(ChannelLeaky(self._number, leaky))
 
     def leave(self) -> None:
         self._link.control(CloseChannel(self._number))

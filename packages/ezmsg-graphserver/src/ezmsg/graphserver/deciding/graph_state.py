@@ -116,6 +116,10 @@ class GraphState:
         name = None if session is None else str(session)
         return self._log(TopologyEventType.GRAPH_CHANGED, sorted(topics), name, None, now)
 
+    def channel_cut(self, topic: str, now: Moment) -> list[Effect]:
+        """Log that a publisher of a topic goes on without one of its subscribers."""
+        return self._log(TopologyEventType.CHANNEL_CUT, [topic], None, None, now)
+
     def process_changed(self, process_id: UUID, lost: set[str], now: Moment) -> list[Effect]:
         """Log that a process came, went, or owns other units than before; what it said of those it lost is void."""
         self.settings.withdraw(process_id, lost, now.wall)

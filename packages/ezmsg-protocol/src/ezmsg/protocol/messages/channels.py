@@ -22,13 +22,18 @@ class LinkHello:
 
 @declared
 class OpenChannel:
-    """Ask to hear a publisher; ``number`` names the channel on this link from now on."""
+    """Ask to hear a publisher; ``number`` names the channel on this link from now on.
+
+    ``resume_at`` is the first message that the asker's channel of shared memory could not bring: from there on this
+    one brings what that one still holds, and what follows.
+    """
 
     TAG: ClassVar[str] = "channel.open"
     number: int
     publisher_id: UUID
     client_id: UUID
     nonce: bytes
+    resume_at: int | None = None
 
 
 @declared
@@ -106,6 +111,33 @@ class SegmentNamed:
     slots: int
 
 
+@declared
+class MemoryNotShared:
+    """This side cannot share memory with the other one, on channel ``number``, or on any if that is 0."""
+
+    TAG: ClassVar[str] = "channel.not_shared"
+    number: int
+    reason: str
+
+
+@declared
+class ChannelLeaky:
+    """Whether all who hear this channel drop what they have no time for: nobody need wait for them then."""
+
+    TAG: ClassVar[str] = "channel.leaky"
+    number: int
+    leaky: bool
+
+
+@declared
+class ChannelCut:
+    """The publisher waited too long for this channel and goes on without it; the subscriber may open another."""
+
+    TAG: ClassVar[str] = "channel.cut"
+    number: int
+    reason: str
+
+
 MESSAGES = (
     LinkHello,
     OpenChannel,
@@ -117,4 +149,7 @@ MESSAGES = (
     ChannelEnded,
     ChannelEndSeen,
     SegmentNamed,
+    MemoryNotShared,
+    ChannelCut,
+    ChannelLeaky,
 )

@@ -70,6 +70,16 @@ class Withdraw:
 
 
 @declared
+class ReportCut:
+    """A publisher has cut off a subscriber's process that held it up and does not answer."""
+
+    TAG: ClassVar[str] = "channel.cut_report"
+    REPLY: ClassVar[type] = Done
+    publisher_id: UUID
+    reason: str
+
+
+@declared
 class Source:
     """A publisher that a subscriber is to hear; ``key`` opens the channel to it."""
 
@@ -129,6 +139,7 @@ MESSAGES = (
     DeclarePublisher,
     DeclareSubscriber,
     Withdraw,
+    ReportCut,
     ApplyRoutes,
     PausePublishing,
     ResumePublishing,

@@ -10,6 +10,8 @@ class TopologyEventType(Enum):
 
     GRAPH_CHANGED = "GRAPH_CHANGED"
     PROCESS_CHANGED = "PROCESS_CHANGED"
+    CHANNEL_CUT = "CHANNEL_CUT"
+    """A publisher of the changed topic no longer waits for a subscriber that does not answer."""
     UNKNOWN = "UNKNOWN"
 
 

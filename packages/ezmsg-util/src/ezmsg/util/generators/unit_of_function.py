@@ -72,8 +72,8 @@ def gen_to_unit(
         kind_of_input = "_SIGNAL" if getattr(sent, "__name__", "") == ARRAY_NAME else ""
         incoming = members[f"INPUT{kind_of_input}"] = ez.InputStream(sent)
         refresh = _refreshing(msg_to_state, make)
-        answer: Any = ez.publisher(output)(_answering(f"OUTPUT{kind}", refresh))
-        task = ez.subscriber(incoming)(answer)
+        subscribing: Any = ez.subscriber(incoming)  # of what, only the function knows
+        task = subscribing(ez.publisher(output)(_answering(f"OUTPUT{kind}", refresh)))
     members |= {"initialize": initialize, "shutdown": shutdown, "ez_task": task, "__module__": func.__module__}
     settings_type.__module__ = state_type.__module__ = func.__module__
     return settings_type, _new_class(f"{func.__name__.capitalize()}Unit", ez.Unit, members)

@@ -5,7 +5,7 @@ from ezmsg.graphserver.deciding.effects import Effect
 from ezmsg.graphserver.deciding.graph_state import GraphState
 from ezmsg.graphserver.deciding.state.endpoints import Publisher, Subscriber
 from ezmsg.graphserver.deciding.topics import check_topic
-from ezmsg.protocol.messages.endpoints import DeclarePublisher, DeclareSubscriber, Joined, Withdraw
+from ezmsg.protocol.messages.endpoints import DeclarePublisher, DeclareSubscriber, Joined, ReportCut, Withdraw
 from ezmsg.protocol.messages.sessions import Done
 
 
@@ -41,3 +41,11 @@ def withdraw(state: GraphState, request: Request, body: Withdraw) -> list[Effect
     """Let an endpoint leave. The reply waits for nobody: a slow reader does not hold up who goes."""
     routes = state.endpoints.withdraw(body.endpoint_id, request.peer)
     return [*state.apply_routes(routes), request.reply(Done())]
+
+
+@handles(ReportCut)
+def report_cut(state: GraphState, request: Request, body: ReportCut) -> list[Effect]:
+    """Tell everybody that a subscriber was cut off, which is no longer waited for."""
+    publisher = state.endpoints.publishers.get(body.publisher_id)
+    effects = [] if publisher is None else state.channel_cut(publisher.declared.topic, request.now)
+    return [*effects, request.reply(Done())]
