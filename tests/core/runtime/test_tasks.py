@@ -40,6 +40,7 @@ class Inlet:
 
     def __init__(self, leaky=False):
         self.leaky = leaky
+        self.watched = False
         self.messages = asyncio.Queue()
         self.leases = 0
         self.tracer = None

@@ -59,7 +59,7 @@ def test_a_link_in_place_of_a_segment_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_segment_of_another_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    (segment_folder() / "1-x.segment").write_bytes(bytes(FORM.size))
+    (segment_folder() / "1-x.segment").write_bytes(bytes(FORM.file_bytes))
     assert len(map_name("1-x.segment", FORM)) == FORM.size
     real = os.fstat
 
