@@ -244,9 +244,7 @@ def test_a_module_has_what_programs_import_from_it(path: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_a_module_is_an_attribute_without_an_import(path: str) -> None:
     script = (
-        "import sys, ezmsg.core as ez\n"
-        f"assert 'ezmsg.core.{path}' not in sys.modules and {path!r} in dir(ez)\n"
-        f"print(ez.{path}.__name__)"
+        f"import sys, ezmsg.core as ez\nassert 'ezmsg.core.{path}' not in sys.modules\nprint(ez.{path}.__name__)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout == f"ezmsg.core.{path}\n"

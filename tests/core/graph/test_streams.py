@@ -17,7 +17,7 @@ SENDING = {"host": None, "port": None, "num_buffers": 32, "buf_size": 65536}
     [
         (Stream, {}),
         (InputStream, QUEUE),
-        (OutputStream, SENDING | {"force_tcp": None, "allow_local": None, "strict_views": None}),
+        (OutputStream, SENDING | {"force_tcp": None, "allow_local": None, "strict_views": None, "max_block": 5.0}),
         (Topic, {}),
         (InputTopic, {}),
         (OutputTopic, {}),

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ezmsg.control.errors import InvalidAssignment
-from ezmsg.control.rendering.arrays import array_of, dtype_of
-from ezmsg.protocol.wire.plain import PlainArray
 
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _NUMBERS = {"integer", "number"}
@@ -31,11 +29,8 @@ def split(texts: Iterable[str]) -> dict[str, str]:
     return assigned
 
 
-def value_of(text: str, schema: Mapping[str, Any], now: object = None) -> Any:
-    """Return what a text stands for where a JSON Schema holds; where it says nothing, JSON, else the text.
-
-    :param now: what is there: nested lists in place of an array become one of its type, if they fit it.
-    """
+def value_of(text: str, schema: Mapping[str, Any]) -> Any:
+    """Return what a text stands for where a JSON Schema holds; where it says nothing, JSON, else the text."""
     types = set(_types(schema))
     for choice in _choices(schema):
         if text in (choice, json.dumps(choice)):
@@ -49,18 +44,9 @@ def value_of(text: str, schema: Mapping[str, Any], now: object = None) -> Any:
     if "string" in types:
         return text
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return _array(value, schema, now) if isinstance(value, list) else value
-
-
-def _array(value: list[Any], schema: Mapping[str, Any], now: object) -> Any:
-    """Return lists as the array that a field takes, or as they are if it takes none, or they are none."""
-    if isinstance(now, PlainArray):
-        return array_of(value, now.dtype) or array_of(value, dtype_of(value)) or value
-    takes = any("$array" in each.get("properties", ()) for each in (schema, *schema.get("anyOf", ())))
-    return (array_of(value, dtype_of(value)) or value) if takes else value
 
 
 def _types(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -129,7 +129,7 @@ def change(
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.errors import InvalidAssignment, SettingsCoercionError
     from ezmsg.control.graph.settings import take_settings, update_fields, update_setting
-    from ezmsg.control.rendering.settings import change_line, field_schema, flat, refusal_lines
+    from ezmsg.control.rendering.settings import change_line, field_schema, refusal_lines
 
     texts = split(changes)
     if not texts:
@@ -139,8 +139,7 @@ def change(
         known = (await take_settings(connection, timeout)).values
         name = resolved(component, known, "component with settings")
         before = known[name]
-        now = dict(flat(before.structured_value or {}))
-        values = {path: value_of(text, field_schema(before, path), now.get(path)) for path, text in texts.items()}
+        values = {path: value_of(text, field_schema(before, path)) for path, text in texts.items()}
         begin_s = time.perf_counter()
         try:
             if len(values) == 1:
