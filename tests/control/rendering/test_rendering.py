@@ -3,8 +3,13 @@
 import json
 import math
 from enum import Enum
+from graphlib import CycleError, TopologicalSorter
 from uuid import UUID
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ezmsg.control.rendering.flow import NOTHING_DESCRIBED, Described, described, ranks
 from ezmsg.control.rendering.overview import overview_lines
 from ezmsg.control.rendering.tree import tree_lines
 from ezmsg.protocol.graph.dag import DAG
@@ -76,6 +81,44 @@ def test_what_comes_twice_is_spelt_out_once() -> None:
         "-> C",
         "   -> D  (persistent)  (see above)",
     ]
+
+
+def test_data_flows_down_the_lines_and_what_leads_nowhere_is_marked() -> None:
+    dag = DAG()
+    for edge in (("Z/OUT", "M/IN"), ("M/OUT", "A/IN"), ("M/OUT", "A/INPT"), ("A/OUT", "ELSEWHERE")):
+        dag.add_edge(*edge, owner="session")
+    streams = ("Z/OUT", "M/IN", "M/OUT", "A/IN", "A/OUT", "A/EXTRA", "A/INPUT_SETTINGS")
+    known = Described({topic: topic[0] for topic in streams}, frozenset("ZMA"))
+    assert list(tree_lines(dag, known)) == [
+        "Z/OUT",
+        "-> M/IN",
+        "M/OUT",
+        "-> A/IN",
+        "-> A/INPT  (nowhere: A has no INPT)",
+        "A/OUT",
+        "-> ELSEWHERE",
+        "A/EXTRA  (no edges)",
+    ]
+    assert described(snapshot()) == Described({"P/U/IN": "P/U"}, frozenset({"P/U"}))
+
+
+@given(st.dictionaries(st.sampled_from("ABCDEF"), st.sets(st.sampled_from("ABCDEF"), max_size=3), max_size=6))
+def test_every_unit_has_a_place_and_an_edge_that_is_in_no_circle_points_onwards(graph: dict[str, set[str]]) -> None:
+    topics = {f"{start}/OUT": {f"{end}/OUT" for end in ends} for start, ends in graph.items()}
+    placed = ranks(topics, NOTHING_DESCRIBED)
+    assert sorted(placed.values()) == list(range(len(placed)))
+    assert set(placed) == set(graph) | {end for ends in graph.values() for end in ends}
+    for start, ends in graph.items():
+        for end in ends - {start}:
+            assert placed[start] < placed[end] or _circle(graph) is not None
+
+
+def _circle(graph: dict[str, set[str]]) -> object:
+    try:
+        list(TopologicalSorter({node: ends - {node} for node, ends in graph.items()}).static_order())
+    except CycleError as error:
+        return error
+    return None
 
 
 def test_the_overview() -> None:

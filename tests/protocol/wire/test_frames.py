@@ -114,3 +114,11 @@ def test_a_raised_limit_counts_for_the_next_frame() -> None:
 
 def test_the_length_is_little_endian() -> None:
     assert frame(b"abc") == b"\x03\x00\x00\x00abc"
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n", b"<!DOCTYPE HTML>\n", b"<html>"])
+def test_an_answer_of_http_is_called_one(answer: bytes) -> None:
+    parser = FrameParser()
+    parser.feed(answer)
+    with pytest.raises(MalformedFrame, match="it answers in HTTP"):
+        parser.next_body()

@@ -7,11 +7,15 @@ from ezmsg.control.cli.saying import note, say, say_json
 from ezmsg.control.rendering.quantities import counted
 
 if TYPE_CHECKING:
+    from ezmsg.control.connection.client import ControlConnection
     from ezmsg.protocol.graph.dag import DAG
+    from ezmsg.protocol.model.snapshot import GraphSnapshot
 
 
 def graph(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
-    """Show the topics of a running graph and how they are connected.
+    """Show the topics of a running graph and how they are connected, in the order in which data flows.
+
+    An edge that leads nowhere is marked, and streams without an edge come last.
 
     For example:
 
@@ -19,15 +23,19 @@ def graph(*, address: AddressOption = None, json: JsonOption = False, timeout: T
     """
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.connection.discovery import find_address
-    from ezmsg.control.graph.operations import take_dag
+    from ezmsg.control.graph.operations import take_dag, take_snapshot
+    from ezmsg.control.rendering.flow import described
     from ezmsg.control.rendering.tree import tree_lines
 
+    async def look(connection: "ControlConnection", timeout: float) -> "tuple[DAG, GraphSnapshot]":
+        return await take_dag(connection, timeout), await take_snapshot(connection, timeout)
+
     server = find_address(address)
-    dag = ask(take_dag, server, timeout)
+    dag, snapshot = ask(look, server, timeout)
     if json:
         say_json(_json_form(str(server), dag))
         return 0
-    say(tree_lines(dag))
+    say(tree_lines(dag, described(snapshot)))
     note(f"{counted(len(dag.edge_owners), 'edge')} at {server}")
     return 0
 

@@ -5,7 +5,8 @@ import struct
 from ezmsg.protocol.errors import FrameTooLarge, MalformedFrame
 
 _LENGTH = struct.Struct("<I")
-_HTTP = b"HTTP/"[: _LENGTH.size]
+_HTTP = (b"HTTP", b"<!DO", b"<!do", b"<htm", b"<HTM")
+"""How an answer of HTTP begins: with its status, or, to what is no request at all, with the page that says so."""
 
 HANDSHAKE_LIMIT = 64 * 1024
 """The largest body, in bytes, that an unauthenticated peer may send."""
