@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ezmsg.protocol.errors import FrameTooLarge
+from ezmsg.protocol.errors import FrameTooLarge, MalformedFrame
 from ezmsg.protocol.wire.frames import FRAME_LIMIT, HANDSHAKE_LIMIT, FrameParser, frame
 
 BODIES = st.lists(st.binary(max_size=60), max_size=6)
