@@ -43,7 +43,8 @@ def _summary(point: EntryPoint) -> str | None:
         if function is None:
             return None
         docstring = getattr(function, "help", None) or function.__doc__ or ""  # an App of cyclopts has a help
-    return " ".join(docstring.strip().split("\n\n")[0].split())
+    first, _, _ = docstring.strip().partition("\n\n")
+    return " ".join(first.removesuffix("For example:").split())
 
 
 def _read(point: EntryPoint) -> str | None:
