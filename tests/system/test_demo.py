@@ -355,7 +355,7 @@ def test_a_terminal_that_is_closed_ends_it(environment):
         screen.until(lambda text: len(drawn(text)) >= 3)
     finally:
         os.close(screen.ours)
-    assert screen.process.wait(HANG) in (1, -signal.SIGHUP)
+    assert screen.process.wait(HANG) in (1, 128 + signal.SIGHUP)
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if process.environ().get("EZMSG_TEST_PROGRAM") == screen.mark:

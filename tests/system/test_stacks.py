@@ -143,7 +143,7 @@ async def test_a_unit_that_awaits(start: Callable[..., Any], server: Any) -> Non
 async def test_the_command_says_it(start: Callable[..., Any], server: Any) -> None:
     async with stuck(start, server, "dozes") as (context, pid):
         await stacks_in(context, "SLEEPER", "SLEEPER:doze")
-        said = await asyncio.to_thread(ezmsg, server, "stacks", str(pid))
+        said = await asyncio.to_thread(ezmsg, server, "stacks", str(pid), "--all")
         assert (said.returncode, said.stderr) == (0, "")
         head, _, task, *lines = said.stdout.splitlines()
         assert head.startswith(f"pid {pid} on ")

@@ -49,11 +49,11 @@ def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json:
     try:
         run(ECG=Ecg(SourceSettings(seconds=seconds, real_time=speed == "real"), display))
         display.sum_up()
-    except OSError:  # the display keeps it
-        pass
-    except EzmsgError as error:
+    except EzmsgError as error:  # some of which are errors of the system, too
         print(f"ezmsg: {error}", file=sys.stderr)
         return 1
+    except OSError:  # the display keeps it
+        pass
     finally:
         with contextlib.suppress(OSError):
             display.close()

@@ -90,7 +90,10 @@ def _reduce_array(value: Array) -> Reduced:
         return array_of_objects, (dtype, value.shape), value.reshape(-1).tolist(), None, None, fill
     flags = value.flags
     order: Any = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
-    if (order == "C" and not flags.c_contiguous) or (dtype.kind in "mM" and not dtype.isnative):
+    if order == "C" and not flags.c_contiguous:
+        value = value.copy(order)
+        dtype = value.dtype
+    if dtype.kind in "mM" and not dtype.isnative:
         dtype = dtype.newbyteorder("=")  # as in NumPy's own pickle, where these are copied, too
         value = value.astype(dtype, order=order)
     if dtype.kind in _DIRECT_KINDS and dtype.metadata is None and value.nbytes:

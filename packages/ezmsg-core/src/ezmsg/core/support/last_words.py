@@ -21,9 +21,8 @@ class LastWords:
     """Lines for the log, written in their order by a thread that begins with the first of them."""
 
     def __init__(self) -> None:
-        self._lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-        self._left = 0
-        self._changed = threading.Condition()
+        self._lines: queue.SimpleQueue[logging.LogRecord | None] = queue.SimpleQueue()
+        self._beginning = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def say(self, level: int, text: str, *args: object, error: BaseException | None = None) -> None:
@@ -32,25 +31,28 @@ class LastWords:
             return
         file, line, function, _ = logger.findCaller(stacklevel=2)
         info: _ExcInfo | None = None if error is None else (type(error), error, error.__traceback__)
-        record = logger.makeRecord(logger.name, level, file, line, text, args, info, function)
-        with self._changed:
-            self._left += 1
+        with self._beginning:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._write, name="LastWords", daemon=True)
+                self._thread = threading.Thread(target=_write, args=(self._lines,), name="LastWords", daemon=True)
                 self._thread.start()
-        self._lines.put(record)
+            self._lines.put(logger.makeRecord(logger.name, level, file, line, text, args, info, function))
 
     def finish(self, limit_s: float = LIMIT_S) -> bool:
-        """Wait until all is written, for at most ``limit_s`` seconds; return whether it is."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._left == 0, limit_s)
+        """Wait until all is written, for at most ``limit_s`` seconds; return whether it is, and its thread gone."""
+        with self._beginning:
+            thread = self._thread
+            if thread is None:
+                return True
+            self._lines.put(None)
+        thread.join(limit_s)
+        if thread.is_alive():
+            return False
+        with self._beginning:
+            if self._thread is thread:
+                self._thread, self._lines = None, queue.SimpleQueue()
+        return True
 
-    def _write(self) -> None:
-        while True:
-            record = self._lines.get()
-            try:
-                logger.handle(record)
-            finally:
-                with self._changed:
-                    self._left -= 1
-                    self._changed.notify_all()
+
+def _write(lines: "queue.SimpleQueue[logging.LogRecord | None]") -> None:
+    while (record := lines.get()) is not None:
+        logger.handle(record)
