@@ -54,12 +54,6 @@ TIDY_STEP_S = 0.001
 LITTLE_BYTES = 2**20
 """What may stay for good."""
 
-GRACE_S = 0.05
-"""How long a leaky subscriber may take to release a message, in seconds, before it is taken back."""
-
-LATE_GRACE_S = 0.001
-"""The same of one from which a message was taken back, and that has let go of nothing since."""
-
 TIMER_S = 0.01
 """What an event loop's timer may be early, and the shortest time between two looks for who does not answer."""
 
@@ -117,7 +111,6 @@ class Publisher:
         self._warned_at = -WARN_AGAIN_S
         self._looking: asyncio.TimerHandle | None = None
         self._losing_patience: asyncio.TimerHandle | None = None
-        self._taking_back: asyncio.TimerHandle | None = None
         self._tidying: asyncio.TimerHandle | None = None
         self.cut_off = 0
 
@@ -272,7 +265,7 @@ class Publisher:
         self.window.refuse(EndpointClosed(topic=self.topic, role="publisher"))
         if self._looking is not None:
             self._looking.cancel()
-        for timer in (self._losing_patience, self._taking_back, self._tidying):
+        for timer in (self._losing_patience, self._tidying):
             if timer is not None:
                 timer.cancel()
         self._closing = asyncio.get_running_loop().create_task(self._drain_and_leave())
@@ -368,8 +361,6 @@ class Publisher:
         self._let_closed_loops_go()
         if self._losing_patience is None and self.options.max_block is not None:
             self._look_for_frozen_in(self.options.max_block)
-        if self._taking_back is None and any(sender.leaky for sender in (*self._shared, *self._tcp)):
-            self._take_back()
         waiting, sum_ns, since_ns = self.waits
         self.waits = waiting + 1, sum_ns, since_ns if waiting else began_ns
         try:
@@ -409,47 +400,6 @@ class Publisher:
             self._tidying = asyncio.get_running_loop().call_later(TIDY_STEP_S, self._give_back)
         elif self._slots.occupied > LITTLE_BYTES:
             self._tidying = asyncio.get_running_loop().call_later(TIDY_S, self._tidy)
-
-    # --- who drops what it has no time for ------------------------------------------------------------------
-
-    def _take_back(self) -> None:
-        """Free a buffer that only leaky subscribers hold: at once if these are late already, else in a moment."""
-        if not self._free_oldest(late_only=True):
-            self._take_back_in(GRACE_S)
-
-    def _take_back_in(self, seconds: float) -> None:
-        self._taking_back = asyncio.get_running_loop().call_later(seconds, self._take_back_all)
-
-    def _was_late_itself(self) -> bool:
-        """Whether this event loop looks later than it wanted to, so that releases may wait here to be read."""
-        planned = self._taking_back
-        return planned is not None and asyncio.get_running_loop().time() - planned.when() > TIMER_S
-
-    def _take_back_all(self) -> None:
-        if self._was_late_itself():
-            self._take_back_in(GRACE_S)
-            return
-        self._taking_back = None
-        found = True
-        while found and self.window.waiting:  # one for each message that waits
-            found = self._free_oldest(late_only=False)
-        leaky = [sender for sender in (*self._shared, *self._tcp) if sender.leaky]
-        if leaky and self.window.waiting:  # others hold these messages, too, and may let go at any moment
-            self._take_back_in(LATE_GRACE_S if any(sender.late for sender in leaky) else GRACE_S)
-
-    def _free_oldest(self, *, late_only: bool) -> bool:
-        leaky = [sender for sender in (*self._shared, *self._tcp) if sender.leaky]
-        for sender in leaky:
-            if late_only and not sender.late:
-                continue
-            for token in sender.held_tokens:
-                holding = [other for other in leaky if other.holds(token)]
-                if len(holding) == self.window.holders_of(token):
-                    self._slots.take_back(token)
-                    for other in holding:
-                        other.take_back(token)
-                    return True
-        return False
 
     # --- who does not answer --------------------------------------------------------------------------------
 
