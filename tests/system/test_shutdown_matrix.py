@@ -244,6 +244,7 @@ def test_a_second_sigint_ends_it_with_force(case, method):
     case.flow("KeepsTask", method=method, limit=NO_LIMIT_S)
     case.program.signal(signal.SIGINT, group=True)
     case.program.says("acting PROBE", times=2)
+    time.sleep(0.6)  # so that it is a second wish, and not the same one twice
     case.program.signal(signal.SIGINT, group=True)
     case.ends(128 + signal.SIGINT, errors=["PROBE:act: being cancelled"], shut_down=())
     case.leaves_no_announcement()

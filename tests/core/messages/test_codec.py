@@ -186,8 +186,8 @@ def test_everything_else_is_pickled(value: Any) -> None:
 def test_buffers_of_what_is_pickled_stay_out_of_the_pickle(many: list[np.ndarray[Any, Any]], copy: bool) -> None:
     result = there_and_back({"arrays": many, "more": bytearray(b"x")}, copy=copy)
     assert result["more"] == bytearray(b"x")
-    # numpy's pickle turns the bytes of some big-endian times; that is as it may be.
-    expected = [pickle.loads(pickle.dumps(array, protocol=5)) for array in many]
+    # Of times in a foreign order the bytes are turned, as numpy's pickle does; all else arrives as it was sent.
+    expected = [pickle.loads(pickle.dumps(each, protocol=5)) if each.dtype.kind in "mM" else each for each in many]
     for ours, theirs in zip(result["arrays"], expected, strict=True):
         assert_same_array(ours, theirs)
         assert ours.ctypes.data % ours.dtype.alignment == 0 or ours.size == 0

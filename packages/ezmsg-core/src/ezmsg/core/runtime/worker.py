@@ -361,7 +361,7 @@ class Worker:
 
     def _tell_what_runs(self) -> None:
         """Say what keeps this process from its end; called on another thread."""
-        if not self._stop_told.is_set():
+        if not self._go_told.is_set():  # and not Stop, of which a loop that is kept busy has not heard
             self._tell_what_starts()
             return
         task = asyncio.current_task(self._loop)
