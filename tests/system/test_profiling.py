@@ -161,7 +161,8 @@ async def test_a_message_is_followed_through_two_processes(run: Any, method: str
         await running.trace("SOURCE")
         metrics = ("publish_delta_ns", "lease_time_ns")
         samples, clocks = await collected(
-            context, lambda found: all(len(by_message(found, metric)) > 20 for metric in metrics)
+            # The two begin one after the other, and what both have traced is what this is about.
+            context, lambda found: len(by_message(found, metrics[0]).keys() & by_message(found, metrics[1])) > 20
         )
         published, leased = (by_message(samples, metric) for metric in metrics)
         both = published.keys() & leased.keys()
@@ -187,7 +188,8 @@ async def test_a_message_is_followed_through_two_processes(run: Any, method: str
         (publisher,) = [each for each in source.publishers.values() if each.topic == "SOURCE/OUTPUT"]
         (subscriber,) = [each for each in worker.subscribers.values() if each.topic == "WORKER/INPUT"]
         assert [channel.exchange_id for channel in publisher.channels] == [subscriber.exchange_id]
-        assert subscriber.tasks["work"].count == subscriber.totals["lease_time_ns"].count
+        # The message in hand when tracing began may have been taken before, so that its lease was not timed.
+        assert subscriber.tasks["work"].count - subscriber.totals["lease_time_ns"].count in (0, 1)
         assert source.tracers == worker.tracers == [str(context._session_id)]
         again = (await context.process_profiling_snapshot("SOURCE", timeout=HANG)).publishers[publisher.endpoint_id]
         since = again.messages_published_total - publisher.messages_published_total
