@@ -78,7 +78,6 @@ CASES: dict[str, Any] = {
     "records": np.array([(1.5, 2)], [("x", "f4"), ("y", "i2")]).view(np.recarray),
     "matrix": np.ones((1, 2)).view(np.matrix),
     "masked": np.ma.array([1.5, 2.5], mask=[False, True]),
-    "char": np.char.array(["a", "bc"]),
     "float64": np.float64(1.5),
     "int16": np.int16(-3),
     "bool": np.bool_(True),

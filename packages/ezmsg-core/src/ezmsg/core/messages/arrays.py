@@ -162,7 +162,7 @@ _SCALARS = {cls for cls in np.sctypeDict.values() if cls is not np.object_}
 _TABLE: dict[type[Any], Reduce] = {
     np.ndarray: _reduce_array,
     **dict.fromkeys(_SCALARS, _reduce_scalar),
-    **dict.fromkeys((np.matrix, np.recarray, np.memmap, np.char.chararray), _translated),
+    **dict.fromkeys((np.matrix, np.recarray, np.memmap), _translated),
     **{getattr(np.random, name): _reduce_bits for name in _BITS},
     np.random.Generator: _reduce_generator,
     np.random.RandomState: _reduce_random_state,
