@@ -162,7 +162,8 @@ async def test_a_message_is_followed_through_two_processes(run: Any, method: str
         metrics = ("publish_delta_ns", "lease_time_ns")
         samples, clocks = await collected(
             # The two begin one after the other, and what both have traced is what this is about.
-            context, lambda found: len(by_message(found, metrics[0]).keys() & by_message(found, metrics[1])) > 20
+            context,
+            lambda found: len(by_message(found, metrics[0]).keys() & by_message(found, metrics[1])) > 20,
         )
         published, leased = (by_message(samples, metric) for metric in metrics)
         both = published.keys() & leased.keys()
