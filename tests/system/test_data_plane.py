@@ -289,6 +289,25 @@ def test_who_joins_says_which_publisher_does_not_answer(
 # --- somebody has no time ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("num_buffers", [1, 4])
+@every_way
+def test_nobody_waits_for_a_leaky_subscriber_whose_loop_is_blocked(
+    graph: Graph, gate: tuple[Path, Callable[[], None]], num_buffers: int
+) -> None:
+    publisher, witness = graph.serve().join(num_buffers=num_buffers)
+    (leaky,) = graph.join(publishers=0, leaky=True)
+    ask(leaky, "block", gate[0])
+    tell(publisher, "send", 0, 300, 2000)
+    tell(publisher, "send", 300, 700)
+    assert ask(witness, "take", 1000) == numbers(0, 1000)
+    publisher.says("send", 2)
+    gate[1]()
+    taken, dropped = ask(leaky, "until", 999)
+    assert int(taken) + int(dropped) == 1000
+    assert int(taken) < 1000
+    graph.end()
+
+
 # --- somebody does not answer -----------------------------------------------------------------------------------
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells of stopped processes")

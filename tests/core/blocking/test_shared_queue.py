@@ -32,6 +32,8 @@ class CountedLease(Lease):
 
 
 class Listener:
+    leaky = False
+
     def __init__(self, queue: SharedQueue) -> None:
         self.queue = queue
 

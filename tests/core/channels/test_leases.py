@@ -51,6 +51,8 @@ class ChannelLease(CountedLease):
 
 
 class Listener:
+    leaky = False
+
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
 

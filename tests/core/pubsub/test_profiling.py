@@ -350,8 +350,8 @@ async def test_a_wait_is_put_down_to_who_let_go_last() -> None:
     token = window.try_take()
     assert token is not None
     window.hold(token, 2)
-    quick.hold(token)
-    slow.hold(token)
+    quick.hold(0, token)
+    slow.hold(0, token)
     waiting = asyncio.ensure_future(window.take())
     await asyncio.sleep(0)
     quick.released(token)

@@ -16,6 +16,8 @@ from ezmsg.protocol.messages.endpoints import Contact, Source
 
 
 class Listener:
+    leaky = False
+
     def __init__(self) -> None:
         self.channels: list[Channel] = []
 

@@ -48,7 +48,7 @@ def segment(_no_descriptor_is_left: None) -> Iterator[Segment]:
     yield segment
     segment.close()
     segment.memory.release()
-    segment.words.release()
+    segment._words.release()
     segment._map.close()
 
 

@@ -350,6 +350,7 @@ MESSAGES: tuple[Any, ...] = (
     channels.ChannelEndSeen(1),
     channels.SegmentNamed(1, 2, "ezmsg-segment", 65536, 32),
     channels.ChannelLeaky(1, True),
+    channels.ChannelLeakyHeard(1),
     channels.ChannelCut(1, "process 4711 is stopped"),
     endpoints.ReportCut(PUBLISHER, "process 4711 is stopped"),
     channels.MemoryNotShared(1, "the two ends run as different users"),

@@ -29,6 +29,11 @@ class SharedQueue(Queue):
         with self._lock:
             return self.popleft() if self else None
 
+    def count_dropped(self) -> None:
+        """Count a message that its publisher took back; from any thread."""
+        with self._lock:
+            self.dropped += 1
+
     def let_go(self) -> None:
         """Release everything that waits, for the subscriber is closed; on the event loop."""
         self.closed = True
@@ -50,5 +55,4 @@ def share(subscriber: Subscriber, bell: Doorbell) -> SharedQueue:
     shared.extend(before)
     shared.closed = subscriber._closed
     subscriber._queue = shared
-    subscriber._exchange.receiver_changed(subscriber)
     return shared

@@ -107,6 +107,14 @@ class SyncSubscriber:
     def try_take(self) -> Lease | None:
         """Take the next message if one waits; :func:`release` must follow."""
         lease = self._queue.try_take()
+        while lease is not None and lease.revocable:
+            detached = lease.detached()
+            release(self._calls, lease)
+            if detached is not None:
+                lease = detached
+                break
+            self._queue.count_dropped()  # its publisher could not wait
+            lease = self._queue.try_take()
         if lease is not None:
             self._subscriber.count(lease)
         return lease

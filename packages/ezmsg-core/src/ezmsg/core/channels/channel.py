@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -33,12 +34,14 @@ class Lease(ABC):
 
     ``number`` counts the publisher's messages from 0, ``source`` is the channel that it came by, ``size`` how many
     bytes of it are counted. ``lent`` says whether views of the message lie in memory that is used again after the
-    lease; ``handed_on`` is set when such a view was published again inside this process.
+    lease; ``handed_on`` is set when such a view was published again inside this process. What is ``revocable`` its
+    publisher may take back, and use its memory again: only what is ``detached`` of it can be relied on.
     """
 
     __slots__ = ("_missing", "_value", "handed_on", "holders", "number", "size", "source")
 
     lent: bool = False
+    revocable: bool = False
     handed_on: bool
 
     @property
@@ -76,12 +79,11 @@ class Lease(ABC):
         """Return a copy of the message that belongs to the caller."""
 
     @abstractmethod
-    def detached(self) -> "Lease":
-        """Return a lease on a private copy that occupies no slot, so that this one may be released early."""
+    def detached(self) -> "Lease | None":
+        """Return a lease on a private copy that occupies no slot, so that this one may be released early.
 
-    def settled(self) -> "Lease | None":
-        """Return a lease on what cannot be taken back any more; ``None`` if it has been."""
-        return self
+        It is ``None`` if the publisher took the message back before it was copied.
+        """
 
     def guarded(self) -> "tuple[Any, Array | None]":
         """Return a view of the caller's own, and an object that lives as long as anything that lies in the view.
@@ -124,7 +126,7 @@ class EncodedLease(Lease):
     def private(self) -> Any:
         return self._codec.decode(self._memory, copy=True)
 
-    def detached(self) -> "DetachedLease":
+    def detached(self) -> "DetachedLease | None":
         body = unset_memory(len(self._memory))
         body[:] = self._memory
         return DetachedLease(self.number, body.toreadonly(), self.source, self._codec)
@@ -137,25 +139,18 @@ class EncodedLease(Lease):
 
 
 class DetachedLease(EncodedLease):
-    """A message whose bytes lie in memory of their own, for which no publisher waits.
+    """A message whose bytes lie in memory of their own, for which no publisher waits."""
 
-    It is ``void`` if its publisher took it back before it was copied.
-    """
-
-    __slots__ = ("void",)
+    __slots__ = ()
 
     lent = False
 
     def __init__(self, number: int, memory: memoryview, source: Source, codec: Codec) -> None:
         super().__init__(number, -1, memory, source, codec)
         self.holders = 1
-        self.void = False
 
     def detached(self) -> "DetachedLease":
         return self
-
-    def settled(self) -> "Lease | None":
-        return None if self.void else self
 
     def _free(self) -> None:
         """Nothing of the publisher's is occupied."""
@@ -171,6 +166,8 @@ def decode_guarded(memory: memoryview, codec: Codec) -> tuple[Any, Array]:
 
 class Receiver(Protocol):
     """What a channel needs of a subscriber."""
+
+    leaky: bool  # no publisher need wait for it
 
     def put(self, lease: Lease) -> None:
         """Take a message in; :meth:`Lease.release` must follow sooner or later."""
@@ -203,7 +200,10 @@ class Channel:
         self.first_message = 0  # from which on everything comes by this channel
         self.next_message = 0
         self.number_in_traces = trace_sources.add(self)
-        self.told_leaky = False
+        self.revocable = False  # the publisher may take back what comes
+        self._told_leaky = False
+        self._unheard = 0  # how often that was told and not heard yet
+        self._firm = asyncio.Event()
         self.over = asyncio.Event()  # nothing more will come
 
     @property
@@ -214,7 +214,18 @@ class Channel:
     def deliver(self, lease: Lease) -> None:
         """Hand a message to every subscriber that hears this publisher."""
         self.next_message = lease.number + 1
-        receivers = self.receivers
+        self._hand_out(lease, self.receivers)
+
+    def deliver_revocable(self, lease: Lease) -> None:
+        """Hand a message that may be taken back to the leaky subscribers; the others have not joined yet."""
+        leaky = [receiver for receiver in self.receivers if receiver.leaky]
+        if lease.number > self.next_message:  # there was no time for those between
+            for receiver in leaky:
+                receiver.skipped(lease.number - self.next_message)
+        self.next_message = lease.number + 1
+        self._hand_out(lease, leaky)
+
+    def _hand_out(self, lease: Lease, receivers: Sequence[Receiver]) -> None:
         if not receivers:
             lease.holders = 1
             lease.release()
@@ -223,20 +234,41 @@ class Channel:
         for receiver in receivers:
             receiver.put(lease)
 
+    # --- whether anybody is waited for ----------------------------------------------------------------------
+
     def receivers_changed(self) -> None:
         """Let the publisher know whether it need wait for those who hear it, if that has changed."""
-        leaky = bool(self.receivers) and all(getattr(each, "revocable", False) for each in self.receivers)
-        if leaky != self.told_leaky:
-            self.told_leaky = leaky
-            self.tell_leaky(leaky)
+        leaky = bool(self.receivers) and all(receiver.leaky for receiver in self.receivers)
+        if leaky != self._told_leaky and self._tell_leaky(leaky):
+            self._told_leaky = leaky
+            self._unheard += 1
+            self.revocable = True
+            self._firm.clear()
 
-    def tell_leaky(self, leaky: bool) -> None:
-        """Tell the publisher that nobody who hears it wants to be waited for, or that somebody does."""
+    def _tell_leaky(self, leaky: bool) -> bool:
+        """Tell the publisher; return whether it takes anything back from this kind of channel at all."""
+        return False
 
-    def skip_to(self, message: int) -> None:
-        """Count the messages that the publisher did not send, as there was no time for them."""
-        for receiver in self.receivers:
-            receiver.skipped(message - self.next_message)
+    def leaky_heard(self) -> None:
+        """The publisher has heard what it was told, once; it sends no more that contradicts it."""
+        self._unheard -= 1
+        if self._unheard == 0 and not self._told_leaky:
+            self.revocable = False
+            self._firm.set()
+
+    @property
+    def yet_to_agree(self) -> bool:
+        """Whether the publisher has yet to hear that a subscriber has come that is not leaky."""
+        return self.revocable and not self._told_leaky
+
+    async def agreed(self) -> None:
+        """Wait until it has, so that such a subscriber gets whatever comes from here on."""
+        waiting = [asyncio.ensure_future(event.wait()) for event in (self._firm, self.over)]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
 
     def leave(self) -> None:
         """Ask for no more. What is under way still comes, until the channel is ``over``."""

@@ -51,7 +51,12 @@ class LeakyQueue(Queue):
                 continue
             attached += 1
             if attached > lease.room:
-                self[place] = lease.detached()
+                detached = lease.detached()
                 lease.release()
+                if detached is None:
+                    del self[place]
+                    self.dropped += 1
+                else:
+                    self[place] = detached
             if attached > channel.room:  # what is older was detached before
                 return

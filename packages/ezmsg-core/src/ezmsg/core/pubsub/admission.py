@@ -23,6 +23,7 @@ from ezmsg.protocol.messages.channels import (
     ChannelEnded,
     ChannelEndSeen,
     ChannelLeaky,
+    ChannelLeakyHeard,
     ChannelOpened,
     ChannelProof,
     ChannelRefused,
@@ -141,9 +142,10 @@ class Admission:
 
     def leaky(self, link: Link, message: ChannelLeaky) -> None:
         """Those at the other end drop what they have no time for, or somebody there does not."""
-        sender = link.fed.get(message.number)
-        if isinstance(sender, LinkSender):
-            sender.leaky = message.leaky
+        admitted = self._admitted.get(link, {}).get(message.number)
+        if admitted is not None:
+            admitted.sender.set_leaky(message.leaky, admitted.publisher.next_message)
+        link.control(ChannelLeakyHeard(message.number))
 
     def cut_off(self, publisher: Feeding, sender: LinkSender, reason: str) -> None:
         """Feed a channel no more, and count on nothing from its other end."""

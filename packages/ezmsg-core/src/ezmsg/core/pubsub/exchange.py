@@ -241,10 +241,6 @@ class Exchange:
         """Where the graph server is, or was."""
         return self._connection.address
 
-    def receiver_changed(self, subscriber: Receiver) -> None:
-        """A subscriber drops messages in another way than before, or not at all."""
-        self._routes.receiver_changed(subscriber)
-
     def heard_by(self, subscriber: Receiver) -> list[UUID]:
         """Return the ids of the publishers that a subscriber hears; any thread may ask."""
         return self._routes.heard_by(subscriber)
@@ -376,6 +372,8 @@ class Exchange:
                 self._opener.answer(link, message)
             case ch.ChannelLeaky():
                 self._admission.leaky(link, message)
+            case ch.ChannelLeakyHeard():
+                self._opener.leaky_heard(link, message)
             case ch.ChannelCut():
                 cut = self._opener.cut(link, message)
                 if cut is not None:

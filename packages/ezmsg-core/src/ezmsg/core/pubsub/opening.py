@@ -22,6 +22,7 @@ from ezmsg.protocol.messages.channels import (
     ChannelCut,
     ChannelEnded,
     ChannelEndSeen,
+    ChannelLeakyHeard,
     ChannelOpened,
     ChannelProof,
     ChannelRefused,
@@ -215,6 +216,12 @@ class Opener:
         if channel is not None:
             self.forget(channel)
         return channel
+
+    def leaky_heard(self, link: Link, message: ChannelLeakyHeard) -> None:
+        """A publisher knows whether it need wait for those who hear a channel."""
+        channel = self._channels.get((link, message.number))
+        if channel is not None:
+            channel.leaky_heard()
 
     def segment_named(self, link: Link, message: SegmentNamed) -> None:
         """Map a segment that has a name."""

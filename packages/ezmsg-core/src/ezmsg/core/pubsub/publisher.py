@@ -23,6 +23,7 @@ from ezmsg.core.pubsub.options import (
     PublisherOptions,
     publisher_options,
 )
+from ezmsg.core.pubsub.taking_back import TakingBack
 from ezmsg.core.support import arrays
 from ezmsg.core.support.copying import uncopyable_words
 from ezmsg.core.support.wording import counted, said
@@ -111,6 +112,7 @@ class Publisher:
         self._warned_at = -WARN_AGAIN_S
         self._looking: asyncio.TimerHandle | None = None
         self._losing_patience: asyncio.TimerHandle | None = None
+        self._taking_back = TakingBack(self.window, self._slots, lambda: (*self._shared, *self._tcp))
         self._tidying: asyncio.TimerHandle | None = None
         self.cut_off = 0
 
@@ -249,7 +251,7 @@ class Publisher:
     def move(self, old: SharedMemorySender, new: TcpSender, first: int) -> None:
         """Send over TCP what a channel of shared memory could not bring, from one message on, and what follows."""
         new.messages_before, new.bytes_before = old.messages_before, old.bytes_before
-        for number, token in sorted((self._slots.number_of(token), token) for token in old.held_tokens):
+        for number, token in old.held_messages:
             if number >= first:
                 old.give_up(token)
                 new.send(number, token, self._slots.copy_of(token))
@@ -265,6 +267,7 @@ class Publisher:
         self.window.refuse(EndpointClosed(topic=self.topic, role="publisher"))
         if self._looking is not None:
             self._looking.cancel()
+        self._taking_back.stop()
         for timer in (self._losing_patience, self._tidying):
             if timer is not None:
                 timer.cancel()
@@ -343,7 +346,7 @@ class Publisher:
                 shared.send(number, token, segment, payload.size)
         else:
             for shared in self._shared:
-                shared.keep(token, self._slots.apart)
+                shared.keep(number, token, self._slots.apart)
         if body is not None:
             for tcp in self._tcp:
                 tcp.send(number, token, body)
@@ -361,6 +364,7 @@ class Publisher:
         self._let_closed_loops_go()
         if self._losing_patience is None and self.options.max_block is not None:
             self._look_for_frozen_in(self.options.max_block)
+        self._taking_back.begin()
         waiting, sum_ns, since_ns = self.waits
         self.waits = waiting + 1, sum_ns, since_ns if waiting else began_ns
         try:

@@ -54,7 +54,7 @@ class Routes:
         self._heard: dict[Receiver, dict[UUID, None]] = {}  # the same the other way round, in order
         self._draining: dict[UUID, asyncio.Task[None]] = {}
 
-    def add(self, source: Source, receiver: Receiver) -> Awaitable[Channel | None]:
+    def add(self, source: Source, receiver: Receiver) -> Awaitable[object]:
         """Let a subscriber hear a publisher; what is returned ends when the publisher feeds it.
 
         A publisher that cannot be reached is tried again and again, until nobody here is to hear it any more.
@@ -69,6 +69,8 @@ class Routes:
             if route.channel is not None:
                 receiver.joined(route.channel)
                 route.channel.receivers_changed()
+                if route.channel.yet_to_agree:
+                    return asyncio.ensure_future(route.channel.agreed())
         assert route.opening is not None
         return asyncio.shield(route.opening)
 
@@ -145,13 +147,6 @@ class Routes:
             if not route.receivers and route.channel is not None:
                 self._forget(route)
                 self._close_channel(route.channel)
-
-    def receiver_changed(self, receiver: Receiver) -> None:
-        """A subscriber drops messages in another way than before, or not at all."""
-        for publisher_id in self.heard_by(receiver):
-            channel = self._routes[publisher_id].channel
-            if channel is not None:
-                channel.receivers_changed()
 
     def heard_by(self, receiver: Receiver) -> list[UUID]:
         """Return the ids of the publishers that a subscriber hears, or is about to; any thread may ask."""

@@ -152,11 +152,6 @@ class Subscriber:
             *about,
         )
 
-    @property
-    def revocable(self) -> bool:
-        """Whether publishers may take back what it has no time for; who shares its queue may be reading it."""
-        return type(self._queue) is LeakyQueue
-
     def skipped(self, count: int) -> None:
         """Count messages that were dropped for it before they were sent."""
         self._queue.dropped += count
@@ -225,10 +220,13 @@ class Subscriber:
                     await waiter
                 finally:
                     self._waiting.remove(waiter)
-            lease: Lease | None = queue.take()
-            if self.leaky and lease is not None:
-                lease = lease.settled()
-            if lease is not None:
+            lease = queue.take()
+            if not lease.revocable:
+                break
+            detached = lease.detached()
+            lease.release()
+            if detached is not None:
+                lease = detached
                 break
             queue.dropped += 1  # its publisher could not wait
         self.messages_received += 1

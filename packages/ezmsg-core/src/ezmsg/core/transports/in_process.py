@@ -156,7 +156,7 @@ class LocalSender(Sender):
 
     def send(self, number: int, token: int, obj: object, size: int) -> None:
         """Hand an object over, of which so many bytes are counted."""
-        self.hold(token)
+        self.hold(number, token)
         lease = self._lease(number, token, obj, size, self)
         if self._loans:
             lease.lent = self._borrow(token, obj)

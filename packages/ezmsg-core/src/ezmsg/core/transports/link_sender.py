@@ -25,29 +25,50 @@ class LinkSender(Sender):
         self.successor: LinkSender | None = None
         self.leaky = False
         self.late = False
+        self._leaky_from = 0
         self._late: dict[int, int] = {}
         self._postponed: tuple[int, Callable[[], None]] | None = None
+        self._awaits_room = False
         self._end_seen: asyncio.Future[None] | None = None
 
     # --- whose other end drops what it has no time for ------------------------------------------------------
 
+    def set_leaky(self, leaky: bool, next_message: int) -> None:
+        """Learn whether anybody at the other end is to be waited for.
+
+        If so, nothing is kept back any more; if not, what has been sent may be in the hands of one who has left.
+        """
+        self.leaky = leaky
+        self._leaky_from = next_message
+        if not leaky:
+            self._send_postponed()
+
     def postpone(self, token: int, send: Callable[[], None]) -> None:
         """Send a message when the link takes more, unless a newer one comes before."""
-        if self._postponed is None:
-            self.link.when_writable(self._send_postponed)
-        else:
+        if self._postponed is not None:
             super().released(self._postponed[0])
         self._postponed = token, send
+        if not self._awaits_room:
+            self._awaits_room = True
+            self.link.when_writable(self._on_room)
+
+    def _on_room(self) -> None:
+        self._awaits_room = False
+        self._send_postponed()
 
     def _send_postponed(self) -> None:
         postponed, self._postponed = self._postponed, None
         if postponed is not None:
             postponed[1]()
 
+    def may_take_back(self, token: int) -> bool:
+        """Whether the other end holds the message of a token, and all there know that it may be taken back."""
+        return self.leaky and self._held.get(token, -1) >= self._leaky_from
+
     def take_back(self, token: int) -> None:
         """Let go of a message in the name of the other end, which may do so, too, when it comes to it."""
         if self._postponed is not None and self._postponed[0] == token:
-            self._postponed = (token, _nothing)
+            self._postponed = None
         else:
             self._late[token] = self._late.get(token, 0) + 1
             self.late = True
@@ -81,7 +102,3 @@ class LinkSender(Sender):
         """The other end has read everything, or wants no more."""
         if self._end_seen is not None and not self._end_seen.done():
             self._end_seen.set_result(None)
-
-
-def _nothing() -> None:
-    """What is left to do of a message that was taken back before it was sent."""

@@ -64,6 +64,7 @@ class Segment:
         self.descriptor = -1
         self.path: Path | None = None
         self._claimed = [0] * form.slots  # bytes of each slot that the operating system has promised
+        self._words_claimed = False
         if PASSES_DESCRIPTORS:
             self.descriptor = os.memfd_create("ezmsg", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         else:
@@ -72,7 +73,7 @@ class Segment:
             os.ftruncate(self.descriptor, form.file_bytes)
             self._map = mmap.mmap(self.descriptor, form.file_bytes)
             self.memory = memoryview(self._map)[: form.size]
-            self.words = memoryview(self._map)[form.size :]
+            self._words = memoryview(self._map)[form.size :]
             if PASSES_DESCRIPTORS:
                 fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
         except OSError:
@@ -86,13 +87,28 @@ class Segment:
         """
         if size <= self._claimed[slot]:
             return
-        if hasattr(os, "posix_fallocate"):
-            try:
-                os.posix_fallocate(self.descriptor, slot * self.form.slot_bytes, size)
-            except OSError as error:
-                place = "memory" if self.path is None else str(self.path.parent)
-                raise SharedMemoryFull(size=size, place=place, reason=os.strerror(error.errno or 0)) from error
+        self._claim(slot * self.form.slot_bytes, size)
         self._claimed[slot] = size
+
+    def declare_void(self, slot: int, number: int) -> bool:
+        """Say to readers that message ``number`` of a slot counts no more; return whether there was room for it."""
+        if not self._words_claimed:
+            try:
+                self._claim(self.form.size, words_bytes(self.form.slots))
+            except SharedMemoryFull:
+                return False
+            self._words_claimed = True
+        WORD.pack_into(self._words, slot * WORD.size, number + 1)
+        return True
+
+    def _claim(self, start: int, size: int) -> None:
+        if not hasattr(os, "posix_fallocate"):
+            return
+        try:
+            os.posix_fallocate(self.descriptor, start, size)
+        except OSError as error:
+            place = "memory" if self.path is None else str(self.path.parent)
+            raise SharedMemoryFull(size=size, place=place, reason=os.strerror(error.errno or 0)) from error
 
     @property
     def claimed(self) -> int:

@@ -19,7 +19,7 @@ class Sender:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self._held: dict[int, None] = {}  # in the order in which they were sent
+        self._held: dict[int, int] = {}  # the number of each token's message, in the order in which they were sent
         self.exchange_id: UUID | None = None
         self.messages_before = 0
         self.bytes_before = 0
@@ -32,17 +32,18 @@ class Sender:
         return len(self._held)
 
     @property
-    def held_tokens(self) -> list[int]:
-        """The tokens of the messages that the other end still holds."""
-        return list(self._held)
+    def held_messages(self) -> list[tuple[int, int]]:
+        """The messages that the other end still holds, the oldest first: the number and the token of each."""
+        return [(number, token) for token, number in self._held.items()]
 
-    def holds(self, token: int) -> bool:
-        """Whether the other end still holds the message of a token."""
-        return token in self._held
+    @property
+    def oldest(self) -> int | None:
+        """The number of the message that the other end has held longest."""
+        return next(iter(self._held.values()), None)
 
-    def hold(self, token: int) -> None:
-        """Note that the message of a token was sent."""
-        self._held[token] = None
+    def hold(self, number: int, token: int) -> None:
+        """Note that a message was sent, which has a token."""
+        self._held[token] = number
 
     def released(self, token: int) -> None:
         """The other end let go of a message; a token that it does not hold is ignored."""

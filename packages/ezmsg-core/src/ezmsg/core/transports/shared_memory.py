@@ -14,7 +14,7 @@ from ezmsg.core.errors import SharedMemoryFull
 from ezmsg.core.messages.payload import Payload, unset_memory
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
-from ezmsg.core.transports.segments import PAGE_BYTES, WORD, Segment, SegmentForm
+from ezmsg.core.transports.segments import PAGE_BYTES, Segment, SegmentForm
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages.channels import MemoryNotShared
 
@@ -68,12 +68,6 @@ class Slots:
         self._messages[token] = (number, segment, payload.size)
         return segment
 
-    def number_of(self, token: int) -> int:
-        """Return the number of the message of a token that is taken."""
-        message = self._messages[token]
-        assert message is not None
-        return message[0]
-
     def copy_of(self, token: int) -> memoryview:
         """Return a copy of the message of a token that is taken."""
         message = self._messages[token]
@@ -121,14 +115,16 @@ class Slots:
         self._segment = None
         return False
 
-    def take_back(self, token: int) -> None:
-        """Declare the message of a token void, before its slot is used again while somebody may still read it."""
+    def take_back(self, token: int) -> bool:
+        """Declare the message of a token void, before its slot is used again while somebody may still read it.
+
+        Return whether that could be done: the memory to say it in may be missing.
+        """
         message = self._messages[token]
-        if message is None:
-            return
+        if message is None:  # it went over TCP alone
+            return True
         number, segment, _ = message
-        if isinstance(segment, Segment):
-            WORD.pack_into(segment.words, token * WORD.size, number + 1)
+        return not isinstance(segment, Segment) or segment.declare_void(token, number)
 
     def free(self, token: int) -> None:
         """The message of a token is released; an old segment goes with its last one."""
@@ -190,7 +186,7 @@ class SharedMemorySender(LinkSender):
 
     def send(self, number: int, token: int, segment: Segment, size: int) -> None:
         """Say where a message lies."""
-        self.hold(token)
+        self.hold(number, token)
         if self._apart:
             return
         if self.leaky and (self._waiting or not self.link.writable):
@@ -204,9 +200,9 @@ class SharedMemorySender(LinkSender):
             return
         self.link.notice(self.number, number, segment.number, token, size)
 
-    def keep(self, token: int, reason: str) -> None:
+    def keep(self, number: int, token: int, reason: str) -> None:
         """Hold a message that lies in no segment, and let the other end come for it over TCP."""
-        self.hold(token)
+        self.hold(number, token)
         if not self._apart:
             self._apart = True
             self.link.control(MemoryNotShared(self.number, reason))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from ezmsg.core.channels.channel import Channel, DetachedLease, EncodedLease, Lease, Receiver, patience
+from ezmsg.core.channels.channel import Channel, DetachedLease, EncodedLease, Receiver, patience
 from ezmsg.core.errors import SegmentRefused
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.transports.link import Link
@@ -25,31 +25,29 @@ class SharedMemoryLease(EncodedLease):
         self._channel = channel
 
     @property
-    def channel(self) -> Channel:
+    def channel(self) -> "SharedMemoryChannel":
         return self._channel
 
-    def detached(self) -> DetachedLease:
-        made = super().detached()
-        made.void = self._channel.told_leaky and self._is_void()
-        return made
+    def _free(self) -> None:
+        self._channel.release(self._token, len(self._memory))
 
-    def settled(self) -> Lease | None:
-        """Return a lease on what cannot be taken back any more; ``None`` if it has been."""
-        if not self._channel.told_leaky:
-            return self
-        made = self.detached()
-        self.release()
-        return made.settled()
+
+class RevocableLease(SharedMemoryLease):
+    """The same, while the publisher may take the message back and use its slot again."""
+
+    __slots__ = ()
+
+    revocable = True
+
+    def detached(self) -> DetachedLease | None:
+        made = super().detached()
+        return None if self._is_void() else made  # looked at after the copy: what was copied until then is whole
 
     def _is_void(self) -> bool:
-        """Whether the publisher has taken the message back, and may have used its slot again."""
         whole: Any = self._memory.obj
         slots = self._channel.num_buffers
         (first_valid,) = WORD.unpack_from(whole, len(whole) - words_bytes(slots) + self._token * WORD.size)
         return bool(self.number < first_valid)
-
-    def _free(self) -> None:
-        self._channel.release(self._token, len(self._memory))
 
 
 class SharedMemoryChannel(Channel):
@@ -101,12 +99,14 @@ class SharedMemoryChannel(Channel):
                     raise
                 self._on_unreadable(self, self._refusal)
                 return
-        if message > self.next_message and self.told_leaky:
-            self.skip_to(message)
         start = slot * self._slot_bytes
         if size > self._slot_bytes or start + size > len(self._memory):
             raise ValueError(f"a notice on {self.topic} points outside its segment")
-        self.deliver(SharedMemoryLease(message, slot, self._memory[start : start + size], self))
+        memory = self._memory[start : start + size]
+        if self.revocable:
+            self.deliver_revocable(RevocableLease(message, slot, memory, self))
+        else:
+            self.deliver(SharedMemoryLease(message, slot, memory, self))
 
     def release(self, token: int, size: int) -> None:
         """Tell the publisher, promptly if it may soon be waiting."""
@@ -116,8 +116,9 @@ class SharedMemoryChannel(Channel):
             self._unsent = 0
         self._link.release(self._number, token, prompt=prompt)
 
-    def tell_leaky(self, leaky: bool) -> None:
+    def _tell_leaky(self, leaky: bool) -> bool:
         self._link.control(ChannelLeaky(self._number, leaky))
+        return True
 
     def leave(self) -> None:
         self._link.control(CloseChannel(self._number))

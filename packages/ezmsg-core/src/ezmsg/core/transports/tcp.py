@@ -24,7 +24,7 @@ class TcpSender(LinkSender):
 
     def send(self, number: int, token: int, body: memoryview) -> None:
         """Send a message; the connection keeps the body until the operating system has taken it."""
-        self.hold(token)
+        self.hold(number, token)
         if self.leaky and not self.link.writable:
             self.postpone(token, lambda: self.link.data(self.number, number, token, body))
         else:
@@ -74,16 +74,19 @@ class TcpChannel(Channel):
 
     def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | memoryview) -> None:
         """Take a message."""
-        if message > self.next_message and self.told_leaky:
-            self.skip_to(message)
-        self.deliver(TcpLease(message, slot, body, self))
+        lease = TcpLease(message, slot, body, self)
+        if self.revocable:
+            self.deliver_revocable(lease)
+        else:
+            self.deliver(lease)
 
     def release(self, token: int) -> None:
         """Tell the publisher."""
         self._link.release(self._number, token, prompt=True)
 
-    def tell_leaky(self, leaky: bool) -> None:
+    def _tell_leaky(self, leaky: bool) -> bool:
         self._link.control(ChannelLeaky(self._number, leaky))
+        return True
 
     def leave(self) -> None:
         self._link.control(CloseChannel(self._number))

@@ -130,6 +130,14 @@ class ChannelLeaky:
 
 
 @declared
+class ChannelLeakyHeard:
+    """``ChannelLeaky`` was heard: nothing that this side sends from here on contradicts it."""
+
+    TAG: ClassVar[str] = "channel.leaky_heard"
+    number: int
+
+
+@declared
 class ChannelCut:
     """The publisher waited too long for this channel and goes on without it; the subscriber may open another."""
 
@@ -152,4 +160,5 @@ MESSAGES = (
     MemoryNotShared,
     ChannelCut,
     ChannelLeaky,
+    ChannelLeakyHeard,
 )
