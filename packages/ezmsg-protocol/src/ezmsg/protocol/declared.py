@@ -9,7 +9,8 @@ asks :func:`written` for it.
 Several threads may write one class at once: each writes the same methods, and nothing is taken away meanwhile.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import Any, ClassVar, TypeVar, dataclass_transform, overload
 
 import attrs
@@ -55,6 +56,13 @@ def written(cls: C) -> C:
             attrs.define(each, these=_fields(each), slots=False, auto_detect=False, **options)
             _unwritten.pop(each, None)
     return cls
+
+
+def write_modules(modules: Iterable[ModuleType]) -> None:
+    """Have the classes of some modules written now: before a process forks others, say, which would each do it."""
+    names = {module.__name__ for module in modules}
+    for cls in [each for each in _unwritten if each.__module__ in names]:
+        written(cls)
 
 
 def changed(instance: T, **changes: Any) -> T:

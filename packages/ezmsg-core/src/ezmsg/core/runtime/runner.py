@@ -25,6 +25,7 @@ from ezmsg.core.runtime.main_call import MainCall
 from ezmsg.core.runtime.main_thread import join, wait_for
 from ezmsg.core.runtime.signals import STATUSES, Signals, held_back, let_in
 from ezmsg.core.runtime.supervisor import LEAVE_LIMIT_S, Supervisor
+from ezmsg.core.runtime.warm_up import warm_up
 from ezmsg.core.runtime.wishes import Wishes
 from ezmsg.core.runtime.worker import Worker, run_units
 from ezmsg.core.support.log_setup import LogSetup
@@ -196,6 +197,8 @@ class GraphRunner:
             raise RunnerMisused(reason="This runner was started before; make another one for another run")
         pipes = [] if here is None else [here]
         placed: list[BaseProcess | None] = [] if here is None else [None]
+        if plans and multiprocessing.get_start_method() == "fork":
+            warm_up()
         try:
             with held_back():
                 for plan in plans:

@@ -5,7 +5,7 @@ subclass decodes as its base and an unknown enum member as ``UNKNOWN``. Where a 
 travel (see :mod:`ezmsg.protocol.wire.plain`). Nothing is ever coerced: a text where a number belongs is an error.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import is_dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -87,6 +87,13 @@ def body_from_wire(value: Any, among: Collection[type[Any]] = _BODIES) -> Any:
         return _way_in(cls)(value, cls)  # type: ignore[arg-type]
     except Exception as error:  # see from_wire
         raise _invalid(cls, error) from error
+
+
+def prepare(classes: Iterable[type[Any]]) -> None:
+    """Find the ways out and in of messages now, and not with the first of them: before a process forks, say."""
+    for cls in classes:
+        _way_out(cls)  # type: ignore[arg-type]
+        _way_in(cls)  # type: ignore[arg-type]
 
 
 def unpack_map(data: bytes, max_items: int | None = None) -> dict[Any, Any]:
