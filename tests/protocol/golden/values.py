@@ -351,6 +351,7 @@ MESSAGES: tuple[Any, ...] = (
     channels.SegmentNamed(1, 2, "ezmsg-segment", 65536, 32),
     channels.ChannelLeaky(1, True),
     channels.ChannelLeakyHeard(1),
+    channels.ChannelForm(1, 2, b"form"),
     channels.ChannelCut(1, "process 4711 is stopped"),
     endpoints.ReportCut(PUBLISHER, "process 4711 is stopped"),
     channels.MemoryNotShared(1, "the two ends run as different users"),

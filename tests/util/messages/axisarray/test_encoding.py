@@ -113,7 +113,7 @@ def test_a_fingerprint_that_is_known_is_known_there(monkeypatch: pytest.MonkeyPa
     array = AxisArray(np.zeros(2), ["ch"], {"ch": axis})
     known = axis.fingerprint
     got, how = crossed(array)
-    monkeypatch.setattr("ezmsg.util.messages.axisarray.axes._digest", None)
+    monkeypatch.setattr("ezmsg.util.messages.axisarray.axes.digest", None)
     assert got.axes["ch"].fingerprint == known
     assert how == b"x"
 

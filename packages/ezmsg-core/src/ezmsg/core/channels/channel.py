@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from ezmsg.core.messages.codec import Codec
+from ezmsg.core.messages.forms import HeardForms
 from ezmsg.core.messages.payload import Array, unset_memory
 from ezmsg.core.profiling import trace_sources
 
@@ -109,33 +110,36 @@ class Lease(ABC):
 class EncodedLease(Lease):
     """A message that arrived as bytes, in memory that is not to be written."""
 
-    __slots__ = ("_codec", "_memory", "_token")
+    __slots__ = ("_codec", "_forms", "_memory", "_token")
 
     lent = True
 
-    def __init__(self, number: int, token: int, memory: memoryview, source: Source, codec: Codec) -> None:
+    def __init__(
+        self, number: int, token: int, memory: memoryview, source: Source, codec: Codec, forms: HeardForms
+    ) -> None:
         super().__init__(number, source, len(memory))
         self._token = token
         self._memory = memory
         self._codec = codec
+        self._forms = forms
 
     @property
     def memory(self) -> tuple[object, ...]:
         return (self._memory.obj,)
 
     def private(self) -> Any:
-        return self._codec.decode(self._memory, copy=True)
+        return self._codec.decode(self._memory, self._forms, copy=True)
 
     def detached(self) -> "DetachedLease | None":
         body = unset_memory(len(self._memory))
         body[:] = self._memory
-        return DetachedLease(self.number, body.toreadonly(), self.source, self._codec)
+        return DetachedLease(self.number, body.toreadonly(), self.source, self._codec, self._forms)
 
     def guarded(self) -> "tuple[Any, Array | None]":
-        return decode_guarded(self._memory, self._codec)
+        return decode_guarded(self._memory, self._codec, self._forms)
 
     def _decode(self) -> Any:
-        return self._codec.decode(self._memory)
+        return self._codec.decode(self._memory, self._forms)
 
 
 class DetachedLease(EncodedLease):
@@ -145,8 +149,8 @@ class DetachedLease(EncodedLease):
 
     lent = False
 
-    def __init__(self, number: int, memory: memoryview, source: Source, codec: Codec) -> None:
-        super().__init__(number, -1, memory, source, codec)
+    def __init__(self, number: int, memory: memoryview, source: Source, codec: Codec, forms: HeardForms) -> None:
+        super().__init__(number, -1, memory, source, codec, forms)
         self.holders = 1
 
     def detached(self) -> "DetachedLease":
@@ -156,12 +160,12 @@ class DetachedLease(EncodedLease):
         """Nothing of the publisher's is occupied."""
 
 
-def decode_guarded(memory: memoryview, codec: Codec) -> tuple[Any, Array]:
+def decode_guarded(memory: memoryview, codec: Codec, forms: HeardForms | None = None) -> tuple[Any, Array]:
     """Return the message that read-only memory holds, and an object that all views of it keep alive."""
     import numpy as np  # a memoryview does not tell what its views are kept by
 
     guard = np.frombuffer(memory, np.uint8)
-    return codec.decode(guard.data), guard
+    return codec.decode(guard.data, forms or {}), guard
 
 
 class Receiver(Protocol):

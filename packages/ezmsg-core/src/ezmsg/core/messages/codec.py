@@ -2,6 +2,7 @@
 
 from ezmsg.core.messages.decoding import Decoder
 from ezmsg.core.messages.encoding import Encoder
+from ezmsg.core.messages.forms import Forms, HeardForms, heard
 from ezmsg.core.messages.read_only import ReadOnly
 from ezmsg.core.messages.registry import Dump, Encoding, Load, Registry
 
@@ -18,3 +19,11 @@ class Codec:
     def register(self, name: str, cls: type, dump: Dump, load: Load) -> None:
         """Send objects of exactly this class in this way; both processes must register the same name."""
         self._registry.register(Encoding(name, cls, dump, load))
+
+    def forms(self) -> Forms:
+        """Return what the messages of one publisher share."""
+        return Forms(self._registry)
+
+    def heard(self, forms: HeardForms, number: int, content: bytes) -> HeardForms:
+        """Return what a channel knows after it was told one more form."""
+        return heard(forms, number, content, self._registry)

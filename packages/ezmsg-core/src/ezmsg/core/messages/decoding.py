@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ezmsg.core.errors import PickleForbidden, UnknownEncoding
 from ezmsg.core.messages.encoding import CACHE_LIMIT, SIZE
+from ezmsg.core.messages.forms import HeardForms
 from ezmsg.core.messages.payload import LENGTH, LENGTH_BYTES, Array, first_buffer, split
 from ezmsg.core.messages.pickles import loads
 from ezmsg.core.messages.registry import Registry
@@ -17,6 +18,8 @@ from ezmsg.protocol.declared import declared
 
 if TYPE_CHECKING:
     import numpy as np
+
+_NO_FORMS: HeardForms = {}
 
 
 @declared
@@ -37,10 +40,11 @@ class Decoder:
         self._registry = registry
         self._forms: dict[bytes, _ArrayForm] = {}
 
-    def decode(self, memory: memoryview, *, copy: bool = False) -> Any:
+    def decode(self, memory: memoryview, forms: HeardForms = _NO_FORMS, *, copy: bool = False) -> Any:
         """Return the object that a payload's memory holds.
 
         :param memory: the payload's bytes, exactly.
+        :param forms: what the channel was told that it came by.
         :param copy: return a private, writable value instead of a view.
         :raises PickleForbidden: if the payload is a pickle, and pickle is forbidden.
         :raises UnknownEncoding: if only the sender has registered how it is encoded.
@@ -52,6 +56,9 @@ class Decoder:
             return _array_at(memory, form or self._learn_form(description), copy)
         if copy:
             memory = memoryview(bytearray(memory))
+        heard = forms.get(description)
+        if heard is not None:
+            return heard.join(memory, first_buffer(description), copy=copy)
         match description[:1]:
             case b"b":
                 (buffer,) = _buffers_of(memory, description, 1)
@@ -63,6 +70,8 @@ class Decoder:
                 if encoding is None:
                     raise UnknownEncoding(name=name)
                 return encoding.load(_buffers_of(memory, description, name_end))
+            case b"f":
+                raise UnknownEncoding(name="form that this channel was not told")
         if not self._registry.allow_pickle:
             raise PickleForbidden(type_name="(unknown, as it came pickled)")
         pickled, *rest = _buffers_of(memory, description, 1)

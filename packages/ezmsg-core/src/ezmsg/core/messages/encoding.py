@@ -7,6 +7,7 @@ A description begins with one byte that names the encoding:
 ``b``  bytes: one buffer
 ``p``  pickle, its out-of-band buffers behind it; NumPy's objects in it as `arrays` takes them apart
 ``x``  an encoding that the application registered or has installed, under its name
+``f``  the number of a form that the channel was told before; see `forms`
 ====  =====================================================================================
 
 ``b``, ``p`` and ``x`` end with the size of each buffer, as u64.
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from ezmsg.core.errors import PickleForbidden
+from ezmsg.core.messages.forms import Forms
 from ezmsg.core.messages.payload import Array, ArrayPayload, Buffer, BuffersPayload, Payload, prefix
 from ezmsg.core.messages.pickles import dumps
 from ezmsg.core.messages.registry import Registry
@@ -36,9 +38,10 @@ class Encoder:
         # Streams repeat their form, which makes the repeated case one lookup.
         self._prefixes: dict[tuple[Any, ...], bytes] = {}
 
-    def encode(self, value: object) -> Payload:
+    def encode(self, value: object, forms: Forms | None = None) -> Payload:
         """Return a payload for any object.
 
+        :param forms: those of the stream that it belongs to; without, the payload stands by itself.
         :raises PickleForbidden: if only pickle could carry the object, and pickle is forbidden.
         :raises Exception: whatever pickling the object raises.
         """
@@ -52,6 +55,10 @@ class Encoder:
             return BuffersPayload(_with_sizes(b"b", buffers), buffers)
         elif arrays.ndarray is arrays.NoArray and cls is arrays.ndarray_class():  # the first array of the program
             return self.encode(value)
+        if forms is not None:
+            payload = forms.payload(value)
+            if payload is not None:
+                return payload
         encoding = self._registry.of_class(cls)
         dumped = None if encoding is None else encoding.dump(value)
         if encoding is None or dumped is None:

@@ -16,6 +16,8 @@ from ezmsg.core.support.arrays import loaded_numpy
 if TYPE_CHECKING:
     import numpy as np
 
+    from ezmsg.core.messages.forms import Form
+
 ALIGNMENT = 64
 """Buffers begin at multiples of this many bytes, which is a cache line and more than any dtype asks for."""
 
@@ -30,6 +32,10 @@ class Payload(Protocol):
     """A message ready to be laid into memory of at least ``size`` bytes."""
 
     size: int
+
+    @property
+    def form(self) -> "Form | None":
+        """What a channel has to be told before the message, once."""
 
     def write(self, memory: memoryview, offset: int) -> None:
         """Lay the message into ``memory`` from ``offset``, which is a multiple of ``ALIGNMENT``."""
@@ -65,6 +71,8 @@ class ArrayPayload:
 
     __slots__ = ("_array", "_order", "_prefix", "size")
 
+    form = None
+
     def __init__(self, prefix: bytes, array: Array, order: Any) -> None:
         self._prefix = prefix
         self._array = array
@@ -82,6 +90,8 @@ class BuffersPayload:
     """Any number of buffers of bytes."""
 
     __slots__ = ("_buffers", "_prefix", "size")
+
+    form = None
 
     def __init__(self, description: bytes, buffers: list[memoryview]) -> None:
         self._prefix = prefix(description)

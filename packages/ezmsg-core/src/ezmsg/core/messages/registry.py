@@ -23,6 +23,8 @@ from ezmsg.protocol.declared import declared
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from ezmsg.core.messages.forms import Joiner, Part
+
 GROUP = "ezmsg.encodings"
 NAME_BYTES = 255
 CLASS_LIMIT = 4096
@@ -38,12 +40,17 @@ class Encoding:
 
     ``dump`` returns buffers of bytes; ``load`` gets views of the same buffers and returns the object. For an object
     that it cannot carry faithfully ``dump`` returns `None`; that one goes the way of objects without an encoding.
+
+    ``parting`` returns what parts the objects of one stream into what rarely changes and the rest, ``joining`` what
+    puts them together again, given the former; see :mod:`ezmsg.core.messages.forms`.
     """
 
     name: str
     cls: type
     dump: Dump
     load: Load
+    parting: "Callable[[], Part] | None" = None
+    joining: "Callable[[bytes], Joiner] | None" = None
 
 
 @declared(frozen=False)

@@ -372,6 +372,8 @@ class Exchange:
                 self._opener.answer(link, message)
             case ch.ChannelLeaky():
                 self._admission.leaky(link, message)
+            case ch.ChannelForm():
+                self._opener.hear_form(link, message)
             case ch.ChannelLeakyHeard():
                 self._opener.leaky_heard(link, message)
             case ch.ChannelCut():

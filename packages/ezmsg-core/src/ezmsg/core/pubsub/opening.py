@@ -22,6 +22,7 @@ from ezmsg.protocol.messages.channels import (
     ChannelCut,
     ChannelEnded,
     ChannelEndSeen,
+    ChannelForm,
     ChannelLeakyHeard,
     ChannelOpened,
     ChannelProof,
@@ -216,6 +217,12 @@ class Opener:
         if channel is not None:
             self.forget(channel)
         return channel
+
+    def hear_form(self, link: Link, message: ChannelForm) -> None:
+        """A publisher says what messages to come have in common."""
+        channel = self._channels.get((link, message.number))
+        if channel is not None:
+            channel.hear_form(message.form, message.content)
 
     def leaky_heard(self, link: Link, message: ChannelLeakyHeard) -> None:
         """A publisher knows whether it need wait for those who hear a channel."""

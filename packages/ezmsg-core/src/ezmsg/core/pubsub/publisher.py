@@ -13,6 +13,7 @@ from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.channels.loans import is_lent_elsewhere
 from ezmsg.core.errors import EndpointClosed, UnencodableMessage
 from ezmsg.core.messages.active import CODEC
+from ezmsg.core.messages.forms import Form
 from ezmsg.core.profiling.object_size import object_size
 from ezmsg.core.pubsub.exchange import Exchange
 from ezmsg.core.pubsub.options import (
@@ -21,6 +22,7 @@ from ezmsg.core.pubsub.options import (
     DEFAULT_NUM_BUFFERS,
     LINGER_S,
     PublisherOptions,
+    flag,
     publisher_options,
 )
 from ezmsg.core.pubsub.taking_back import TakingBack
@@ -99,6 +101,8 @@ class Publisher:
         self.window = Window(options.num_buffers, on_free=self._token_free)
         self._exchange = exchange
         self._slots = Slots(options.num_buffers, options.buf_size)
+        self._forms = None if flag("EZMSG_DISABLE_AXIS_ELISION", False) else CODEC.forms()
+        self._form_of: list[Form | None] = [None] * options.num_buffers  # by token
         self._senders: tuple[Sender, ...] = ()
         self._local: tuple[LocalSender, ...] = ()
         self._shared: tuple[SharedMemorySender, ...] = ()
@@ -254,6 +258,9 @@ class Publisher:
         for number, token in old.held_messages:
             if number >= first:
                 old.give_up(token)
+                form = self._form_of[token]
+                if form is not None:
+                    new.tell(form)
                 new.send(number, token, self._slots.copy_of(token))
         old.moved_to(new)
         self._set_senders(tuple(new if sender is old else sender for sender in self._senders))
@@ -325,7 +332,7 @@ class Publisher:
         Everything that can fail comes before the first channel gets the message.
         """
         try:
-            payload = CODEC.encode(obj)
+            payload = CODEC.encode(obj, self._forms)
         except Exception as error:  # whatever a user's class raises when it is pickled
             raise UnencodableMessage(
                 topic=self.topic, type_name=type(obj).__qualname__, reason=said(error)
@@ -337,6 +344,11 @@ class Publisher:
             self._tidying = asyncio.get_running_loop().call_later(TIDY_S, self._tidy)
         body = joined(payload) if self._tcp else None
         self.window.hold(token, len(self._senders))
+        form = payload.form
+        if form is not None:
+            self._form_of[token] = form
+            for sender in (*self._shared, *self._tcp):
+                sender.tell(form)
         tracer = self.tracer
         if tracer is not None:  # before it is sent, or it may be received before it was published
             note = tracer.published

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from uuid import UUID
 
 from ezmsg.core.channels.backpressure import Window
+from ezmsg.core.messages.forms import Form, remembered
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.sender import Sender
-from ezmsg.protocol.messages.channels import ChannelEnded
+from ezmsg.protocol.messages.channels import ChannelEnded, ChannelForm
 
 
 class LinkSender(Sender):
@@ -30,6 +31,19 @@ class LinkSender(Sender):
         self._postponed: tuple[int, Callable[[], None]] | None = None
         self._awaits_room = False
         self._end_seen: asyncio.Future[None] | None = None
+        self._told: dict[int, None] = {}
+        self._told_last: Form | None = None
+
+    # --- what messages have in common -----------------------------------------------------------------------
+
+    def tell(self, form: Form) -> None:
+        """Make sure that the other end knows a form before the next message."""
+        if form is self._told_last:
+            return
+        self._told_last = form
+        if form.number not in self._told:
+            self._told = remembered(self._told, form.number, None)
+            self.link.control(ChannelForm(self.number, form.number, form.content))
 
     # --- whose other end drops what it has no time for ------------------------------------------------------
 

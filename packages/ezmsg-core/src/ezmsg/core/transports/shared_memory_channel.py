@@ -7,6 +7,7 @@ from uuid import UUID
 from ezmsg.core.channels.channel import Channel, DetachedLease, EncodedLease, Receiver, patience
 from ezmsg.core.errors import SegmentRefused
 from ezmsg.core.messages.codec import Codec
+from ezmsg.core.messages.forms import HeardForms
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.segments import WORD, SegmentForm, words_bytes
 from ezmsg.protocol.messages.channels import ChannelLeaky, CloseChannel
@@ -21,7 +22,7 @@ class SharedMemoryLease(EncodedLease):
     __slots__ = ("_channel",)
 
     def __init__(self, number: int, token: int, memory: memoryview, channel: "SharedMemoryChannel") -> None:
-        super().__init__(number, token, memory, channel, channel.codec)
+        super().__init__(number, token, memory, channel, channel.codec, channel.forms)
         self._channel = channel
 
     @property
@@ -69,6 +70,7 @@ class SharedMemoryChannel(Channel):
     ) -> None:
         super().__init__(publisher_id, topic, receivers, num_buffers)
         self.codec = codec
+        self.forms: HeardForms = {}
         self._link = link
         self._number = number
         self._patience = patience(num_buffers)
@@ -115,6 +117,10 @@ class SharedMemoryChannel(Channel):
         if prompt:
             self._unsent = 0
         self._link.release(self._number, token, prompt=prompt)
+
+    def hear_form(self, number: int, content: bytes) -> None:
+        """Learn what messages have in common, before the first of them."""
+        self.forms = self.codec.heard(self.forms, number, content)
 
     def _tell_leaky(self, leaky: bool) -> bool:
         self._link.control(ChannelLeaky(self._number, leaky))

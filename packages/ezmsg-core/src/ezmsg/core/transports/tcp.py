@@ -4,6 +4,7 @@ from uuid import UUID
 
 from ezmsg.core.channels.channel import Channel, DetachedLease, EncodedLease, Receiver
 from ezmsg.core.messages.codec import Codec
+from ezmsg.core.messages.forms import HeardForms
 from ezmsg.core.messages.payload import Payload, unset_memory
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
@@ -37,7 +38,7 @@ class TcpLease(EncodedLease):
     __slots__ = ("_channel",)
 
     def __init__(self, number: int, token: int, body: bytes | memoryview, channel: "TcpChannel") -> None:
-        super().__init__(number, token, memoryview(body).toreadonly(), channel, channel.codec)
+        super().__init__(number, token, memoryview(body).toreadonly(), channel, channel.codec, channel.forms)
         self._channel = channel
 
     @property
@@ -46,7 +47,7 @@ class TcpLease(EncodedLease):
 
     def detached(self) -> DetachedLease:
         # Its memory is used for nothing else.
-        return DetachedLease(self.number, self._memory, self.source, self._codec)
+        return DetachedLease(self.number, self._memory, self.source, self._codec, self._forms)
 
     def _free(self) -> None:
         self._channel.release(self._token)
@@ -69,6 +70,7 @@ class TcpChannel(Channel):
     ) -> None:
         super().__init__(publisher_id, topic, receivers, num_buffers)
         self.codec = codec
+        self.forms: HeardForms = {}
         self._link = link
         self._number = number
 
@@ -83,6 +85,10 @@ class TcpChannel(Channel):
     def release(self, token: int) -> None:
         """Tell the publisher."""
         self._link.release(self._number, token, prompt=True)
+
+    def hear_form(self, number: int, content: bytes) -> None:
+        """Learn what messages have in common, before the first of them."""
+        self.forms = self.codec.heard(self.forms, number, content)
 
     def _tell_leaky(self, leaky: bool) -> bool:
         self._link.control(ChannelLeaky(self._number, leaky))

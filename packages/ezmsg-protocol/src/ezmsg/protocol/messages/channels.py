@@ -138,6 +138,16 @@ class ChannelLeakyHeard:
 
 
 @declared
+class ChannelForm:
+    """What messages of this channel that name a form have in common; it is told before the first of them."""
+
+    TAG: ClassVar[str] = "channel.form"
+    number: int
+    form: int
+    content: bytes
+
+
+@declared
 class ChannelCut:
     """The publisher waited too long for this channel and goes on without it; the subscriber may open another."""
 
@@ -161,4 +171,5 @@ MESSAGES = (
     ChannelCut,
     ChannelLeaky,
     ChannelLeakyHeard,
+    ChannelForm,
 )

@@ -76,7 +76,7 @@ class CoordinateAxis(AxisBase, ArrayWithNamedDims):
             if known[:2] == named:
                 return known
         state["_fingerprint_of"] = self.data
-        found = state["_fingerprint"] = (*named, *_digest(self.data))
+        found = state["_fingerprint"] = (*named, *digest(self.data))
         return found
 
     def __eq__(self, other: object) -> bool:
@@ -97,7 +97,7 @@ class CoordinateAxis(AxisBase, ArrayWithNamedDims):
         return state
 
 
-def _digest(data: Any) -> tuple[Any, ...]:
+def digest(data: Any) -> tuple[Any, ...]:
     """Return kind, shape and a checksum of the values; of objects, of what they look like."""
     array = np.asarray(data)
     if array.dtype.hasobject:

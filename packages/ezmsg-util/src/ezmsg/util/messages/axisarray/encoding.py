@@ -1,5 +1,7 @@
 """How an :class:`AxisArray` crosses between processes: the bytes of its arrays, and one small description.
 
+Within a stream `parting` saves what rarely changes; this is the way of one that stands by itself.
+
 The core finds this by an entry point. What it cannot carry exactly as it is, it leaves to pickle: attributes that
 are not plain, arrays of objects, records or other libraries, subclasses, and fields that nobody declared.
 
@@ -21,21 +23,15 @@ from ezmsg.core.messages.registry import Encoding
 from ezmsg.util.messages.axisarray.axes import CoordinateAxis, LinearAxis
 from ezmsg.util.messages.axisarray.axis_array import AxisArray
 from ezmsg.util.messages.axisarray.named_dims import PUBLIC_MODULE
+from ezmsg.util.messages.axisarray.parting import Joining, Parting
+from ezmsg.util.messages.axisarray.plain_parts import PLAIN_KINDS, NotPlain, plain
 
 __all__ = ["ENCODING"]
-
-PLAIN_KINDS = "biufcSUmM"
-"""Kinds of dtypes whose elements are nothing but their bytes."""
 
 _FIELDS = {"data", "dims", "axes", "attrs", "key", "stream_dim"}
 _KNOWN = {"_fingerprint", "_fingerprint_of"}
 _CLASSES: dict[Any, set[str]] = {LinearAxis: {"unit", "gain", "offset"}, CoordinateAxis: {"unit", "data", "dims"}}
-_PLAIN = {type(None), bool, int, float, str, bytes}
 _EMPTY = b""
-
-
-class _NotPlain(Exception):
-    """Something cannot be carried in this way."""
 
 
 def dump(array: AxisArray) -> Sequence[bytes | memoryview] | None:
@@ -46,16 +42,16 @@ def dump(array: AxisArray) -> Sequence[bytes | memoryview] | None:
             return None
         data = _describe(array.data, buffers)
         axes = [[name, _describe_axis(axis, buffers)] for name, axis in array.axes.items()]
-        described = [data, array.dims, axes, _plain(array.attrs), array.key, array.stream_dim]
+        described = [data, array.dims, axes, plain(array.attrs), array.key, array.stream_dim]
         buffers[0] = msgpack.packb(described, strict_types=True)
-    except (_NotPlain, TypeError, ValueError, OverflowError):  # msgpack's words for what it has no form for
+    except (NotPlain, TypeError, ValueError, OverflowError):  # msgpack's words for what it has no form for
         return None
     return buffers
 
 
 def _describe(array: Any, buffers: list[bytes | memoryview]) -> list[Any]:
     if type(array) is not np.ndarray or array.dtype.kind not in PLAIN_KINDS or array.dtype.metadata is not None:
-        raise _NotPlain
+        raise NotPlain
     flags = array.flags
     order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
     if order == "F":
@@ -70,27 +66,11 @@ def _describe_axis(axis: Any, buffers: list[bytes | memoryview]) -> list[Any]:
     fields = _CLASSES.get(type(axis))
     state = axis.__dict__
     if fields is None or (state.keys() != fields and state.keys() - _KNOWN != fields):
-        raise _NotPlain
+        raise NotPlain
     if type(axis) is LinearAxis:
         return [axis.unit, _number(axis.gain), _number(axis.offset)]
     known = axis.fingerprint[-1] if state.get("_fingerprint_of") is axis.data else None
     return [axis.unit, axis.dims, _describe(axis.data, buffers), known]
-
-
-def _plain(value: Any) -> Any:
-    """Return a value that comes out of msgpack as it went in."""
-    cls = type(value)
-    if cls is dict:
-        for name, each in value.items():
-            if type(name) not in _PLAIN:
-                raise _NotPlain
-            _plain(each)
-    elif cls is list:
-        for each in value:
-            _plain(each)
-    elif cls not in _PLAIN:
-        raise _NotPlain
-    return value
 
 
 def _number(value: Any) -> Any:
@@ -138,4 +118,4 @@ def _axis(described: list[Any], rest: Any) -> Any:
     return axis
 
 
-ENCODING = Encoding(f"{PUBLIC_MODULE}.AxisArray", AxisArray, dump, load)
+ENCODING = Encoding(f"{PUBLIC_MODULE}.AxisArray", AxisArray, dump, load, Parting, Joining)
