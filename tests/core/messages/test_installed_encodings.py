@@ -76,6 +76,13 @@ def test_nothing_is_looked_for_twice(looked: list[str]) -> None:
     assert len(looked) <= 1
 
 
+def test_a_class_that_says_where_it_is_needs_no_look(looked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Point, "__ezmsg_encoding__", f"{__name__}:ENCODING", raising=False)
+    sender, receiver = Codec(allow_pickle=False), Codec(allow_pickle=False)
+    assert receiver.decode(laid(sender, Point(1))).x == 1
+    assert looked == []
+
+
 def test_what_it_cannot_carry_is_pickled(looked: list[str]) -> None:
     codec = Codec()
     memory = laid(codec, Point(-1))

@@ -7,9 +7,12 @@ module, and of the encoding::
     "package.module.Class" = "package.encoding:ENCODING"
 
 It is looked for when the first object of a class, or the first message of an encoding, comes along that nobody
-registered. So a program imports no encoding that it does not use.
+registered. So a program imports no encoding that it does not use. A look at all that is installed takes a while; a
+class whose ``__ezmsg_encoding__`` says the same as its entry point is found without it.
 """
 
+import pkgutil
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +24,13 @@ from ezmsg.core.support.logs import logger
 from ezmsg.protocol.declared import declared
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from ezmsg.core.messages.forms import Joiner, Part
 
 GROUP = "ezmsg.encodings"
+PLACE = "__ezmsg_encoding__"
+_PROGRAM = ("builtins", "__main__", "__mp_main__")
+"""Modules that no package can bring an encoding for."""
+
 NAME_BYTES = 255
 CLASS_LIMIT = 4096
 """How many classes are remembered to have no encoding."""
@@ -60,7 +65,7 @@ class Registry:
     allow_pickle: bool = True
     by_class: dict[type, Encoding | None] = field(factory=dict)
     by_name: dict[str, Encoding] = field(factory=dict)
-    _installed: "dict[str, EntryPoint] | None" = None
+    _installed: dict[str, str] | None = None
 
     def register(self, encoding: Encoding) -> None:
         """Use an encoding from now on; it takes the place of an earlier one for its class or of its name.
@@ -78,7 +83,7 @@ class Registry:
         try:
             return self.by_class[cls]
         except KeyError:
-            found = self._find(f"{cls.__module__}.{cls.__qualname__}") if cls.__module__ != "builtins" else None
+            found = self._find(f"{cls.__module__}.{cls.__qualname__}") if cls.__module__ not in _PROGRAM else None
             if found is None or found.cls is not cls:
                 if len(self.by_class) >= CLASS_LIMIT:
                     self.by_class = {each: known for each, known in self.by_class.items() if known is not None}
@@ -91,18 +96,28 @@ class Registry:
 
     def _find(self, name: str) -> Encoding | None:
         """Take an encoding into use that is installed."""
+        place = _said_by_class(name) or self._entries().get(name)
+        if place is None:
+            return None
+        try:
+            encoding: Encoding = pkgutil.resolve_name(place)
+            self.register(encoding)
+        except Exception:  # noqa: BLE001 - what is installed may be broken, and messages are to pass all the same
+            self._entries().pop(name, None)
+            logger.exception("The encoding %s (%s) cannot be used; its objects are pickled.", name, place)
+            return None
+        return encoding
+
+    def _entries(self) -> dict[str, str]:
         if self._installed is None:
             from importlib.metadata import entry_points  # by whoever first sends what is neither array nor bytes
 
-            self._installed = {each.name: each for each in entry_points(group=GROUP)}
-        entry = self._installed.get(name)
-        if entry is None:
-            return None
-        try:
-            encoding: Encoding = entry.load()
-            self.register(encoding)
-        except Exception:  # noqa: BLE001 - what is installed may be broken, and messages are to pass all the same
-            del self._installed[name]
-            logger.exception("The encoding %s (%s) cannot be used; its objects are pickled.", name, entry.value)
-            return None
-        return encoding
+            self._installed = {each.name: each.value for each in entry_points(group=GROUP)}
+        return self._installed
+
+
+def _said_by_class(name: str) -> str | None:
+    """Return where the encoding of a class is that is imported already, if the class says so."""
+    module, _, cls = name.rpartition(".")
+    said = vars(getattr(sys.modules.get(module), cls, object)).get(PLACE)
+    return said if isinstance(said, str) else None

@@ -50,6 +50,8 @@ class AxisArray(ArrayWithNamedDims):
     key: str = ""
     stream_dim: str | None = None
 
+    __ezmsg_encoding__ = "ezmsg.util.messages.axisarray.encoding:ENCODING"
+
     LinearAxis = axis_kinds.LinearAxis
     CoordinateAxis = axis_kinds.CoordinateAxis
     TimeAxis = axis_kinds.LinearAxis.create_time_axis
