@@ -1,7 +1,7 @@
 """Few cases out of a product of many, such that whatever two things can come together does come together once.
 
-Most faults of combinations need two values to meet, not five; so a covering of all pairs finds nearly what the whole
-product would, with a hundredth of the cases.
+Most faults of combinations need two values to meet, not five; so a covering of all pairs finds nearly what the
+whole product would, with a hundredth of the cases.
 """
 
 import itertools

@@ -26,7 +26,8 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
     """Show every process: its units, processor, memory, how late its event loop is, and how soon it answers.
 
     What is later than 20 ms is marked with !, as at 50 messages a second it is one behind. Of a loop that is
-    blocked, LOOP LATE is for how long it has been. For example:
+    blocked, LOOP LATE is for how long it has been. A process that is starting names the unit whose initialize() it
+    waits for, and for how long; one that is ready waits for others. For example:
 
     ezmsg process
     """

@@ -18,6 +18,7 @@ from ezmsg.control.process.answers import PROFILING_OPERATIONS, ProcessAnswers, 
 from ezmsg.control.process.owned import Owned
 from ezmsg.control.process.payloads import decode_payload, decode_response, encode_payload
 from ezmsg.control.process.profiling_answers import Profiling, ProfilingAnswers
+from ezmsg.control.process.progress import TellProgress
 from ezmsg.protocol.addresses import AddressType
 from ezmsg.protocol.declared import changed
 from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded, EzmsgError
@@ -45,13 +46,19 @@ class ProcessControlClient:
 
     :param graph_address: where the graph server is, else as ``EZMSG_GRAPHSERVER_ADDR`` says.
     :param units_loop: the event loop on which the units run, whose lateness is told; else the one that connects.
+    :param progress: tells how far the units are, if somebody knows it.
     """
 
     def __init__(
-        self, graph_address: AddressType | None = None, *, units_loop: asyncio.AbstractEventLoop | None = None
+        self,
+        graph_address: AddressType | None = None,
+        *,
+        units_loop: asyncio.AbstractEventLoop | None = None,
+        progress: TellProgress | None = None,
     ) -> None:
         self._address = graph_address
         self._units_loop = units_loop
+        self._progress = progress
         self._process_id = uuid4()
         self._owned = Owned(self._process_id)
         self._connection: ControlConnection | None = None
@@ -83,7 +90,9 @@ class ProcessControlClient:
                 return
             connection = await ControlConnection.open(find_address(self._address), client_id=self._process_id)
             loop = self._units_loop or asyncio.get_running_loop()
-            self._answers = ProcessAnswers(self._process_id, lambda: sorted(self._owned.units), loop)
+            self._answers = ProcessAnswers(
+                self._process_id, lambda: sorted(self._owned.units), loop, progress=self._progress
+            )
             self._tell_answers()
             connection.answer(HandleRequest, self._handle, abandonable=True)
             connection.answer(ApplySetting, self._apply)

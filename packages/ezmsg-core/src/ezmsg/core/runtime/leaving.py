@@ -29,7 +29,8 @@ EXIT_LIMIT_S = 2.0
 """How long the program's exit functions have where the process is ended with force, in seconds."""
 
 _stops: dict[object, tuple[int, Callable[[], None]]] = {}
-"""What stops each run in a thread, and in which process that is: a forked one has the same table, and other runs."""
+"""What stops each run in a thread, and in which process that is: a forked one has the same table, but other runs.
+"""
 
 _interrupted = threading.Event()
 """Set when Ctrl-C has ended the program's main thread."""
