@@ -449,6 +449,8 @@ LATER_FIELDS: dict[str, Any] = {
     "ProcessStats+starting": ProcessStats(
         PROCESS, 4711, "lab", ["SLOW"], TIME, phase="starting", waits_for={"SLOW": 12.5}
     ),
+    "SnapshotProcess+starting": SnapshotProcess(PROCESS, 4711, "lab", [], ["SLOW"]),
+    "ProcessRegistration+starting": ProcessRegistration(4711, "lab", [], ["SLOW"]),
     "ProcessTrace+traced": ProcessTrace(PROCESS, 4711, "lab", 1e9, 12, 0, TraceColumns(), traced=False),
 }
 """Messages with the fields that came to them after their own vector was written."""

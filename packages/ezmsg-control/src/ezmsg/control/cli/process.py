@@ -89,7 +89,7 @@ def ping_one(
 
     async def ask_it(connection: "ControlConnection", timeout: float) -> "tuple[str, ProcessPing, float]":
         owned = (await take_snapshot(connection, timeout)).processes.values()
-        name = resolved(unit, [each for one in owned for each in one.units], "unit that a process owns")
+        name = resolved(unit, [each for one in owned for each in one.answers_for], "unit that a process owns")
         begin_s = time.perf_counter()
         answer = await ping(connection, name, timeout)
         return name, answer, time.perf_counter() - begin_s

@@ -47,10 +47,10 @@ async def take_fares(
 
 
 async def _fare(connection: ControlConnection, process: SnapshotProcess, timeout: float) -> Fare:
-    known = (process.process_id, process.pid, process.host, process.units)
-    if not process.units:
+    known = (process.process_id, process.pid, process.host, process.answers_for)
+    if not process.answers_for:
         return Fare(*known, failure="it owns no unit by which it could be asked")
-    unit = process.units[0]
+    unit = process.answers_for[0]
     begin_s = time.perf_counter()
     try:
         await ping(connection, unit, timeout)
@@ -63,5 +63,13 @@ async def _fare(connection: ControlConnection, process: SnapshotProcess, timeout
     cpu = None
     if first.cpu_s is not None and stats.cpu_s is not None and stats.timestamp > first.timestamp:
         cpu = (stats.cpu_s - first.cpu_s) / (stats.timestamp - first.timestamp)
-    vitals = (cpu, stats.memory_bytes, stats.uptime_s, stats.loop_lateness_s, ping_s)
-    return Fare(*known, *vitals, phase=stats.phase, waits_for=stats.waits_for)
+    return Fare(
+        *known,
+        cpu,
+        stats.memory_bytes,
+        stats.uptime_s,
+        stats.loop_lateness_s,
+        ping_s,
+        phase=stats.phase,
+        waits_for=stats.waits_for,
+    )

@@ -7,7 +7,7 @@ comes back, the process says again what it owns, and which settings its units ha
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -114,15 +114,17 @@ class ProcessControlClient:
 
     # --- what it tells ------------------------------------------------------------------------------------
 
-    async def register(self, units: list[str]) -> None:
+    async def register(self, units: list[str], *, starting: Sequence[str] = ()) -> None:
         """Own these units; connects if that was not done.
 
+        :param starting: units that are still set up here. The process answers for them; it owns them when
+            :meth:`update_ownership` adds them.
         :raises OwnershipCollision: if other processes own any of them; it names all, and nothing is kept.
         """
         await self.connect()
-        await self._open("register").request(self._owned.registration(list(units)))
+        await self._open("register").request(self._owned.registration(list(units), list(starting)))
         self._owned.registered = True
-        self._owned.own(set(units))
+        self._owned.own(set(units), set(starting))
 
     async def update_ownership(
         self, added_units: list[str] | None = None, removed_units: list[str] | None = None
@@ -134,7 +136,8 @@ class ProcessControlClient:
         """
         update = ProcessOwnershipUpdate(list(added_units or ()), list(removed_units or ()))
         await self._open("update_ownership").request(UpdateOwnership(self._process_id, update))
-        self._owned.own((self._owned.units - set(update.removed_units)) | set(update.added_units))
+        removed = set(update.removed_units)
+        self._owned.own((self._owned.units - removed) | set(update.added_units), self._owned.starting - removed)
 
     async def report_settings_update(
         self, component_address: str, value: SettingsSnapshotValue, timestamp: float | None = None

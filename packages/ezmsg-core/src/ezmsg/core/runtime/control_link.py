@@ -95,14 +95,14 @@ class ControlLink(threading.Thread):
         self._settings[unit.address] = settings
         return {inlet.address: settings.observer(self._loop)}
 
-    def units_are_ready(self) -> None:
-        """Let changes of settings through."""
-        self._loop.call_soon_threadsafe(self._ready.set)
+    async def units_are_ready(self) -> None:
+        """Own the units, and let changes of settings through."""
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._own(), self._loop))
 
     async def open(self) -> None:
-        """Begin; return when the process is registered.
+        """Begin; return when the process is registered, and answers for its units.
 
-        :raises OwnershipCollision: if other processes own any of its units.
+        :raises OwnershipCollision: if other processes have any of them.
         :raises EzmsgError: if the graph server cannot be reached.
         """
         self.start()
@@ -141,12 +141,16 @@ class ControlLink(threading.Thread):
     async def _live(self) -> None:
         self._client.set_settings_handler(self._change)
         try:
-            await self._client.register(self._units)
+            await self._client.register([], starting=self._units)
             self._tell_units(self._finish_opening)
             await self._ending.wait()
             await self._settle()
         finally:
             await self._client.close()
+
+    async def _own(self) -> None:
+        await self._client.update_ownership(added_units=self._units)
+        self._ready.set()
 
     async def _settle(self) -> None:
         """Let the server hear what the units took last, even if they ended over it; whoever set it may wait."""

@@ -215,7 +215,8 @@ class Worker:
             self._running.append(RunningUnit(unit, publishers, subscribers, strict, observers))
         self._at = "a relay"
         await self._bridges.open(self._context, self._plan.relays)
-        control_link.units_are_ready()
+        self._at = f"the process of {', '.join(self._plan.addresses)}"
+        await control_link.units_are_ready()
 
     def _progress(self) -> Progress:
         """Return how far the process is; from any thread."""

@@ -10,11 +10,15 @@ from ezmsg.protocol.model.settings import SettingsSnapshotValue
 
 @dataclass
 class ProcessRegistration:
-    """A process joins: its operating-system id, its host and the units it owns."""
+    """A process joins: its operating-system id, its host and the units it owns.
+
+    ``starting`` are units that are still set up there; it answers for them, and will own them.
+    """
 
     pid: int
     host: str
     units: list[str]
+    starting: list[str] = field(default_factory=list)
 
 
 @dataclass
