@@ -27,7 +27,7 @@ class SnapshotSession:
 
 @dataclass
 class SnapshotProcess:
-    """One operating-system process, the units it owns, and those that are still set up there, by their addresses."""
+    """One operating-system process, the units it owns, and those that are still set up there."""
 
     process_id: UUID
     pid: int | None
