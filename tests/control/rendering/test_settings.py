@@ -183,13 +183,15 @@ def test_what_is_allowed(schema: dict[str, Any], words: str) -> None:
 def test_processes() -> None:
     fares = [
         Fare(UUID(int=1), 12, "lab", ["D/GEN", "D/FILT", "E/LOG"], 0.124, 61_000_000, 192.0, 0.0012, 0.0004),
-        Fare(UUID(int=2), 4188, None, ["D/DECODE"], 0.97, 188_400_000, 7384.0, 0.038, 0.021),
+        Fare(UUID(int=2), 4188, None, ["D/DECODE"], 0.97, 188_400_000, 7384.0, 0.038, 0.021, phase="running"),
+        Fare(UUID(int=4), 5, "lab", ["D/AMP"], phase="starting", waits_for={"D/AMP": 75.2}),
         Fare(UUID(int=3), None, "lab", [], failure="it hangs"),
     ]
     assert list(process_lines(fares)) == [
-        "PID    HOST   UNITS              CPU    RSS      UP      LOOP LATE   PING",
-        "12     lab    D/FILT GEN E/LOG   12 %   61 MB    3m12s   1.2 ms      0.4 ms",
-        "4188   -      D/DECODE           97 %   188 MB   2h03m   38.0 ms !   21.0 ms !",
-        "-      lab    -                  -      -        -       -           -",
+        "PID    HOST   UNITS              CPU    RSS      UP      LOOP LATE   PING        STATE",
+        "12     lab    D/FILT GEN E/LOG   12 %   61 MB    3m12s   1.2 ms      0.4 ms      -",
+        "4188   -      D/DECODE           97 %   188 MB   2h03m   38.0 ms !   21.0 ms !   running",
+        "5      lab    D/AMP              -      -        -       -           -           starting: D/AMP for 1m15s",  # noqa: E501
+        "-      lab    -                  -      -        -       -           -           -",
     ]
     assert short_units(["B", "A"]) == "A B"

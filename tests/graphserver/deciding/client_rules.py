@@ -117,7 +117,9 @@ class ClientRules(RuleBasedStateMachine):
                 self.ask(now, RegisterMetadata(session, known.metadata))
         for process in sorted(one for one, running in self.model.processes.items() if running.who == before):
             running = self.model.processes[process]
-            registration = ProcessRegistration(running.pid, running.host, sorted(running.units))
+            registration = ProcessRegistration(
+                running.pid, running.host, sorted(running.units), sorted(running.starting)
+            )
             self.ask(now, RegisterProcess(process, registration))
         self.say_again(before, now)
 
@@ -220,9 +222,9 @@ class ClientRules(RuleBasedStateMachine):
         return self.anybody(number, None if known is None else known.who)
 
     @somebody_is_there
-    @rule(number=numbers, process=processes, units=addresses, pid=st.integers(1, 2))
-    def register_process(self, number: int, process: UUID, units: list[str], pid: int) -> None:
-        registration = ProcessRegistration(pid, "host", units)
+    @rule(number=numbers, process=processes, units=addresses, starting=addresses, pid=st.integers(1, 2))
+    def register_process(self, number: int, process: UUID, units: list[str], starting: list[str], pid: int) -> None:
+        registration = ProcessRegistration(pid, "host", units, starting)
         self.ask(self.holder_of_process(number, process), RegisterProcess(process, registration))
 
     @somebody_is_there

@@ -65,6 +65,11 @@ class Running:
     pid: int
     host: str
     units: set[str]
+    starting: set[str]
+
+    @property
+    def all(self) -> set[str]:
+        return self.units | self.starting
 
 
 class Model:
@@ -239,8 +244,8 @@ class Model:
         return self._update_ownership(who, body)
 
     def owner_of(self, unit: str) -> UUID | None:
-        """Return the process that owns a unit."""
-        owners = [process for process, known in self.processes.items() if unit in known.units]
+        """Return the process that owns a unit, or is setting it up."""
+        owners = [process for process, known in self.processes.items() if unit in known.all]
         return owners[0] if owners else None
 
     def _register_process(self, who: int, body: RegisterProcess) -> Outcome:
@@ -248,11 +253,12 @@ class Model:
         if known is not None and known.client != self.peers[who]:
             return errors.DuplicateIdentity(role="process", identity=str(body.process_id))
         told = body.registration
-        if collision := self._ownership_collision(body.process_id, told.units):
+        if collision := self._ownership_collision(body.process_id, {*told.units, *told.starting}):
             return collision
-        now = Running(who, self.peers[who], told.pid, told.host, set(told.units))
+        units = set(told.units)
+        now = Running(who, self.peers[who], told.pid, told.host, units, set(told.starting) - units)
         self.processes[body.process_id] = now
-        if known is None or (known.pid, known.host, known.units) != (now.pid, now.host, now.units):
+        if known is None or replace(known, who=0, client=now.client) != replace(now, who=0):
             self._process_changed(body.process_id)
         return None
 
@@ -262,16 +268,16 @@ class Model:
             return errors.UnknownProcess(process=str(body.process_id))
         if collision := self._ownership_collision(body.process_id, body.update.added_units):
             return collision
-        before = known.units
-        known.units = before - set(body.update.removed_units) | set(body.update.added_units)
-        if known.units != before:
+        before = replace(known)
+        removed, added = set(body.update.removed_units), set(body.update.added_units)
+        known.units = known.units - removed | added
+        known.starting = known.starting - removed - added
+        if known != before:
             self._process_changed(body.process_id)
         return None
 
     def _ownership_collision(self, process: UUID, units: Iterable[str]) -> EzmsgError | None:
-        owners = {
-            unit: other for other, known in self.processes.items() if other != process for unit in known.units
-        }
+        owners = {unit: other for other, known in self.processes.items() if other != process for unit in known.all}
         taken, holders = collisions(units, owners)
         return errors.OwnershipCollision(units=taken, processes=holders) if taken else None
 
@@ -284,7 +290,7 @@ class Model:
             for address, told in ({} if opened.metadata is None else opened.metadata.components).items():
                 found[address] = (session, None, initial(told))
         for address, (process, value) in self.reported.items():
-            if self.owner_of(address) == process:
+            if process in self.processes and address in self.processes[process].units:
                 found[address] = (found[address][0] if address in found else None, process, value)
         return found
 
@@ -418,7 +424,9 @@ class Model:
                 for session, known in sorted(self.sessions.items())
             },
             processes={
-                process: SnapshotProcess(process, known.pid, known.host, sorted(known.units))
+                process: SnapshotProcess(
+                    process, known.pid, known.host, sorted(known.units), sorted(known.starting)
+                )
                 for process, known in sorted(self.processes.items())
             },
             epoch=epoch,

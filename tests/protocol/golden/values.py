@@ -448,6 +448,11 @@ LATER_FIELDS: dict[str, Any] = {
         "r2", "SYSTEM/FILTER", ProcessControlOperation.GET_PROCESS_STACKS
     ),
     "ProcessStats+late": ProcessStats(PROCESS, 4711, "lab", [], TIME, 1.5, 2**20, 0.001, 60.0, 3),
+    "ProcessStats+starting": ProcessStats(
+        PROCESS, 4711, "lab", ["SLOW"], TIME, phase="starting", waits_for={"SLOW": 12.5}
+    ),
+    "SnapshotProcess+starting": SnapshotProcess(PROCESS, 4711, "lab", [], ["SLOW"]),
+    "ProcessRegistration+starting": ProcessRegistration(4711, "lab", [], ["SLOW"]),
     "ProcessTrace+traced": ProcessTrace(PROCESS, 4711, "lab", 1e9, 12, 0, TraceColumns(), traced=False),
 }
 """Messages with the fields that came to them after their own vector was written."""

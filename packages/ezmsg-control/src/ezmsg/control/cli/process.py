@@ -26,7 +26,8 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
     """Show every process: its units, processor, memory, how late its event loop is, and how soon it answers.
 
     What is later than 20 ms is marked with !, as at 50 messages a second it is one behind. Of a loop that is
-    blocked, LOOP LATE is for how long it has been. For example:
+    blocked, LOOP LATE is for how long it has been. A process that is starting names the unit whose initialize() it
+    waits for, and for how long; one that is ready waits for others. For example:
 
     ezmsg process
     """
@@ -88,7 +89,7 @@ def ping_one(
 
     async def ask_it(connection: "ControlConnection", timeout: float) -> "tuple[str, ProcessPing, float]":
         owned = (await take_snapshot(connection, timeout)).processes.values()
-        name = resolved(unit, [each for one in owned for each in one.units], "unit that a process owns")
+        name = resolved(unit, [each for one in owned for each in one.answers_for], "unit that a process owns")
         begin_s = time.perf_counter()
         answer = await ping(connection, name, timeout)
         return name, answer, time.perf_counter() - begin_s

@@ -16,16 +16,16 @@ def resolved_process(target: str, processes: Iterable[SnapshotProcess]) -> str:
 
     :raises UnknownTarget: if none is meant, or several are, as processes of two hosts may have one number.
     """
-    owners = [process for process in processes if process.units]
-    numbered = [each.units[0] for each in owners if each.pid is not None and str(each.pid) == target]
+    owners = [process for process in processes if process.answers_for]
+    numbered = [each.answers_for[0] for each in owners if each.pid is not None and str(each.pid) == target]
     if len(numbered) == 1:
         return numbered[0]
     if numbered:
         raise UnknownTarget(kind="single process", target=target, near=numbered, by="a number")
-    units = [unit for process in owners for unit in process.units]
-    begun = [process for process in owners if any(unit.startswith(target) for unit in process.units)]
+    units = [unit for process in owners for unit in process.answers_for]
+    begun = [process for process in owners if any(unit.startswith(target) for unit in process.answers_for)]
     if target not in units and len(begun) == 1:
-        return begun[0].units[0]
+        return begun[0].answers_for[0]
     return resolved(target, units, "process or unit", "a number or an address")
 
 

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from ezmsg.control.process.in_thread import in_thread, started_in_thread
 from ezmsg.control.process.payloads import encode_payload
+from ezmsg.control.process.progress import TellProgress
 from ezmsg.control.process.vitals import LatenessProbe, cpu_s, memory_bytes, uptime_s
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.model.process_control import (
@@ -52,6 +53,7 @@ class ProcessAnswers:
 
     :param owned_units: returns the units that the process owns.
     :param units_loop: the event loop whose lateness and tasks are told, on which the units run.
+    :param progress: tells how far the process is, if somebody knows it.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class ProcessAnswers:
         owned_units: Callable[[], list[str]],
         units_loop: asyncio.AbstractEventLoop,
         limit: int = HANDLER_LIMIT,
+        progress: TellProgress | None = None,
     ) -> None:
         self.handler: RequestHandler | None = None
         self.operations: dict[ProcessControlOperation | str, Operation] = {
@@ -69,6 +72,7 @@ class ProcessAnswers:
         self._process_id = process_id
         self._owned_units = owned_units
         self._units_loop = units_loop
+        self._progress = progress
         self._probe = LatenessProbe(units_loop)
         if units_loop is not asyncio.get_running_loop():
             self._probe.watch()
@@ -174,6 +178,7 @@ class ProcessAnswers:
 
     async def _stats(self, _: ProcessControlRequest, __: UUID | None) -> bytes:
         lateness_s = await self._probe.lateness_s()
+        progress = None if self._progress is None else self._progress()
         return encode_payload(
             ProcessStats(
                 process_id=self._process_id,
@@ -186,6 +191,8 @@ class ProcessAnswers:
                 loop_lateness_s=lateness_s,
                 uptime_s=uptime_s(),
                 late_replies=self._late_replies,
+                phase=None if progress is None else progress.phase,
+                waits_for=None if progress is None else progress.waits_for,
             )
         )
 

@@ -20,7 +20,8 @@ CPU_WINDOW_S = 0.1
 class Fare:
     """How one process fares: ``None`` where that is not known.
 
-    Times are in seconds, ``cpu`` is a share of one core; ``failure`` says why it did not answer.
+    Times are in seconds, ``cpu`` is a share of one core; ``failure`` says why it did not answer. While the process
+    is starting, ``waits_for`` are the units whose ``initialize()`` goes on, and for how long it has.
     """
 
     process_id: UUID
@@ -33,6 +34,8 @@ class Fare:
     loop_lateness_s: float | None = None
     ping_s: float | None = None
     failure: str | None = None
+    phase: str | None = None
+    waits_for: dict[str, float] | None = None
 
 
 async def take_fares(
@@ -44,10 +47,10 @@ async def take_fares(
 
 
 async def _fare(connection: ControlConnection, process: SnapshotProcess, timeout: float) -> Fare:
-    known = (process.process_id, process.pid, process.host, process.units)
-    if not process.units:
+    known = (process.process_id, process.pid, process.host, process.answers_for)
+    if not process.answers_for:
         return Fare(*known, failure="it owns no unit by which it could be asked")
-    unit = process.units[0]
+    unit = process.answers_for[0]
     begin_s = time.perf_counter()
     try:
         await ping(connection, unit, timeout)
@@ -60,4 +63,13 @@ async def _fare(connection: ControlConnection, process: SnapshotProcess, timeout
     cpu = None
     if first.cpu_s is not None and stats.cpu_s is not None and stats.timestamp > first.timestamp:
         cpu = (stats.cpu_s - first.cpu_s) / (stats.timestamp - first.timestamp)
-    return Fare(*known, cpu, stats.memory_bytes, stats.uptime_s, stats.loop_lateness_s, ping_s)
+    return Fare(
+        *known,
+        cpu,
+        stats.memory_bytes,
+        stats.uptime_s,
+        stats.loop_lateness_s,
+        ping_s,
+        phase=stats.phase,
+        waits_for=stats.waits_for,
+    )

@@ -18,11 +18,13 @@ class Owned:
         self._process_id = process_id
         self._reported: dict[str, ReportSettings] = {}
         self.units: set[str] = set()
+        self.starting: set[str] = set()
         self.registered = False
 
-    def own(self, units: set[str]) -> None:
-        """These are the units from now on; of others nothing is kept."""
+    def own(self, units: set[str], starting: set[str]) -> None:
+        """These are the units from now on, and those that are still set up; of others nothing is kept."""
         self.units = units
+        self.starting = starting - units
         self._reported = {unit: report for unit, report in self._reported.items() if unit in units}
 
     def left(self) -> None:
@@ -39,14 +41,15 @@ class Owned:
         """Return what was reported of a unit, which is true no more: a newer report is on its way."""
         return self._reported.pop(unit, None)
 
-    def registration(self, units: list[str]) -> RegisterProcess:
-        """Return the request by which the process makes these units its own."""
-        return RegisterProcess(self._process_id, ProcessRegistration(os.getpid(), socket.gethostname(), units))
+    def registration(self, units: list[str], starting: list[str]) -> RegisterProcess:
+        """Return the request by which the process makes these units its own, and these later."""
+        registration = ProcessRegistration(os.getpid(), socket.gethostname(), units, starting)
+        return RegisterProcess(self._process_id, registration)
 
     def say_again(self) -> Iterator[object]:
         """Yield the requests that make a server know this process as it is."""
         if self.registered:
-            yield self.registration(sorted(self.units))
+            yield self.registration(sorted(self.units), sorted(self.starting))
             yield from self._reported.values()
 
     def hear_again(self, said: object, answer: object) -> None:

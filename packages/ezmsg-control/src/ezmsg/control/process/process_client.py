@@ -7,7 +7,7 @@ comes back, the process says again what it owns, and which settings its units ha
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +18,7 @@ from ezmsg.control.process.answers import PROFILING_OPERATIONS, ProcessAnswers, 
 from ezmsg.control.process.owned import Owned
 from ezmsg.control.process.payloads import decode_payload, decode_response, encode_payload
 from ezmsg.control.process.profiling_answers import Profiling, ProfilingAnswers
+from ezmsg.control.process.progress import TellProgress
 from ezmsg.protocol.addresses import AddressType
 from ezmsg.protocol.declared import changed
 from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded, EzmsgError
@@ -45,13 +46,19 @@ class ProcessControlClient:
 
     :param graph_address: where the graph server is, else as ``EZMSG_GRAPHSERVER_ADDR`` says.
     :param units_loop: the event loop on which the units run, whose lateness is told; else the one that connects.
+    :param progress: tells how far the units are, if somebody knows it.
     """
 
     def __init__(
-        self, graph_address: AddressType | None = None, *, units_loop: asyncio.AbstractEventLoop | None = None
+        self,
+        graph_address: AddressType | None = None,
+        *,
+        units_loop: asyncio.AbstractEventLoop | None = None,
+        progress: TellProgress | None = None,
     ) -> None:
         self._address = graph_address
         self._units_loop = units_loop
+        self._progress = progress
         self._process_id = uuid4()
         self._owned = Owned(self._process_id)
         self._connection: ControlConnection | None = None
@@ -83,7 +90,9 @@ class ProcessControlClient:
                 return
             connection = await ControlConnection.open(find_address(self._address), client_id=self._process_id)
             loop = self._units_loop or asyncio.get_running_loop()
-            self._answers = ProcessAnswers(self._process_id, lambda: sorted(self._owned.units), loop)
+            self._answers = ProcessAnswers(
+                self._process_id, lambda: sorted(self._owned.units), loop, progress=self._progress
+            )
             self._tell_answers()
             connection.answer(HandleRequest, self._handle, abandonable=True)
             connection.answer(ApplySetting, self._apply)
@@ -105,15 +114,17 @@ class ProcessControlClient:
 
     # --- what it tells ------------------------------------------------------------------------------------
 
-    async def register(self, units: list[str]) -> None:
+    async def register(self, units: list[str], *, starting: Sequence[str] = ()) -> None:
         """Own these units; connects if that was not done.
 
+        :param starting: units that are still set up here. The process answers for them; it owns them when
+            :meth:`update_ownership` adds them.
         :raises OwnershipCollision: if other processes own any of them; it names all, and nothing is kept.
         """
         await self.connect()
-        await self._open("register").request(self._owned.registration(list(units)))
+        await self._open("register").request(self._owned.registration(list(units), list(starting)))
         self._owned.registered = True
-        self._owned.own(set(units))
+        self._owned.own(set(units), set(starting))
 
     async def update_ownership(
         self, added_units: list[str] | None = None, removed_units: list[str] | None = None
@@ -125,7 +136,8 @@ class ProcessControlClient:
         """
         update = ProcessOwnershipUpdate(list(added_units or ()), list(removed_units or ()))
         await self._open("update_ownership").request(UpdateOwnership(self._process_id, update))
-        self._owned.own((self._owned.units - set(update.removed_units)) | set(update.added_units))
+        removed = set(update.removed_units)
+        self._owned.own((self._owned.units - removed) | set(update.added_units), self._owned.starting - removed)
 
     async def report_settings_update(
         self, component_address: str, value: SettingsSnapshotValue, timestamp: float | None = None

@@ -8,7 +8,7 @@ from ezmsg.control.rendering.columns import aligned
 if TYPE_CHECKING:
     from ezmsg.control.process.faring import Fare
 
-_HEAD = ("PID", "HOST", "UNITS", "CPU", "RSS", "UP", "LOOP LATE", "PING")
+_HEAD = ("PID", "HOST", "UNITS", "CPU", "RSS", "UP", "LOOP LATE", "PING", "STATE")
 _LATE_S = 0.02
 """A loop or a ping later than this is marked: at 50 messages a second it is one message behind."""
 
@@ -49,7 +49,13 @@ def _row(fare: "Fare") -> tuple[str, ...]:
         "-" if fare.uptime_s is None else _duration(fare.uptime_s),
         _late(fare.loop_lateness_s),
         _late(fare.ping_s),
+        _state(fare),
     )
+
+
+def _state(fare: "Fare") -> str:
+    waits_for = [f"{unit} for {_duration(seconds)}" for unit, seconds in sorted((fare.waits_for or {}).items())]
+    return f"{fare.phase}: {', '.join(waits_for)}" if waits_for else fare.phase or "-"
 
 
 def _late(seconds: float | None) -> str:

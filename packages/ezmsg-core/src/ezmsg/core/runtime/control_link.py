@@ -9,10 +9,11 @@ import logging
 import math
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ezmsg.control.errors import ProcessNotConnected, SettingsFixed
+from ezmsg.control.process.progress import TellProgress
 from ezmsg.core.graph.metadata import SETTINGS_STREAM
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.profiling.process_client import ProcessControlClient
@@ -68,23 +69,24 @@ _links = _Links()
 class ControlLink(threading.Thread):
     """Registers the process with its units, answers for it, and reports the settings that its units take.
 
-    Made, opened and closed on the units' loop.
+    Made, opened and closed on the units' loop. It is opened before the units are set up, so that others see what
+    the process waits for; changes of settings wait until :meth:`units_are_ready`.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, units: Sequence[str], progress: TellProgress) -> None:
         super().__init__(name="ControlLink", daemon=True)
         self._units_loop = asyncio.get_running_loop()
         self._loop = new_event_loop()
-        self._client = ProcessControlClient(address, units_loop=self._units_loop)
-        self._units: list[str] = []
+        self._client = ProcessControlClient(address, units_loop=self._units_loop, progress=progress)
+        self._units = list(units)
         self._settings: dict[str, UnitSettings] = {}
         self._opened: asyncio.Future[None] = self._units_loop.create_future()
         self._closed = asyncio.Event()
+        self._ready = asyncio.Event()
         self._ending = asyncio.Event()
 
     def add(self, unit: Unit, subscribers: Mapping[str, Subscriber]) -> dict[str, Observer]:
-        """Own a unit; return, by topic, what is to be told of the messages that it took. Before :meth:`open`."""
-        self._units.append(unit.address)
+        """Return, by topic, what is to be told of the messages that a unit took; before :meth:`units_are_ready`."""
         inlet = unit.streams.get(SETTINGS_STREAM)
         subscriber = None if inlet is None else subscribers.get(inlet.address)
         if inlet is None or subscriber is None:
@@ -93,10 +95,14 @@ class ControlLink(threading.Thread):
         self._settings[unit.address] = settings
         return {inlet.address: settings.observer(self._loop)}
 
-    async def open(self) -> None:
-        """Begin; return when the process is registered.
+    async def units_are_ready(self) -> None:
+        """Own the units, and let changes of settings through."""
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._own(), self._loop))
 
-        :raises OwnershipCollision: if other processes own any of its units.
+    async def open(self) -> None:
+        """Begin; return when the process is registered, and answers for its units.
+
+        :raises OwnershipCollision: if other processes have any of them.
         :raises EzmsgError: if the graph server cannot be reached.
         """
         self.start()
@@ -135,12 +141,16 @@ class ControlLink(threading.Thread):
     async def _live(self) -> None:
         self._client.set_settings_handler(self._change)
         try:
-            await self._client.register(self._units)
+            await self._client.register([], starting=self._units)
             self._tell_units(self._finish_opening)
             await self._ending.wait()
             await self._settle()
         finally:
             await self._client.close()
+
+    async def _own(self) -> None:
+        await self._client.update_ownership(added_units=self._units)
+        self._ready.set()
 
     async def _settle(self) -> None:
         """Let the server hear what the units took last, even if they ended over it; whoever set it may wait."""
@@ -150,6 +160,7 @@ class ControlLink(threading.Thread):
                     await settings.settle()
 
     async def _change(self, component_address: str, field_path: str, value: Any) -> SettingsSnapshotValue:
+        await self._ready.wait()  # for as long as who asks has time
         settings = self._settings.get(component_address)
         if settings is None:
             raise SettingsFixed(component=component_address)

@@ -18,8 +18,8 @@ from ezmsg.core.graph.processes import ProcessPlan
 from ezmsg.core.graph.streams import Stream
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.options import flag
-from ezmsg.core.runtime.leaving import OwnProcess
-from ezmsg.core.runtime.lifecycle import Cause
+from ezmsg.core.runtime.leaving import OwnProcess, stopped_with_program
+from ezmsg.core.runtime.lifecycle import Cause, Lifecycle
 from ezmsg.core.runtime.limits import stop_limit
 from ezmsg.core.runtime.main_call import MainCall
 from ezmsg.core.runtime.main_thread import join, wait_for
@@ -166,13 +166,13 @@ class GraphRunner:
         ours, theirs = multiprocessing.Pipe()
         main_call = MainCall(processes[0].units)
         signals = Signals(main_call)
-        own_process = OwnProcess(self._forced_status)
+        own_process = OwnProcess(lambda: self._forced_status(signals))
 
         def leave_behind() -> None:
             main_call.leave_behind()
             own_process.expect_return(main_call)
 
-        with signals.handled(), theirs:
+        with signals.handled(), theirs, stopped_with_program(self._interrupt):
             supervisor = self._launch(processes[1:], ours, leave_behind)
             atexit.register(self.stop)  # the program may end while this thread, a daemon, still runs
             signals.hand_to(supervisor)
@@ -182,12 +182,17 @@ class GraphRunner:
             finally:
                 own_process.returned(0.0 if supervisor.left_behind else self._stop_limit_s)
                 atexit.unregister(self.stop)
-        _raise_outcome(supervisor, worker.failure, interrupted_twice=signals.wishes > 1)
+        _raise_outcome(supervisor, worker.failure, signals)
 
-    def _forced_status(self) -> int:
+    def _interrupt(self) -> None:
+        """End the run because the program is leaving, after Ctrl-C; from any thread."""
+        if self._supervisor is not None:
+            self._supervisor.stop(Cause.INTERRUPTED)
+
+    def _forced_status(self, signals: Signals) -> int:
         """Return the exit status of a process that has to be ended after its run."""
-        cause = Cause.FAILED if self._supervisor is None else self._supervisor.lifecycle.cause
-        return STATUSES.get(cause or Cause.FAILED, 1)
+        asked = None if self._supervisor is None else _asked(self._supervisor.lifecycle, signals)
+        return 1 if asked is None else STATUSES[asked]
 
     def _launch(
         self, plans: list[ProcessPlan], here: Connection | None, leave_behind: Callable[[], None]
@@ -228,9 +233,16 @@ def _run_here(worker: Worker, main_call: MainCall, supervisor: Supervisor) -> No
         join(thread, LEAVE_LIMIT_S)
 
 
-def _raise_outcome(
-    supervisor: Supervisor, failure: tuple[str, Exception] | None, *, interrupted_twice: bool
-) -> None:
+def _asked(lifecycle: Lifecycle, signals: Signals) -> Cause | None:
+    """Return what asked for the end from outside, be it that the run was ending anyway."""
+    for cause in (lifecycle.cause, signals.cause):
+        if cause in (Cause.TERMINATED, Cause.HUNG_UP):
+            return cause
+    interrupted = Cause.INTERRUPTED in (lifecycle.cause, signals.cause) and lifecycle.cause is not Cause.FAILED
+    return Cause.INTERRUPTED if interrupted or signals.wishes > 1 else None
+
+
+def _raise_outcome(supervisor: Supervisor, failure: tuple[str, Exception] | None, signals: Signals) -> None:
     """Raise what the run ended with, if anything.
 
     :param failure: the first failure of the program's own process, and the exception that a unit raised.
@@ -238,10 +250,9 @@ def _raise_outcome(
     if supervisor.error is not None:
         raise supervisor.error
     lifecycle = supervisor.lifecycle
-    if lifecycle.cause in (Cause.TERMINATED, Cause.HUNG_UP):
-        raise SystemExit(STATUSES[lifecycle.cause])
-    if lifecycle.cause is Cause.INTERRUPTED and (interrupted_twice or lifecycle.failures):
-        raise SystemExit(STATUSES[lifecycle.cause])
+    asked = _asked(lifecycle, signals)
+    if asked is not None and (asked is not Cause.INTERRUPTED or signals.wishes > 1 or lifecycle.failures):
+        raise SystemExit(STATUSES[asked])
     if lifecycle.failures:
         failed = RunFailed(failures=lifecycle.failures)
         if failure is not None and failure[0] == lifecycle.failures[0]:

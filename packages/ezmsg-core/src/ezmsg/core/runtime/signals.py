@@ -31,16 +31,16 @@ class Signals:
 
     def __init__(self, main_call: MainCall) -> None:
         self.wishes = 0
+        self.cause: Cause | None = None
         self._last_s = 0.0
-        self._cause: Cause | None = None
         self._main_call = main_call
         self._supervisor: Supervisor | None = None
 
     def hand_to(self, supervisor: Supervisor) -> None:
         """Let ``supervisor`` act on signals, those included that came before."""
         self._supervisor = supervisor
-        if self._cause is not None:
-            supervisor.stop(self._cause)
+        if self.cause is not None:
+            supervisor.stop(self.cause)
 
     @contextlib.contextmanager
     def handled(self) -> Iterator[None]:
@@ -71,7 +71,7 @@ class Signals:
 
     def _wish(self, cause: Cause) -> None:
         self.wishes += 1
-        self._cause = self._cause or cause
+        self.cause = self.cause or cause
         if self._supervisor is None:
             return
         if self.wishes == 1:

@@ -8,10 +8,12 @@ import contextlib
 import inspect
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ezmsg.control.process.progress import Progress
 from ezmsg.core.context.graph_context import GraphContext
 from ezmsg.core.graph.processes import ProcessPlan
 from ezmsg.core.graph.streams import OutputStream
@@ -102,6 +104,8 @@ class Worker:
         self._urgent = False
         self._dry_told = False
         self._endpoints_closed = False
+        self._phase = "starting"
+        self._initializing: tuple[str, float] | None = None  # a unit, and since when
         self._at = "the process"  # the address of what is being started
 
     async def run(self) -> None:
@@ -164,13 +168,19 @@ class Worker:
         self._preparing = asyncio.current_task()
         address = await self._prepare_told
         try:
+            self._control_link = ControlLink(address, [unit.address for unit in self._units], self._progress)
+            self._at = f"the process of {', '.join(self._plan.addresses)}"
+            await self._control_link.open()
             for unit in self._units:
                 self._at = unit.address
+                self._initializing = (unit.address, time.monotonic())
                 current_unit.set(unit.address)
                 self.say(Busy(unit.address, "initialize()"))
                 await unit.setup()
                 self._set_up.append(unit)
-            await self._open_endpoints(address)
+            self._initializing = None
+            await self._open_endpoints(address, self._control_link)
+            self._phase = "ready"
         except asyncio.CancelledError:
             if self._stop_told.is_set():
                 raise
@@ -185,9 +195,8 @@ class Worker:
         logger.exception("%s could not be started", self._at)
         self.fail(self._at, f"it could not be started: {reason}", error)
 
-    async def _open_endpoints(self, address: Address) -> None:
+    async def _open_endpoints(self, address: Address, control_link: ControlLink) -> None:
         self._context = GraphContext(address, auto_start=False)
-        self._control_link = ControlLink(address)
         strict = flag("EZMSG_STRICT_SHUTDOWN", False)
         for unit in self._units:
             self._at = unit.address
@@ -202,14 +211,21 @@ class Worker:
                 for inlet in inlets_in_use(unit)
             }
             self._publishers += publishers.values()
-            observers = self._control_link.add(unit, subscribers)
+            observers = control_link.add(unit, subscribers)
             self._running.append(RunningUnit(unit, publishers, subscribers, strict, observers))
         self._at = "a relay"
         await self._bridges.open(self._context, self._plan.relays)
         self._at = f"the process of {', '.join(self._plan.addresses)}"
-        await self._control_link.open()
+        await control_link.units_are_ready()
+
+    def _progress(self) -> Progress:
+        """Return how far the process is; from any thread."""
+        initializing, now_s = self._initializing, time.monotonic()
+        waits_for = {} if initializing is None else {initializing[0]: now_s - initializing[1]}
+        return Progress(self._phase, waits_for)
 
     def _go(self) -> None:
+        self._phase = "running"
         self._main_call.decide(True)
         self._start_threads()
         for publisher in self._publishers:
@@ -241,6 +257,7 @@ class Worker:
             self.say(DriedUp(tuple(failed)))
 
     async def _end(self) -> None:
+        self._phase, self._initializing = "ending", None
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:

@@ -10,11 +10,15 @@ from ezmsg.protocol.model.settings import SettingsSnapshotValue
 
 @dataclass
 class ProcessRegistration:
-    """A process joins: its operating-system id, its host and the units it owns."""
+    """A process joins: its operating-system id, its host and the units it owns.
+
+    ``starting`` are units that are still set up there; it answers for them, and will own them.
+    """
 
     pid: int
     host: str
     units: list[str]
+    starting: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -107,6 +111,9 @@ class ProcessStats:
     ``cpu_s`` is the processor time that it has used, ``uptime_s`` how long it has run, ``memory_bytes`` what it has
     in memory, ``loop_lateness_s`` how late its units' event loop is, ``late_replies`` how many answers of its
     request handler came after their deadline and were dropped: ``None`` where that cannot be told.
+
+    ``phase`` is ``starting`` while its units are set up, ``ready`` while other processes' are, ``running`` and
+    ``ending``; ``waits_for`` names the units whose ``initialize()`` goes on, with the seconds since it began.
     """
 
     process_id: UUID
@@ -119,3 +126,5 @@ class ProcessStats:
     loop_lateness_s: float | None = None
     uptime_s: float | None = None
     late_replies: int | None = None
+    phase: str | None = None
+    waits_for: dict[str, float] | None = None

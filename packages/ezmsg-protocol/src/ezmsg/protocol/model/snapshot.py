@@ -27,12 +27,18 @@ class SnapshotSession:
 
 @dataclass
 class SnapshotProcess:
-    """One operating-system process and the addresses of the units it owns."""
+    """One operating-system process, the units it owns, and those that are still set up there."""
 
     process_id: UUID
     pid: int | None
     host: str | None
     units: list[str]
+    starting: list[str] = field(default_factory=list)
+
+    @property
+    def answers_for(self) -> list[str]:
+        """The units by which the process can be asked."""
+        return [*self.units, *self.starting]
 
 
 @dataclass

@@ -22,6 +22,12 @@ class Process:
     pid: int
     host: str
     units: set[str]
+    starting: set[str]
+
+    @property
+    def answers_for(self) -> set[str]:
+        """The units that it owns, and those that are still set up there."""
+        return self.units | self.starting
 
 
 @frozen
@@ -33,7 +39,7 @@ class OwnershipChange:
 
 
 class Processes:
-    """Every registered process, and which of them owns which unit."""
+    """Every registered process, and which of them owns which unit, or will when it is set up."""
 
     def __init__(self) -> None:
         self._processes: dict[UUID, Process] = {}
@@ -42,7 +48,7 @@ class Processes:
 
     @property
     def units(self) -> Collection[str]:
-        """The units that are owned."""
+        """The units that are owned, or still set up."""
         return self._owner.keys()
 
     def register(
@@ -56,17 +62,19 @@ class Processes:
         known = self._processes.get(process_id)
         if known is not None and known.client_id != client_id:
             raise DuplicateIdentity(role="process", identity=str(process_id))
-        self._check_collisions(process_id, registration.units)
+        self._check_collisions(process_id, {*registration.units, *registration.starting})
         units = set(registration.units)
-        process = Process(process_id, peer, client_id, registration.pid, registration.host, units)
+        starting = set(registration.starting) - units
+        process = Process(process_id, peer, client_id, registration.pid, registration.host, units, starting)
         if known is not None:
             self._forget(known)
         self._processes[process_id] = process
         index.add(self._of_peer, peer, process_id)
-        self._own(process, units)
+        self._own(process)
         if known is None:
             return OwnershipChange(changed=True)
-        changed = (known.pid, known.host, known.units) != (process.pid, process.host, units)
+        before = (known.pid, known.host, known.units, known.starting)
+        changed = before != (process.pid, process.host, units, starting)
         return OwnershipChange(changed, known.units - units)
 
     def update(self, process_id: UUID, peer: PeerId, update: ProcessOwnershipUpdate) -> OwnershipChange:
@@ -77,14 +85,17 @@ class Processes:
         """
         process = self._require(process_id, peer)
         self._check_collisions(process_id, update.added_units)
-        before = process.units
-        self._disown(before & set(update.removed_units))
-        process.units = (before - set(update.removed_units)) | set(update.added_units)
-        self._own(process, process.units)
-        return OwnershipChange(process.units != before, before - process.units)
+        added, removed = set(update.added_units), set(update.removed_units)
+        before, starting = process.units, process.starting
+        self._disown(process.answers_for & removed)
+        process.units = (before - removed) | added
+        process.starting = starting - removed - added
+        self._own(process)
+        changed = (process.units, process.starting) != (before, starting)
+        return OwnershipChange(changed, before - process.units)
 
     def owner_of(self, unit: str) -> Process | None:
-        """Return the process that owns a unit."""
+        """Return the process that owns a unit, or is setting it up."""
         process_id = self._owner.get(unit)
         return None if process_id is None else self._processes[process_id]
 
@@ -111,7 +122,9 @@ class Processes:
     def snapshot(self) -> dict[UUID, SnapshotProcess]:
         """Return every process with its units, sorted."""
         return {
-            process_id: SnapshotProcess(process_id, process.pid, process.host, sorted(process.units))
+            process_id: SnapshotProcess(
+                process_id, process.pid, process.host, sorted(process.units), sorted(process.starting)
+            )
             for process_id, process in sorted(self._processes.items())
         }
 
@@ -124,12 +137,13 @@ class Processes:
 
     @property
     def unit_owners(self) -> Mapping[str, UUID]:
-        """Which process owns which unit."""
-        return self._owner
+        """Which process owns which unit, of those that are set up."""
+        return {unit: owner for unit, owner in self._owner.items() if unit in self._processes[owner].units}
 
     def validate(self) -> None:
         """Assert every invariant. For tests."""
-        owned = [(unit, process.id) for process in self._processes.values() for unit in process.units]
+        owned = [(unit, process.id) for process in self._processes.values() for unit in process.answers_for]
+        assert not any(process.units & process.starting for process in self._processes.values())
         assert self._of_peer == index.grouped((process.peer, process.id) for process in self._processes.values())
         assert self._owner == dict(owned)
         assert len(owned) == len(self._owner), "two processes own one unit"
@@ -149,10 +163,10 @@ class Processes:
     def _forget(self, process: Process) -> None:
         del self._processes[process.id]
         index.discard(self._of_peer, process.peer, process.id)
-        self._disown(process.units)
+        self._disown(process.answers_for)
 
-    def _own(self, process: Process, units: Iterable[str]) -> None:
-        self._owner.update(dict.fromkeys(units, process.id))
+    def _own(self, process: Process) -> None:
+        self._owner.update(dict.fromkeys(process.answers_for, process.id))
 
     def _disown(self, units: Iterable[str]) -> None:
         for unit in units:

@@ -1,0 +1,20 @@
+"""How far a process is in its life, as whoever runs its units knows it."""
+
+from collections.abc import Callable
+
+from ezmsg.protocol.declared import declared
+
+
+@declared
+class Progress:
+    """``starting``, ``ready``, ``running`` or ``ending``, and the units whose ``initialize()`` goes on.
+
+    :param waits_for: those units, with the seconds since it began.
+    """
+
+    phase: str
+    waits_for: dict[str, float]
+
+
+TellProgress = Callable[[], Progress]
+"""Returns it at any moment, from any thread, also while the units' loop is blocked."""
