@@ -21,9 +21,23 @@ ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "docs" / "examples" / "snapshot_report" / "report.py"
 DEMO = ("demo", "--speed", "max", "--seconds", "20", "--json")
 FROM_CHECKOUT, FROM_WHEELS = "-r requirements.txt", "dist/*.whl"
-VERBS = ("dashboard", "demo", "graph", "graphviz", "mermaid", "process", "profile", "serve", "settings", "start")
+VERBS = (
+    "dashboard",
+    "demo",
+    "doctor",
+    "graph",
+    "graphviz",
+    "mermaid",
+    "process",
+    "profile",
+    "serve",
+    "settings",
+    "start",
+)
 MADE_FOR_EZMSG_3 = ("ezmsg-dashboard", "ezmsg-zmq")
 """Two of the packages that ask an index for `ezmsg>=3.10`, with little beside it."""
+
+PUBLIC = "3.10.0b5"
 
 DEMO_SAMPLES = 7200
 DEMO_BEATS = range(38, 43)
@@ -122,6 +136,7 @@ def prove(folder: Path) -> int:
         ("ezmsg-util alone writes the profiler's file", from_wheels.profile),
         ("ezmsg is the core, the command and util, with a version that `ezmsg>=3.10` takes", from_wheels.umbrella),
         ("packages made for ezmsg 3 leave it as it is", from_wheels.keep_ours),
+        ("the public package over ours is found, by an import and by the doctor", from_wheels.find_mixed),
         ("all from source distributions work", from_sdists.run_all),
     ]
     for title, step in steps:
@@ -242,6 +257,18 @@ class Proofs:
         require(not changed, f"{MADE_FOR_EZMSG_3} replaced {sorted(changed)}")
         require(set(MADE_FOR_EZMSG_3) <= set(after), f"{MADE_FOR_EZMSG_3} are not among {sorted(after)}")
         umbrella.python("-c", _OURS_IS_WHOLE, *self._archives)
+
+    def find_mixed(self) -> None:
+        """Lay the public wheel over ours, which nobody should; the umbrella's environment is lost with that."""
+        mixed = Environment(self._folder / "ezmsg")
+        said = mixed.ends("-m", "ezmsg.control", "doctor", status=0)
+        require("what is installed is whole and fits" in said, f"before that, the doctor says {said!r}")
+        mixed.install([f"ezmsg=={PUBLIC}"])
+        said = mixed.ends("-c", "import ezmsg.core", status=1)
+        require("EZ-9001  The public ezmsg" in said.splitlines()[-1], f"an import of both says {said!r}")
+        said = mixed.ends("-m", "ezmsg.control", "doctor", status=1)
+        over = f'"ezmsg" {PUBLIC}, the public package, is installed over ezmsg-core'
+        require(over in said, f"the doctor says {said!r}")
 
     def run_all(self) -> None:
         ours = ("ezmsg-tui", "ezmsg-util", "ezmsg-core", "ezmsg-control[cli]", "ezmsg")

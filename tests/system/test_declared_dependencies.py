@@ -14,7 +14,7 @@ PACKAGES = Path(__file__).parents[2] / "packages"
 DISTRIBUTIONS = sorted(folder.name for folder in PACKAGES.iterdir() if (folder / "src").exists())
 
 EXTRAS = {
-    ("ezmsg-control", "cli"): "src/ezmsg/control/cli/**/*.py",
+    ("ezmsg-control", "cli"): "src/ezmsg/control/cli/**/*.py src/ezmsg/control/doctor/**/*.py",
     ("ezmsg-control", "trace"): "src/ezmsg/control/exporting/perfetto.py",
     ("ezmsg-core", "mypy"): "src/ezmsg/core/graph/mypy_plugin.py",
     ("ezmsg-graphserver", "uvloop"): "src/ezmsg/graphserver/sockets/loops.py",
@@ -23,7 +23,10 @@ EXTRAS = {
     ("ezmsg-util", "xarray"): "src/ezmsg/util/messages/axisarray/conversion.py",
     ("ezmsg-util", "progress"): "src/ezmsg/util/units/progress.py",
 }
-"""The sources that have a use for an extra; what they alone import is what the extra must declare."""
+"""The sources that have a use for an extra; what they alone import is what the extra must declare.
+
+Several patterns have spaces between them.
+"""
 
 AHEAD = {"ezmsg-tui": {"ezmsg-control", "textual"}}
 """Declared before the code that imports it: the terminal application's screens are still to come."""
@@ -95,7 +98,7 @@ def names(requirements: list[str]) -> set[str]:
 
 
 def sources(name: str, pattern: str) -> Iterator[Path]:
-    return (PACKAGES / name).glob(pattern)
+    return (path for each in pattern.split() for path in (PACKAGES / name).glob(each))
 
 
 def distributions_imported(paths: Iterator[Path] | set[Path]) -> set[str]:

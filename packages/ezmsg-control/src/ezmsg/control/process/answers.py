@@ -16,7 +16,14 @@ from uuid import UUID
 
 from ezmsg.control.process.in_thread import in_thread, started_in_thread
 from ezmsg.control.process.payloads import encode_payload
-from ezmsg.control.process.vitals import LatenessProbe, cpu_s, memory_bytes, uptime_s
+from ezmsg.control.process.vitals import (
+    LatenessProbe,
+    cpu_s,
+    descriptor_limit,
+    descriptors,
+    memory_bytes,
+    uptime_s,
+)
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.model.process_control import (
     ProcessControlErrorCode,
@@ -186,6 +193,8 @@ class ProcessAnswers:
                 loop_lateness_s=lateness_s,
                 uptime_s=uptime_s(),
                 late_replies=self._late_replies,
+                descriptors=descriptors(),
+                descriptor_limit=descriptor_limit(),
             )
         )
 

@@ -33,6 +33,8 @@ class Fare:
     loop_lateness_s: float | None = None
     ping_s: float | None = None
     failure: str | None = None
+    descriptors: int | None = None
+    descriptor_limit: int | None = None
 
 
 async def take_fares(
@@ -60,4 +62,13 @@ async def _fare(connection: ControlConnection, process: SnapshotProcess, timeout
     cpu = None
     if first.cpu_s is not None and stats.cpu_s is not None and stats.timestamp > first.timestamp:
         cpu = (stats.cpu_s - first.cpu_s) / (stats.timestamp - first.timestamp)
-    return Fare(*known, cpu, stats.memory_bytes, stats.uptime_s, stats.loop_lateness_s, ping_s)
+    return Fare(
+        *known,
+        cpu=cpu,
+        memory_bytes=stats.memory_bytes,
+        uptime_s=stats.uptime_s,
+        loop_lateness_s=stats.loop_lateness_s,
+        ping_s=ping_s,
+        descriptors=stats.descriptors,
+        descriptor_limit=stats.descriptor_limit,
+    )

@@ -106,7 +106,8 @@ class ProcessStats:
 
     ``cpu_s`` is the processor time that it has used, ``uptime_s`` how long it has run, ``memory_bytes`` what it has
     in memory, ``loop_lateness_s`` how late its units' event loop is, ``late_replies`` how many answers of its
-    request handler came after their deadline and were dropped: ``None`` where that cannot be told.
+    request handler came after their deadline and were dropped, ``descriptors`` how many files and sockets it has
+    open, of ``descriptor_limit`` that it may have: ``None`` where that cannot be told.
     """
 
     process_id: UUID
@@ -119,3 +120,5 @@ class ProcessStats:
     loop_lateness_s: float | None = None
     uptime_s: float | None = None
     late_replies: int | None = None
+    descriptors: int | None = None
+    descriptor_limit: int | None = None
