@@ -265,7 +265,7 @@ class Proofs:
         require("what is installed is whole and fits" in said, f"before that, the doctor says {said!r}")
         mixed.install([f"ezmsg=={PUBLIC}"])
         said = mixed.ends("-c", "import ezmsg.core", status=1)
-        require("EZ-9001  The public ezmsg" in said.splitlines()[-1], f"an import of both says {said!r}")
+        require("EZ-4401  The public ezmsg" in said.splitlines()[-1], f"an import of both says {said!r}")
         said = mixed.ends("-m", "ezmsg.control", "doctor", status=1)
         over = f'"ezmsg" {PUBLIC}, the public package, is installed over ezmsg-core'
         require(over in said, f"the doctor says {said!r}")

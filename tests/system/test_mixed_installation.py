@@ -54,7 +54,7 @@ def test_an_import_says_in_a_sentence_what_is_wrong_and_what_to_do(mixed: Path) 
     done = python(mixed, "-c", "import ezmsg.core as ez")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "ezmsg.control.errors.MixedInstallation: EZ-9001  The public ezmsg 3.10.0b5 is installed over ezmsg-core "
+        "ezmsg.control.errors.MixedInstallation: EZ-4401  The public ezmsg 3.10.0b5 is installed over ezmsg-core "
         "0.1.0, and neither works so. Run: pip uninstall ezmsg, then install ours again with "
         "pip install --force-reinstall; python -m ezmsg.control doctor says more."
     )
@@ -62,7 +62,7 @@ def test_an_import_says_in_a_sentence_what_is_wrong_and_what_to_do(mixed: Path) 
 
 def test_it_can_be_caught_as_any_failed_import(mixed: Path) -> None:
     program = "try:\n    import ezmsg.core\nexcept ImportError as error:\n    print(error.code)"
-    assert python(mixed, "-c", program).stdout == "EZ-9001\n"
+    assert python(mixed, "-c", program).stdout == "EZ-4401\n"
 
 
 def test_the_doctor_works_there(mixed: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_doctor_works_there(mixed: Path) -> None:
     assert done.returncode == 1
     what = 'distribution "ezmsg" 3.10.0b5, the public package, is installed over ezmsg-core 0.1.0'
     assert f" FAIL  {what}" in done.stdout
-    assert "(EZ-9001)" in done.stdout
+    assert "(EZ-4401)" in done.stdout
 
 
 def test_a_good_installation_pays_nothing() -> None:

@@ -36,7 +36,7 @@ def test_what_is_whole_is_told_with_its_versions() -> None:
 
 def test_the_public_package_over_ours() -> None:
     finding, *more = findings(CORE, PROTOCOL, PUBLIC)  # the later one's digests are what is found
-    assert (finding.verdict, finding.code, more) == (Verdict.FAIL, "EZ-9001", [])
+    assert (finding.verdict, finding.code, more) == (Verdict.FAIL, "EZ-4401", [])
     assert finding.text == (
         'distribution "ezmsg" 3.10.0b5, the public package, is installed over ezmsg-core 0.1.0: 2 of its files are '
         "overwritten, ezmsg/core/__init__.py, ezmsg/core/run.py"
@@ -46,13 +46,13 @@ def test_the_public_package_over_ours() -> None:
 
 def test_the_public_package_under_ours() -> None:
     finding, *more = findings(PUBLIC, CORE, PROTOCOL)
-    assert (finding.verdict, finding.code, more) == (Verdict.FAIL, "EZ-9001", [])
+    assert (finding.verdict, finding.code, more) == (Verdict.FAIL, "EZ-4401", [])
     assert finding.text.endswith("lies under ezmsg-core 0.1.0: whoever removes it takes 2 files along")
 
 
 def test_the_public_package_beside_ours_that_is_edited_in_place() -> None:
     finding, *more = findings(Part("ezmsg-core", "0.1.0", (), {}), PUBLIC)
-    assert (finding.verdict, finding.code, more) == (Verdict.FAIL, "EZ-9001", [])
+    assert (finding.verdict, finding.code, more) == (Verdict.FAIL, "EZ-4401", [])
     assert "stands beside ezmsg-core, and hides them" in finding.text
 
 

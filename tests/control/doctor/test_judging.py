@@ -138,15 +138,15 @@ def test_variables_that_contradict_each_other_or_let_everybody_in() -> None:
 
 
 def test_findings_for_people_and_for_programs() -> None:
-    finding = fail("It is broken", "mend it", "EZ-9001")
-    assert list(finding_lines(finding)) == [" FAIL  It is broken (EZ-9001)", "       Try: mend it"]
+    finding = fail("It is broken", "mend it", "EZ-4401")
+    assert list(finding_lines(finding)) == [" FAIL  It is broken (EZ-4401)", "       Try: mend it"]
     assert list(finding_lines(ok("It is fine"))) == [" ok    It is fine"]
     assert finding_form("server", finding) == {
         "examination": "server",
         "verdict": "fail",
         "text": "It is broken",
         "advice": "mend it",
-        "code": "EZ-9001",
+        "code": "EZ-4401",
     }
     assert summary([finding, warn("w"), ok("o"), ok("o")]) == "1 failed, 1 warning, 2 ok"
     assert (worst([ok("o"), warn("w")]), worst([])) == (Verdict.WARN, Verdict.OK)

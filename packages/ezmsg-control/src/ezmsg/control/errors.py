@@ -23,7 +23,7 @@
         │   ├── InvalidWindow            also a ValueError
         │   ├── NobodyPublishes          also a LookupError
         │   └── MissingExtra             also an ImportError
-        └── MixedInstallation      EZ-9001  also an ImportError
+        └── MixedInstallation      44xx  also an ImportError
 """
 
 from typing import ClassVar
@@ -299,14 +299,14 @@ class MissingExtra(MeasuringError, ImportError):
         return f"{self.what} needs an extra that is not installed. Install it: pip install '{self.requirement}'"
 
 
-# --- 9xxx: what is installed ----------------------------------------------------------------------------------
+# --- 44xx: what is installed ----------------------------------------------------------------------------------
 
 
 @declared_error
 class MixedInstallation(ControlError, ImportError):
     """The public package's files lie over ours: what is imported is some of each."""
 
-    code: ClassVar[str] = "EZ-9001"
+    code: ClassVar[str] = "EZ-4401"
     public: str
     ours: str
 

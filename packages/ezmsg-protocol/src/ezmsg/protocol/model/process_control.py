@@ -1,7 +1,7 @@
 """Processes and what can be asked of them."""
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -34,8 +34,11 @@ class ProcessSettingsUpdate:
     timestamp: float
 
 
-class ProcessControlOperation(Enum):
-    """The operations every process answers; any other string goes to the process's own handler."""
+class ProcessControlOperation(StrEnum):
+    """The operations every process answers; any other string goes to the process's own handler.
+
+    A member equals its string, which is what handlers written for ezmsg 3 compare with.
+    """
 
     PING = "PING"
     GET_PROCESS_STATS = "GET_PROCESS_STATS"
