@@ -47,8 +47,8 @@ NOT_OFFERED = {
 
 OLD_WIRE = re.compile(r"ezmsg\.core\.netprotocol:(?!Address)")
 
-HAS_NO_EFFECT = {"backend_process"}
-"""Arguments that are taken for the sake of old programs; their default is another one here."""
+OTHER_DEFAULT = {"backend_process"}
+"""Arguments whose default is another one here, and means the same."""
 
 
 PATHS = {
@@ -173,7 +173,7 @@ def check_call(name: str, text: str, found: Any) -> None:
     assert inspect.Parameter.VAR_KEYWORD in kinds or not takes_any
     known = {**dict(positional), **by_keyword}
     for each, value in known.items():
-        if each in ours and value not in (..., inspect.Parameter.empty) and each not in HAS_NO_EFFECT:
+        if each in ours and value not in (..., inspect.Parameter.empty) and each not in OTHER_DEFAULT:
             assert ours[each].default == value, f"the default of {each}"
         assert each in ours or inspect.Parameter.VAR_KEYWORD in kinds, f"{each} is not taken"
     for each, parameter in ours.items():

@@ -153,7 +153,7 @@ class Runs(RuleBasedStateMachine):
             elif worker not in self.gone:
                 assert len(stops) == 1
             for stop in stops:
-                assert stop.urgent == (self.first_cause in (Cause.INTERRUPTED, Cause.TERMINATED))
+                assert stop.urgent == (self.first_cause in (Cause.INTERRUPTED, Cause.TERMINATED, Cause.HUNG_UP))
 
     @invariant()
     def the_cause_is_the_first_and_the_end_comes_when_all_are_gone(self):

@@ -12,7 +12,7 @@ from ezmsg.protocol.model.metadata import (
     TopicMetadataType,
 )
 
-__all__ = [
+__all__ = [  # noqa: PLE0604  the model's names are strings
     *model.__all__,
     "ComponentMetadataType",
     "InitialSettingsType",
