@@ -37,6 +37,11 @@ class Distribution:
         return PACKAGES / self.name
 
     @property
+    def has_code(self) -> bool:
+        """Whether it holds a portion of the namespace; the umbrella holds none."""
+        return (self.folder / "src").exists()
+
+    @property
     def package(self) -> str:
         """Its portion of the namespace, as a path: ``ezmsg/core``."""
         return self.name.replace("-", "/", 1)
@@ -127,6 +132,9 @@ def sdist_files(sdist: Path) -> dict[str, bytes]:
 
 
 def _check_code(distribution: Distribution, code: Mapping[str, bytes]) -> None:
+    if not distribution.has_code:
+        require(not code, f"{distribution.name} is to hold no code, and holds {sorted(code)}")
+        return
     # One such file would hide every other distribution of the namespace.
     require("ezmsg/__init__.py" not in code, f"{distribution.name} has an ezmsg/__init__.py")
     needed = {f"{distribution.package}/py.typed", f"{distribution.package}/__init__.py"}

@@ -21,7 +21,24 @@ ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "docs" / "examples" / "snapshot_report" / "report.py"
 DEMO = ("demo", "--speed", "max", "--seconds", "20", "--json")
 FROM_CHECKOUT, FROM_WHEELS = "-r requirements.txt", "dist/*.whl"
-VERBS = ("dashboard", "demo", "graph", "graphviz", "mermaid", "process", "profile", "serve", "settings", "start")
+VERBS = (
+    "dashboard",
+    "demo",
+    "doctor",
+    "graph",
+    "graphviz",
+    "mermaid",
+    "process",
+    "profile",
+    "serve",
+    "settings",
+    "start",
+)
+MADE_FOR_EZMSG_3 = ("ezmsg-dashboard", "ezmsg-zmq")
+"""Two of the packages that ask an index for `ezmsg>=3.10`, with little beside it."""
+
+PUBLIC = "3.10.0b5"
+
 DEMO_SAMPLES = 7200
 DEMO_BEATS = range(38, 43)
 END_S = 5.0
@@ -63,6 +80,21 @@ from ezmsg.util.profiler import profile_method
 profile_method()(abs)(-1)
 """
 
+_OURS_IS_WHOLE = """
+import base64, hashlib, importlib.metadata, sys
+
+for name in sys.argv[1:]:
+    try:
+        files = importlib.metadata.files(name)
+    except importlib.metadata.PackageNotFoundError:
+        continue
+    for file in files:
+        if file.hash is not None:
+            digest = hashlib.new(file.hash.mode, file.locate().read_bytes()).digest()
+            if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value:
+                sys.exit(f"{file} is not as {name} brought it")
+"""
+
 _ABSENT = """
 import importlib.util, sys
 found = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
@@ -102,6 +134,9 @@ def prove(folder: Path) -> int:
         ("README: one line installs everything from wheels", partial(check_line, folder, FROM_WHEELS, wheels)),
         ("ezmsg-tui alone has its command", from_wheels.run_tui),
         ("ezmsg-util alone writes the profiler's file", from_wheels.profile),
+        ("ezmsg is the core, the command and util, with a version that `ezmsg>=3.10` takes", from_wheels.umbrella),
+        ("packages made for ezmsg 3 leave it as it is", from_wheels.keep_ours),
+        ("the public package over ours is found, by an import and by the doctor", from_wheels.find_mixed),
         ("all from source distributions work", from_sdists.run_all),
     ]
     for title, step in steps:
@@ -206,10 +241,38 @@ class Proofs:
         header, *lines = log.read_text(encoding="utf-8").splitlines()
         require(header.startswith("Time,Source,") and len(lines) == 1, f"the profiler wrote {[header, *lines]}")
 
+    def umbrella(self) -> None:
+        siblings = set(self._archives) - {"ezmsg-tui"}
+        umbrella = self._environment("ezmsg", brings=siblings, never={"textual", "xarray", "pydantic"})
+        version = umbrella.python("-c", "import importlib.metadata as m; print(m.version('ezmsg'))").strip()
+        require(version.partition(".")[0] == "4", f"the version of the distribution ezmsg is {version!r}")
+        check_demo(umbrella.run("ezmsg", *DEMO))
+
+    def keep_ours(self) -> None:
+        umbrella = Environment(self._folder / "ezmsg")
+        before = umbrella.installed()
+        umbrella.install(MADE_FOR_EZMSG_3)
+        after = umbrella.installed()
+        changed = {name for name, origin in before.items() if after.get(name) != origin}
+        require(not changed, f"{MADE_FOR_EZMSG_3} replaced {sorted(changed)}")
+        require(set(MADE_FOR_EZMSG_3) <= set(after), f"{MADE_FOR_EZMSG_3} are not among {sorted(after)}")
+        umbrella.python("-c", _OURS_IS_WHOLE, *self._archives)
+
+    def find_mixed(self) -> None:
+        """Lay the public wheel over ours, which nobody should; the umbrella's environment is lost with that."""
+        mixed = Environment(self._folder / "ezmsg")
+        said = mixed.ends("-m", "ezmsg.control", "doctor", status=0)
+        require("what is installed is whole and fits" in said, f"before that, the doctor says {said!r}")
+        mixed.install([f"ezmsg=={PUBLIC}"])
+        said = mixed.ends("-c", "import ezmsg.core", status=1)
+        require("EZ-4401  The public ezmsg" in said.splitlines()[-1], f"an import of both says {said!r}")
+        said = mixed.ends("-m", "ezmsg.control", "doctor", status=1)
+        over = f'"ezmsg" {PUBLIC}, the public package, is installed over ezmsg-core'
+        require(over in said, f"the doctor says {said!r}")
+
     def run_all(self) -> None:
-        environment = self._environment(
-            "ezmsg-tui", "ezmsg-util", "ezmsg-core", "ezmsg-control[cli]", brings=set(self._archives), never=set()
-        )
+        ours = ("ezmsg-tui", "ezmsg-util", "ezmsg-core", "ezmsg-control[cli]", "ezmsg")
+        environment = self._environment(*ours, brings=set(self._archives), never=set())
         environment.run("ezmsg-graphserver", "--help")
         check_demo(environment.run("ezmsg", *DEMO))
         self._check_tui(environment)

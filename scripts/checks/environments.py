@@ -74,6 +74,12 @@ class Environment:
         """Run Python, let it end well, and return its standard output."""
         return self._call([str(self._program("python")), "-I", *arguments], RUN_TIMEOUT_S, cwd)
 
+    def ends(self, *arguments: str, status: int) -> str:
+        """Run Python, let it end with a status, and return all that it said."""
+        done = self._run([str(self._program("python")), "-I", *arguments], RUN_TIMEOUT_S)
+        require(done.returncode == status, f"{arguments} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
     def run(self, program: str, *arguments: str) -> str:
         """Run one of its programs, let it end well, and return its standard output."""
         return self._call([str(self._program(program)), *arguments], RUN_TIMEOUT_S)
@@ -106,8 +112,14 @@ class Environment:
         return kept | {"EZMSG_RUNTIME_DIR": str(self.folder.parent / "runtime")}
 
     def _call(self, command: list[str], timeout: float, cwd: Path | None = None) -> str:
+        done = self._run(command, timeout, cwd)
+        if done.returncode:
+            raise CheckFailed(f"{' '.join(command)}\nended with {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def _run(self, command: list[str], timeout: float, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         try:
-            done = subprocess.run(
+            return subprocess.run(
                 command,
                 check=False,
                 capture_output=True,
@@ -118,9 +130,6 @@ class Environment:
             )
         except subprocess.TimeoutExpired as error:
             raise CheckFailed(f"{' '.join(command)}\ndid not end within {timeout:g} s") from error
-        if done.returncode:
-            raise CheckFailed(f"{' '.join(command)}\nended with {done.returncode}\n{done.stdout}{done.stderr}")
-        return done.stdout
 
 
 def _uv() -> str | None:

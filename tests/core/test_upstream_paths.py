@@ -47,8 +47,8 @@ NOT_OFFERED = {
 
 OLD_WIRE = re.compile(r"ezmsg\.core\.netprotocol:(?!Address)")
 
-HAS_NO_EFFECT = {"backend_process"}
-"""Arguments that are taken for the sake of old programs; their default is another one here."""
+OTHER_DEFAULT = {"backend_process"}
+"""Arguments whose default is another one here, and means the same."""
 
 
 PATHS = {
@@ -73,8 +73,15 @@ PATHS = {
     "graphmeta": [
         *("ComponentMetadata", "Edge", "GraphMetadata", "GraphSnapshot", "OutputStreamMetadata"),
         *("OutputTopicMetadata", "SettingsChangedEvent", "SettingsSnapshotValue", "TopologyChangedEvent"),
+        *("ComponentMetadataType", "InitialSettingsType", "RelayMetadataType", "SerializedSettingsType"),
+        *("SettingsReprType", "StreamMetadataType", "TopicMetadataType"),
     ],
     "graphserver": ["GraphServer", "GraphService"],
+    "logconfig": [
+        *("AtOrAboveLevelFilter", "BelowLevelFilter", "EZMSG_LOG_DATE_FORMAT", "EZMSG_LOG_FORMAT"),
+        *("EZMSG_STDERR_LOG_LEVEL", "create_ezmsg_log_formatter", "create_ezmsg_stderr_handler"),
+        "create_ezmsg_stdout_handler",
+    ],
     "message": ["Flag", "Message"],
     "messagemarshal": ["Marshal", "MessageMarshal", "UndersizedMemory", "UninitializedMemory"],
     "netprotocol": [
@@ -83,6 +90,7 @@ PATHS = {
     ],
     "processclient": ["ProcessControlClient"],
     "pubclient": ["Publisher"],
+    "relay": ["InputRelay", "OutputRelay", "Relay"],
     "settings": ["Settings"],
     "settingsmeta": ["settings_repr_value", "settings_schema_from_value", "settings_structured_value"],
     "state": ["State"],
@@ -92,6 +100,7 @@ PATHS = {
     ],
     "subclient": ["Subscriber"],
     "sync": ["SyncContext", "SyncPublisher", "SyncSubscriber", "init", "spin", "spin_once"],
+    "type_resolution": ["resolve_stream_type"],
     "unit": ["PUBLISHES_ATTR", "SUBSCRIBES_ATTR", "Unit", "publisher", "subscriber", "task"],
     "util": ["either_dict_or_kwargs"],
 }
@@ -164,7 +173,7 @@ def check_call(name: str, text: str, found: Any) -> None:
     assert inspect.Parameter.VAR_KEYWORD in kinds or not takes_any
     known = {**dict(positional), **by_keyword}
     for each, value in known.items():
-        if each in ours and value not in (..., inspect.Parameter.empty) and each not in HAS_NO_EFFECT:
+        if each in ours and value not in (..., inspect.Parameter.empty) and each not in OTHER_DEFAULT:
             assert ours[each].default == value, f"the default of {each}"
         assert each in ours or inspect.Parameter.VAR_KEYWORD in kinds, f"{each} is not taken"
     for each, parameter in ours.items():

@@ -11,21 +11,28 @@ from pathlib import Path
 import pytest
 
 PACKAGES = Path(__file__).parents[2] / "packages"
-DISTRIBUTIONS = sorted(folder.name for folder in PACKAGES.iterdir() if (folder / "pyproject.toml").exists())
+DISTRIBUTIONS = sorted(folder.name for folder in PACKAGES.iterdir() if (folder / "src").exists())
 
 EXTRAS = {
-    ("ezmsg-control", "cli"): "src/ezmsg/control/cli/**/*.py",
+    ("ezmsg-control", "cli"): "src/ezmsg/control/cli/**/*.py src/ezmsg/control/doctor/**/*.py",
     ("ezmsg-control", "trace"): "src/ezmsg/control/exporting/perfetto.py",
     ("ezmsg-core", "mypy"): "src/ezmsg/core/graph/mypy_plugin.py",
     ("ezmsg-graphserver", "uvloop"): "src/ezmsg/graphserver/sockets/loops.py",
     ("ezmsg-protocol", "testing"): "src/ezmsg/protocol/testing.py",
-    ("ezmsg-util", "axisarray"): "src/ezmsg/util/messages/axisarray/conversion.py",
+    ("ezmsg-util", "perf"): "src/ezmsg/util/perf/**/*.py",
+    ("ezmsg-util", "xarray"): "src/ezmsg/util/messages/axisarray/conversion.py",
     ("ezmsg-util", "progress"): "src/ezmsg/util/units/progress.py",
 }
-"""The sources that have a use for an extra; what they alone import is what the extra must declare."""
+"""The sources that have a use for an extra; what they alone import is what the extra must declare.
+
+Several patterns have spaces between them.
+"""
 
 AHEAD = {"ezmsg-tui": {"ezmsg-control", "textual"}}
 """Declared before the code that imports it: the terminal application's screens are still to come."""
+
+UMBRELLA = "ezmsg"
+"""It imports nothing, for it holds no code: what it declares is what it is."""
 
 SIBLING_RANGE = re.compile(r"^ezmsg-[a-z]+(\[[a-z]+\])?>=\d+\.\d+,<\d+\.\d+$")
 
@@ -62,6 +69,25 @@ def test_a_sibling_is_declared_with_a_range(name: str) -> None:
     assert [one for one in siblings if not SIBLING_RANGE.match(one)] == []
 
 
+def test_the_umbrella_brings_what_programs_of_ezmsg_3_import() -> None:
+    umbrella = project(UMBRELLA)
+
+    assert not (PACKAGES / UMBRELLA / "src").exists()
+    assert names(umbrella["dependencies"]) == {"ezmsg-control", "ezmsg-core", "ezmsg-util"}
+    assert [one for one in umbrella["dependencies"] if not SIBLING_RANGE.match(one)] == []
+
+
+def test_the_umbrella_asks_for_extras_that_there_are() -> None:
+    extras = project(UMBRELLA)["optional-dependencies"]
+    asked = re.compile(r"(ezmsg-\w+)\[(\w+)\]")
+
+    everything = set(extras) - {"all"}
+    assert extras["all"] == [f"{UMBRELLA}[{','.join(sorted(everything))}]"]
+    for requirement in (one for extra in everything for one in extras[extra]):
+        for name, extra in asked.findall(requirement):
+            assert extra in project(name)["optional-dependencies"]
+
+
 def project(name: str) -> dict:
     return tomllib.loads((PACKAGES / name / "pyproject.toml").read_text())["project"]
 
@@ -72,7 +98,7 @@ def names(requirements: list[str]) -> set[str]:
 
 
 def sources(name: str, pattern: str) -> Iterator[Path]:
-    return (PACKAGES / name).glob(pattern)
+    return (path for each in pattern.split() for path in (PACKAGES / name).glob(each))
 
 
 def distributions_imported(paths: Iterator[Path] | set[Path]) -> set[str]:

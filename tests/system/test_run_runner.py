@@ -147,21 +147,23 @@ def test_arguments_that_do_not_go_together_are_refused(start):
         try:
             ez.GraphRunner({"A": Here()}, B=Here())
         except ValueError as error:
-            say(error)
+            say("refused", error)
         try:
-            ez.GraphRunner(A="nothing to run")
+            ez.GraphRunner(A="nothing to run").start()
         except TypeError as error:
-            say(error)
+            say("refused", error)
         unit = Here()
-        ez.GraphRunner(A=unit)
+        runner = ez.GraphRunner(A=unit)
+        runner.start()
+        runner.stop()
         try:
-            ez.GraphRunner(A=unit)
+            ez.GraphRunner(A=unit).start()
         except AssertionError as error:
-            say(error)
+            say("refused", error)
         """
     )
     assert program.ends() == 0
-    assert len(program.out) == 3
+    assert program.says("refused", 3)
 
 
 def test_strict_shutdown_is_kept_in_the_environment(start):
@@ -177,3 +179,57 @@ def test_strict_shutdown_is_kept_in_the_environment(start):
         """
     )
     assert program.ends() == 0
+
+
+def test_a_graph_is_resolved_when_it_starts_and_not_before(start):
+    program = start(
+        """
+        class Wrong(ez.Collection):
+            ONLY = Counter()
+
+            def network(self):
+                raise KeyError("no such stream")
+
+        pair = Pair()
+        unused = ez.GraphRunner(PAIR=pair)
+        assert unused.connections == []
+        runner = ez.GraphRunner(PAIR=pair)
+        runner.start()
+        assert runner.connections == [("PAIR/TICKER/OUTPUT", "PAIR/LISTENER/INPUT")]
+        runner.stop()
+
+        runner = ez.GraphRunner(WRONG=Wrong())
+        try:
+            runner.start()
+        except KeyError as error:
+            say("start raises", error)
+        runner.stop()
+        """
+    )
+    assert program.ends() == 0
+    assert program.says("start raises")
+
+
+def test_what_was_looked_at_can_run(start):
+    program = start(
+        """
+        from ezmsg.core.backend import ExecutionContext
+
+        pair = Pair()
+        for _ in range(2):
+            context = ExecutionContext.setup({"PAIR": pair}, root_name="ROOT")
+            say("looked", *context.connections[0])
+        runner = ez.GraphRunner({"PAIR": pair}, root_name="ROOT")
+        runner.start()
+        say("runs", *runner.connections[0])
+        runner.stop()
+        try:
+            ez.GraphRunner({"PAIR": pair}, root_name="ROOT").start()
+        except AssertionError as error:
+            say("again", error)
+        """
+    )
+    assert program.ends() == 0
+    assert program.says("looked ROOT/PAIR/TICKER/OUTPUT", 2)
+    assert program.says("runs ROOT/PAIR/TICKER/OUTPUT")
+    assert program.says("again")

@@ -219,7 +219,7 @@ def test_help_and_version() -> None:
     assert "snapshot" in done.stderr
     done = ezmsg("--version")
     assert done.returncode == 0
-    assert done.stdout.startswith("ezmsg-control 0.1.0\nezmsg-")
+    assert done.stdout.startswith("ezmsg-control 0.1.0\nezmsg")
     done = ezmsg("graph", "--help")
     assert done.returncode == 0
     assert "--timeout" in done.stdout

@@ -240,7 +240,8 @@ def test_a_dashboard_that_is_not_installed_is_named(line: str, free: Address, ca
     arguments = [*line.split(), *([] if "dashboard --" in line else ["--address", str(free)])]
     assert main(arguments) == 4
     assert capsys.readouterr().err == (
-        "EZ-6301  The dashboard needs ezmsg-dashboard, which is not installed. Run: pip install ezmsg-dashboard\n"
+        "EZ-6301  The dashboard needs ezmsg-dashboard, which is not installed. "
+        "Run: pip install 'ezmsg[dashboard]>=4'\n"
     )
     assert not asyncio.run(answers(free))
 

@@ -63,7 +63,7 @@ def test_errors_are_told_like_those_of_other_verbs() -> None:
     assert done.stderr.startswith("ezmsg: EZ-3001  No graph server answers at 127.0.0.1:1")
     done = ezmsg("dashboard")
     assert done.returncode == 4
-    assert "pip install ezmsg-dashboard" in done.stderr
+    assert "pip install 'ezmsg[dashboard]>=4'" in done.stderr
     done = ezmsg("start", "--nonsense")
     assert done.returncode == 2
     assert "--nonsense" in done.stderr

@@ -7,7 +7,8 @@ import pytest
 
 import ezmsg.core as ez
 from ezmsg.core.errors import InvalidEndpoint
-from ezmsg.core.runtime.deprecated import DefaultBackendProcess, ExecutionContext, run_system
+from ezmsg.core.runtime.backend import DefaultBackendProcess
+from ezmsg.core.runtime.deprecated import ExecutionContext, run_system
 from ezmsg.core.runtime.threaded_loop import new_threaded_event_loop
 
 HANG = 30.0
@@ -71,11 +72,11 @@ def test_a_system_is_run_under_its_old_name(caplog):
     assert ran == ["SYSTEM/ONLY"]
 
 
-def test_a_backend_is_taken_without_effect(caplog):
+def test_the_default_backend_is_how_units_run_anyway(caplog):
     ran.clear()
     ez.run(ONLY=Source(), backend_process=DefaultBackendProcess)
     assert ran == ["ONLY"]
-    assert "has no effect" in caplog.text
+    assert "backend" not in caplog.text
 
 
 def test_a_loop_runs_in_a_thread_of_its_own_while_the_context_lasts():

@@ -40,11 +40,13 @@ from ezmsg.protocol.messages.handshake import Hello
 from ezmsg.protocol.messages.processes import RegisterProcess
 from ezmsg.protocol.messages.service import (
     AllAnswered,
+    ConnectedPeer,
     OwnedEdge,
     PauseAll,
     ResumeAll,
     Shutdown,
     SyncAll,
+    TakePeers,
     TakeTopology,
     Topology,
 )
@@ -431,3 +433,11 @@ def test_a_sync_without_a_time_limit_waits(graph: Graph) -> None:
 
 def test_shutdown_replies_first(graph: Graph) -> None:
     assert ask(graph, ONE, Shutdown()) == [Reply(ONE, 5, Done()), StopServer()]
+
+
+def test_who_is_connected_is_told_as_it_introduced_itself(graph: Graph) -> None:
+    peers = answer(graph, TWO, TakePeers()).peers
+    assert peers == [
+        ConnectedPeer(UUID(int=100 + pid), "0", CURRENT, pid, host)
+        for pid, host in ((1, "one"), (2, "two"), (3, "three"))
+    ]

@@ -300,6 +300,8 @@ MESSAGES: tuple[Any, ...] = (
     sessions.TakeSnapshot(),
     service.Topology([service.OwnedEdge("A", "B", [str(SESSION), None])]),
     service.TakeTopology(),
+    service.ConnectedPeers([service.ConnectedPeer(CLIENT, "0.1.0", Revision(1, 0), 4711, "lab")]),
+    service.TakePeers(),
     service.AllAnswered(["lab:4711"]),
     service.PauseAll(),
     service.ResumeAll(),
@@ -453,6 +455,7 @@ LATER_FIELDS: dict[str, Any] = {
     ),
     "SnapshotProcess+starting": SnapshotProcess(PROCESS, 4711, "lab", [], ["SLOW"]),
     "ProcessRegistration+starting": ProcessRegistration(4711, "lab", [], ["SLOW"]),
+    "ProcessStats+descriptors": ProcessStats(PROCESS, 4711, "lab", [], TIME, descriptors=12, descriptor_limit=1024),
     "ProcessTrace+traced": ProcessTrace(PROCESS, 4711, "lab", 1e9, 12, 0, TraceColumns(), traced=False),
 }
 """Messages with the fields that came to them after their own vector was written."""

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import ezmsg.core as ez
+from ezmsg.core.backendprocess import DefaultBackendProcess
 
 Output = AsyncGenerator[tuple[Any, Any], None]
 
@@ -150,13 +151,46 @@ def limit_stopping(seconds: float) -> None:
     os.environ["EZMSG_SHUTDOWN_TIMEOUT"] = str(seconds)
 
 
+class Loud(DefaultBackendProcess):
+    """Says what it is given, and puts something of its own on the loop before the units run."""
+
+    def process(self, loop: asyncio.AbstractEventLoop) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        assert self.graph_address.port > 0
+        asyncio.run_coroutine_threadsafe(self.greet(), loop).result(30)
+        say("before", *[unit.address for unit in self.units], os.getpid())
+        super().process(loop)
+        asyncio.run_coroutine_threadsafe(self.greet(), loop).result(30)
+        say("after", self.term_ev.is_set(), *[unit.address for unit in self.units])
+
+    async def greet(self) -> None:
+        say("greets", threading.current_thread().name)
+
+
+class Idle(DefaultBackendProcess):
+    """Runs no unit."""
+
+    def process(self, loop: asyncio.AbstractEventLoop) -> None:
+        say("idle")
+
+
+class Failing(DefaultBackendProcess):
+    """Fails when it has begun."""
+
+    def process(self, loop: asyncio.AbstractEventLoop) -> None:
+        raise OSError("no such core")
+
+
 __all__ = [
     "Blocker",
     "CountSettings",
     "Counter",
+    "Failing",
     "Here",
+    "Idle",
     "Last",
     "Listener",
+    "Loud",
     "Output",
     "Pair",
     "Printer",

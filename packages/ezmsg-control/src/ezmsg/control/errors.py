@@ -19,10 +19,11 @@
         │   ├── UnknownSettingsField
         │   ├── SettingsRefused
         │   └── SettingsFixed
-        └── MeasuringError         43xx  finding out where time goes
-            ├── InvalidWindow            also a ValueError
-            ├── NobodyPublishes          also a LookupError
-            └── MissingExtra             also an ImportError
+        ├── MeasuringError         43xx  finding out where time goes
+        │   ├── InvalidWindow            also a ValueError
+        │   ├── NobodyPublishes          also a LookupError
+        │   └── MissingExtra             also an ImportError
+        └── MixedInstallation      44xx  also an ImportError
 """
 
 from typing import ClassVar
@@ -296,3 +297,22 @@ class MissingExtra(MeasuringError, ImportError):
 
     def sentence(self) -> str:
         return f"{self.what} needs an extra that is not installed. Install it: pip install '{self.requirement}'"
+
+
+# --- 44xx: what is installed ----------------------------------------------------------------------------------
+
+
+@declared_error
+class MixedInstallation(ControlError, ImportError):
+    """The public package's files lie over ours: what is imported is some of each."""
+
+    code: ClassVar[str] = "EZ-4401"
+    public: str
+    ours: str
+
+    def sentence(self) -> str:
+        return (
+            f"The public ezmsg {self.public} is installed over ezmsg-core {self.ours}, and neither works so. "
+            "Run: pip uninstall ezmsg, then install ours again with pip install --force-reinstall; "
+            "python -m ezmsg.control doctor says more."
+        )

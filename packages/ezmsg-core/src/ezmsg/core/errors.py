@@ -446,14 +446,20 @@ class CommandError(EzmsgError):
 
 @declared_error
 class PackageMissing(CommandError, ImportError):
-    """Something needs a distribution that is not installed; ``feature`` begins the sentence."""
+    """Something needs a distribution that is not installed; ``feature`` begins the sentence.
+
+    ``requirement`` is what to install where that is more than the package: one that asks for ``ezmsg`` by itself
+    could bring the public one over ours.
+    """
 
     code: ClassVar[str] = "EZ-6301"
     feature: str
     package: str
+    requirement: str = ""
 
     def sentence(self) -> str:
-        return f"{self.feature} needs {self.package}, which is not installed. Run: pip install {self.package}"
+        what = f"'{self.requirement}'" if self.requirement else self.package
+        return f"{self.feature} needs {self.package}, which is not installed. Run: pip install {what}"
 
 
 @declared_error

@@ -13,6 +13,7 @@ from typing import Any
 GROUP = "ezmsg.commands"
 
 _OURS = {
+    "doctor": "ezmsg.control.cli.doctor:doctor",
     "graph": "ezmsg.control.cli.graph:graph",
     "process": "ezmsg.control.cli.process:process",
     "profile": "ezmsg.control.cli.profile:profile",

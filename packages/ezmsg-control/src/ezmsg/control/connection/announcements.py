@@ -26,7 +26,7 @@ PROBE_LIMIT_S = 0.25
 def running_graphs() -> list[Announcement]:
     """Return what the servers of this user that run on this machine announce, by port."""
     announced = [read_announcement(port) for port in _announced_ports()]
-    return [each for each in announced if each is not None and _runs(each.pid)]
+    return [each for each in announced if each is not None and runs(each.pid)]
 
 
 def listens(address: Address) -> bool:
@@ -43,7 +43,7 @@ def _announced_ports() -> list[int]:
     return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
 
-def _runs(pid: int) -> bool:
+def runs(pid: int) -> bool:
     """Return whether there is such a process; a server that was killed has left its announcement behind."""
     if os.name != "posix":  # where signal 0 is not only a question
         return True

@@ -26,6 +26,7 @@ from ezmsg.protocol.errors import (
     ServerUnreachable,
     VersionMismatch,
 )
+from ezmsg.protocol.revisions import Revision
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that opening and each request get, unless told otherwise."""
@@ -57,10 +58,14 @@ class ControlConnection:
     """A multiplexed connection to a graph server, for one event loop, that comes back when it was lost.
 
     ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine.
+    ``revision`` is the protocol's that both sides speak, ``server_package`` the version of the server's
+    ``ezmsg-protocol``.
     """
 
     epoch: UUID
     local_host: str
+    revision: Revision
+    server_package: str
 
     def __init__(self, address: Address, client_id: UUID, token: bytes | None) -> None:
         """Use :meth:`open`."""
@@ -203,6 +208,7 @@ class ControlConnection:
     def _adopt(self, line: Line) -> None:
         """Use a line, from what was declared on."""
         self._line, self.epoch, self.local_host = line, line.epoch, line.local_host
+        self.revision, self.server_package = line.revision, line.server_package
         self.lines += 1
         try:
             answers = self._say_again(line)

@@ -19,6 +19,7 @@ from ezmsg.control.connection.requesting import Requests
 from ezmsg.control.connection.transport import ControlTransport
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, EzmsgError
+from ezmsg.protocol.revisions import Revision
 from ezmsg.protocol.wire.auth import NONCE_SIZE
 from ezmsg.protocol.wire.connection import CancelReceived, Closed, Connection, Event, Opened, RequestReceived
 from ezmsg.protocol.wire.handshake import ClientHandshake
@@ -30,10 +31,14 @@ class Line:
     """One connection of the control plane, over one socket.
 
     ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine.
+    ``revision`` is the protocol's that both sides speak, ``server_package`` the version of the server's
+    ``ezmsg-protocol``.
     """
 
     epoch: UUID
     local_host: str
+    revision: Revision
+    server_package: str
 
     def __init__(
         self, address: Address, handshake: ClientHandshake, answers: Answers, on_lost: LostCallback
@@ -127,7 +132,10 @@ class Line:
         await self._opening
         if self._handshake.welcome is None or self.closed:
             raise refusal(self.address, self._end, self._transport.cut_reason)
+        assert self._handshake.revision is not None  # they agreed before the welcome
         self.epoch = self._handshake.welcome.epoch
+        self.revision = self._handshake.revision
+        self.server_package = self._handshake.server_package
         self.local_host = self._transport.local_host
 
     def _require_open(self) -> None:

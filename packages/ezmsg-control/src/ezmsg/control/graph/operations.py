@@ -5,7 +5,14 @@ import asyncio
 from ezmsg.control.connection.client import DEFAULT_TIMEOUT, ControlConnection
 from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded
 from ezmsg.protocol.graph.dag import DAG
-from ezmsg.protocol.messages.service import Shutdown, TakeTopology, Topology
+from ezmsg.protocol.messages.service import (
+    ConnectedPeer,
+    ConnectedPeers,
+    Shutdown,
+    TakePeers,
+    TakeTopology,
+    Topology,
+)
 from ezmsg.protocol.messages.sessions import SnapshotTaken, TakeSnapshot
 from ezmsg.protocol.model.snapshot import GraphSnapshot
 
@@ -29,6 +36,15 @@ async def take_snapshot(connection: ControlConnection, timeout: float = DEFAULT_
     held = connection.known_metadata.held()
     taken: SnapshotTaken = await connection.request(TakeSnapshot(list(held)), timeout=timeout)
     return connection.known_metadata.expand(taken, held)
+
+
+async def take_peers(connection: ControlConnection, timeout: float = DEFAULT_TIMEOUT) -> list[ConnectedPeer]:
+    """Return every client of the server as it introduced itself, this connection's own included.
+
+    :raises UnknownMessage: if the server is of a release that does not tell.
+    """
+    answer: ConnectedPeers = await connection.request(TakePeers(), timeout=timeout)
+    return answer.peers
 
 
 async def shut_down(connection: ControlConnection, timeout: float = DEFAULT_TIMEOUT) -> None:

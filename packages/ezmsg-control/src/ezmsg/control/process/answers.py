@@ -17,7 +17,14 @@ from uuid import UUID
 from ezmsg.control.process.in_thread import in_thread, started_in_thread
 from ezmsg.control.process.payloads import encode_payload
 from ezmsg.control.process.progress import TellProgress
-from ezmsg.control.process.vitals import LatenessProbe, cpu_s, memory_bytes, uptime_s
+from ezmsg.control.process.vitals import (
+    LatenessProbe,
+    cpu_s,
+    descriptor_limit,
+    descriptors,
+    memory_bytes,
+    uptime_s,
+)
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.model.process_control import (
     ProcessControlErrorCode,
@@ -193,6 +200,8 @@ class ProcessAnswers:
                 late_replies=self._late_replies,
                 phase=None if progress is None else progress.phase,
                 waits_for=None if progress is None else progress.waits_for,
+                descriptors=descriptors(),
+                descriptor_limit=descriptor_limit(),
             )
         )
 

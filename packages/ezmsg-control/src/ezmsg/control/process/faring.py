@@ -36,6 +36,8 @@ class Fare:
     failure: str | None = None
     phase: str | None = None
     waits_for: dict[str, float] | None = None
+    descriptors: int | None = None
+    descriptor_limit: int | None = None
 
 
 async def take_fares(
@@ -65,11 +67,13 @@ async def _fare(connection: ControlConnection, process: SnapshotProcess, timeout
         cpu = (stats.cpu_s - first.cpu_s) / (stats.timestamp - first.timestamp)
     return Fare(
         *known,
-        cpu,
-        stats.memory_bytes,
-        stats.uptime_s,
-        stats.loop_lateness_s,
-        ping_s,
+        cpu=cpu,
+        memory_bytes=stats.memory_bytes,
+        uptime_s=stats.uptime_s,
+        loop_lateness_s=stats.loop_lateness_s,
+        ping_s=ping_s,
+        descriptors=stats.descriptors,
+        descriptor_limit=stats.descriptor_limit,
         phase=stats.phase,
         waits_for=stats.waits_for,
     )

@@ -40,6 +40,24 @@ def uptime_s() -> float:
         return time.monotonic() - _STARTED
 
 
+def descriptors() -> int | None:
+    """Return how many files and sockets this process has open, ``None`` where that cannot be told."""
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1  # one is the look itself
+    except OSError:  # this is no Linux
+        return None
+
+
+def descriptor_limit() -> int | None:
+    """Return how many it may have open, ``None`` where nothing or nobody says."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
 class LatenessProbe:
     """Tells how late an event loop is, from any other one or from itself.
 

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from ezmsg.control.process.faring import Fare
 
 _HEAD = ("PID", "HOST", "UNITS", "CPU", "RSS", "UP", "LOOP LATE", "PING", "STATE")
-_LATE_S = 0.02
+LATE_S = 0.02
 """A loop or a ping later than this is marked: at 50 messages a second it is one message behind."""
 
 MARK_SAID = (
-    f"! later than {1000 * _LATE_S:.0f} ms, a message at 50 a second: something keeps that event loop, or the "
+    f"! later than {1000 * LATE_S:.0f} ms, a message at 50 a second: something keeps that event loop, or the "
     "whole process, busy. Where: ezmsg process stacks PID"
 )
 """What the mark means, for whoever sees one."""
@@ -26,7 +26,7 @@ def process_lines(fares: "Iterable[Fare]") -> Iterator[str]:
 
 def is_marked(fare: "Fare") -> bool:
     """Return whether the line of a process has a mark, see ``MARK_SAID``."""
-    return any(each is not None and each > _LATE_S for each in (fare.loop_lateness_s, fare.ping_s))
+    return any(each is not None and each > LATE_S for each in (fare.loop_lateness_s, fare.ping_s))
 
 
 def short_units(units: Sequence[str]) -> str:
@@ -61,7 +61,7 @@ def _state(fare: "Fare") -> str:
 def _late(seconds: float | None) -> str:
     if seconds is None:
         return "-"
-    return f"{1000 * seconds:.1f} ms{' !' if seconds > _LATE_S else ''}"
+    return f"{1000 * seconds:.1f} ms{' !' if seconds > LATE_S else ''}"
 
 
 def _duration(seconds: float) -> str:

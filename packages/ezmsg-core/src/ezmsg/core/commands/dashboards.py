@@ -15,6 +15,9 @@ logger = logging.getLogger("ezmsg")
 
 PACKAGE = "ezmsg-dashboard"
 
+REQUIREMENT = "ezmsg[dashboard]>=4"
+"""How to install it. The package by itself asks for ``ezmsg``, which could bring the public one over ours."""
+
 ADDRESS_VARIABLE = "EZMSG_DASHBOARD_ADDR"
 """Where the dashboard is served if no option says it; else on the port after the graph server's."""
 
@@ -36,7 +39,7 @@ def require_dashboard() -> ModuleType:
     """
     found = find_dashboard()
     if found is None:
-        raise PackageMissing(feature="The dashboard", package=PACKAGE)
+        raise PackageMissing(feature="The dashboard", package=PACKAGE, requirement=REQUIREMENT)
     return found
 
 

@@ -38,6 +38,9 @@ class Component(Addressable, metaclass=ABCMeta):
         STATE = cast("Any", State)
         """In the class: the type of the state. In an instance: its state, ``None`` until the unit is set up."""
 
+    _only_looked_at = False
+    """Whether it got its place from `ExecutionContext.setup`, and may be placed there again to run."""
+
     __streams__: ClassVar[Mapping[str, Stream]] = _NOTHING
     __components__: ClassVar[Mapping[str, "Component"]] = _NOTHING
     __tasks__: ClassVar[Mapping[str, Callable[..., Any]]] = _NOTHING

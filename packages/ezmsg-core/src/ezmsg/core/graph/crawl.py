@@ -104,8 +104,16 @@ def _place(components: Mapping[str, Component], root_name: str | None) -> None:
             hint = f"a class; make a component of it: {name}={component.__name__}(...)" if made else repr(component)
             reason = f"a graph is made of Units and Collections, and this is {hint}"
             raise InvalidComponent(component=str(name), reason=reason)
+        if _was_only_looked_at(component, name, location):
+            continue
         component._set_name(name)
         component._set_location(location)
+
+
+def _was_only_looked_at(component: Component, name: str, location: list[str]) -> bool:
+    """Return whether a component has this very place, from a look that a tool took at the graph before it runs."""
+    looked_at, component._only_looked_at = component._only_looked_at, False
+    return looked_at and (component._name, component._location) == (name, location)
 
 
 def _by_address(components: Iterable[Component]) -> dict[str, Component]:

@@ -20,4 +20,6 @@ def __getattr__(name: str) -> Any:
     # Lazily, because the data plane imports modules of this package, and the class needs the control plane.
     if name == "ProfileRegistry":
         return import_module("ezmsg.core.profiling.profile_registry").ProfileRegistry
+    if name != name.lower():  # no module of ours, for which Python asks here, too
+        import_module("ezmsg.core.support.installation").refuse_mixed()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,22 +9,15 @@ from ezmsg.core.graph.collection import Collection
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.crawl import ResolvedGraph, resolve_graph
 from ezmsg.core.graph.streams import Stream
+from ezmsg.core.runtime.backend import BackendProcess
 from ezmsg.core.runtime.run import run
-
-
-class BackendProcess:
-    """How a process ran its units was a class once; ``run(backend_process=...)`` takes one, without effect."""
-
-
-class DefaultBackendProcess(BackendProcess):
-    """The way in which units ran unless another was given."""
 
 
 class ExecutionContext:
     """What components would come to if they were run: for tools that check a graph before.
 
-    It starts nothing; that is for :class:`ezmsg.core.GraphRunner`. Components that were resolved have their
-    addresses, and cannot be run any more.
+    It starts nothing; that is for :class:`ezmsg.core.GraphRunner`, which takes the same components, under the same
+    names, afterwards.
     """
 
     def __init__(self, graph: ResolvedGraph) -> None:
@@ -46,6 +39,8 @@ class ExecutionContext:
         :raises EzmsgError: whatever is wrong with the components or the edges, as when they are run.
         """
         graph = resolve_graph(components, root_name, connections, process_components, force_single_process)
+        for component in components.values():
+            component._only_looked_at = True
         return cls(graph) if graph.processes else None
 
     @property
@@ -63,7 +58,7 @@ def run_system(
     system: Collection,
     num_buffers: int = 32,
     init_buf_size: int = 65536,
-    backend_process: type[object] | None = None,
+    backend_process: type[BackendProcess] | None = None,
 ) -> None:
     """Run a collection under the name SYSTEM. Deprecated: write ``run(SYSTEM=system)``.
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.streams import Stream
+from ezmsg.core.runtime.backend import BackendProcess
 from ezmsg.core.runtime.runner import GraphRunner
 from ezmsg.protocol.addresses import AddressType
 
@@ -16,7 +17,7 @@ def run(
     root_name: str | None = None,
     connections: Iterable[tuple[Stream | str, Stream | str]] | None = None,
     process_components: Collection[Component] | None = None,
-    backend_process: type[object] | None = None,
+    backend_process: type[BackendProcess] | None = None,
     graph_address: AddressType | None = None,
     force_single_process: bool = False,
     profiler_log_name: str | None = None,
@@ -45,7 +46,9 @@ def run(
     :param root_name: what stands before every component's address.
     :param connections: pairs of streams, or topics, beside those of collections.
     :param process_components: the components that get a process of their own.
-    :param backend_process: has no effect: how a process runs its units is no longer a class. A warning says so.
+    :param backend_process: a class derived from ``ezmsg.core.backendprocess.DefaultBackendProcess``, whose
+        ``process(loop)`` is called on the main thread of every process, and runs the units by calling the inherited
+        one.
     :param graph_address: where the graph server is; where nobody names one, it is the one at 127.0.0.1:25978 if it
         answers. Otherwise this run has a graph of its own, apart from others, and other programs find it as
         ``docs/explain/finding-the-graph.md`` says.

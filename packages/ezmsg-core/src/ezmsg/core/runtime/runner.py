@@ -18,6 +18,7 @@ from ezmsg.core.graph.processes import ProcessPlan
 from ezmsg.core.graph.streams import Stream
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.options import flag
+from ezmsg.core.runtime.backend import BackendProcess, checked_backend
 from ezmsg.core.runtime.leaving import OwnProcess, stopped_with_program
 from ezmsg.core.runtime.lifecycle import Cause, Lifecycle
 from ezmsg.core.runtime.limits import stop_limit
@@ -39,6 +40,7 @@ Connections = Iterable[tuple[Stream | str, Stream | str]]
 class GraphRunner:
     """Runs components once; a second run needs another runner and other components.
 
+    The components are asked for their networks and settings when it starts, which raises what is wrong with them.
     See :func:`ezmsg.core.run` for the arguments.
     """
 
@@ -48,7 +50,7 @@ class GraphRunner:
         root_name: str | None = None,
         connections: Connections | None = None,
         process_components: Collection[Component] | None = None,
-        backend_process: type[object] | None = None,
+        backend_process: type[BackendProcess] | None = None,
         graph_address: AddressType | None = None,
         force_single_process: bool = False,
         profiler_log_name: str | None = None,
@@ -63,18 +65,12 @@ class GraphRunner:
             )
         named = dict(components or components_kwargs)
         self._force_single_process = force_single_process
-        self._graph: ResolvedGraph = resolve_graph(
-            named, root_name, connections, process_components, force_single_process
-        )
-        _check_mains(self._graph.processes)
-        units = [unit for plan in self._graph.processes for unit in plan.units]
-        self._stop_limit_s = stop_limit(shutdown_timeout, units)
-        if backend_process is not None:
-            logger.warning(
-                "backend_process=%s has no effect: this release has one way to run units.", backend_process
-            )
-        if profiler_log_name is not None:
-            os.environ["EZMSG_PROFILER"] = profiler_log_name
+        self._declared = (named, root_name, connections, process_components, force_single_process)
+        self._resolved: ResolvedGraph | None = None
+        self._shutdown_timeout = shutdown_timeout
+        self._stop_limit_s = stop_limit(shutdown_timeout, ())
+        self._backend = checked_backend(backend_process)
+        self._profiler_log_name = profiler_log_name
         self._context = GraphContext(graph_address, auto_start, apart=True)
         self._processes: list[BaseProcess] = []
         self._supervisor: Supervisor | None = None
@@ -91,8 +87,8 @@ class GraphRunner:
 
     @property
     def connections(self) -> list[tuple[str, str]]:
-        """The edges of the graph."""
-        return list(self._graph.edges)
+        """The edges of the graph; none before the start, which asks the collections for theirs."""
+        return [] if self._resolved is None else list(self._resolved.edges)
 
     @property
     def processes(self) -> list[BaseProcess]:
@@ -124,10 +120,11 @@ class GraphRunner:
             raise InvalidOption(
                 option="force_single_process", value="True", reason="start() runs units in processes of their own"
             )
-        if not self._graph.processes:
+        graph = self._resolve()
+        if not graph.processes:
             logger.warning("There is nothing to run: no component has units.")
             return
-        supervisor = self._launch(self._graph.processes, None, lambda: None)
+        supervisor = self._launch(graph, graph.processes, None, lambda: None)
         atexit.register(self.stop)  # else a program that forgets to would wait for its workers for ever
         try:
             wait_for(supervisor.started)
@@ -159,7 +156,8 @@ class GraphRunner:
             task, too, if that was asked for by ``EZMSG_STRICT_SHUTDOWN``.
         :raises EzmsgError: if there is no graph server, or it refuses an edge or the metadata.
         """
-        processes = self._graph.processes
+        graph = self._resolve()
+        processes = graph.processes
         if not processes:
             logger.warning("There is nothing to run: no component has units.")
             return
@@ -167,16 +165,21 @@ class GraphRunner:
         main_call = MainCall(processes[0].units)
         signals = Signals(main_call)
         own_process = OwnProcess(lambda: self._forced_status(signals))
+        worker: Worker | None = None
 
         def leave_behind() -> None:
             main_call.leave_behind()
+            if worker is not None and worker.turn is not None:
+                worker.turn.release()
             own_process.expect_return(main_call)
 
         with signals.handled(), theirs, stopped_with_program(self._interrupt):
-            supervisor = self._launch(processes[1:], ours, leave_behind)
+            supervisor = self._launch(graph, processes[1:], ours, leave_behind)
             atexit.register(self.stop)  # the program may end while this thread, a daemon, still runs
             signals.hand_to(supervisor)
-            worker = Worker(processes[0], theirs, main_call, owner=None, stop_limit_s=self._stop_limit_s)
+            worker = Worker(
+                processes[0], theirs, main_call, owner=None, stop_limit_s=self._stop_limit_s, backend=self._backend
+            )
             try:
                 _run_here(worker, main_call, supervisor)
             finally:
@@ -194,12 +197,31 @@ class GraphRunner:
         asked = None if self._supervisor is None else _asked(self._supervisor.lifecycle, signals)
         return 1 if asked is None else STATUSES[asked]
 
-    def _launch(
-        self, plans: list[ProcessPlan], here: Connection | None, leave_behind: Callable[[], None]
-    ) -> Supervisor:
-        """Start the processes, then the supervisor's thread: no thread of ours exists when a process forks."""
+    def _resolve(self) -> ResolvedGraph:
+        """Ask the components what is to be run: now, and not before, so that a graph that never runs stays unused.
+
+        :raises RunnerMisused: if it was started before.
+        """
         if self._supervisor is not None:
             raise RunnerMisused(reason="This runner was started before; make another one for another run")
+        if self._resolved is None:
+            graph = resolve_graph(*self._declared)
+            _check_mains(graph.processes)
+            units = [unit for plan in graph.processes for unit in plan.units]
+            self._stop_limit_s = stop_limit(self._shutdown_timeout, units)
+            self._resolved = graph
+        if self._profiler_log_name is not None:
+            os.environ["EZMSG_PROFILER"] = self._profiler_log_name
+        return self._resolved
+
+    def _launch(
+        self,
+        graph: ResolvedGraph,
+        plans: list[ProcessPlan],
+        here: Connection | None,
+        leave_behind: Callable[[], None],
+    ) -> Supervisor:
+        """Start the processes, then the supervisor's thread: no thread of ours exists when a process forks."""
         pipes = [] if here is None else [here]
         placed: list[BaseProcess | None] = [] if here is None else [None]
         if plans and multiprocessing.get_start_method() == "fork":
@@ -207,7 +229,7 @@ class GraphRunner:
         try:
             with held_back():
                 for plan in plans:
-                    pipe, process = _start_process(plan, pipes, self._stop_limit_s)
+                    pipe, process = _start_process(plan, pipes, self._stop_limit_s, self._backend)
                     pipes.append(pipe)
                     placed.append(process)
                     self._processes.append(process)
@@ -215,7 +237,7 @@ class GraphRunner:
             for pipe in pipes:
                 pipe.close()  # which those that were started take as their end
             raise
-        self._supervisor = Supervisor(self._graph, self._context, pipes, placed, leave_behind, self._stop_limit_s)
+        self._supervisor = Supervisor(graph, self._context, pipes, placed, leave_behind, self._stop_limit_s)
         self._supervisor.start()
         return self._supervisor
 
@@ -262,7 +284,7 @@ def _raise_outcome(supervisor: Supervisor, failure: tuple[str, Exception] | None
 
 
 def _start_process(
-    plan: ProcessPlan, others: list[Connection], stop_limit_s: float
+    plan: ProcessPlan, others: list[Connection], stop_limit_s: float, backend: type[BackendProcess] | None
 ) -> tuple[Connection, BaseProcess]:
     """Start a worker.
 
@@ -271,7 +293,7 @@ def _start_process(
     ours, theirs = multiprocessing.Pipe()
     # A forked child holds copies of our ends. It closes them, so that our death shows as the end of its pipe.
     inherited = [*others, ours] if multiprocessing.get_start_method() == "fork" else []
-    arguments = (plan, theirs, inherited, os.getpid(), stop_limit_s, LogSetup.taken())
+    arguments = (plan, theirs, inherited, os.getpid(), stop_limit_s, LogSetup.taken(), backend)
     process = multiprocessing.Process(target=_work, args=arguments, name=_label(plan))
     try:
         process.start()
@@ -319,6 +341,7 @@ def _work(
     owner: int,
     stop_limit_s: float,
     log_setup: LogSetup,
+    backend: type[BackendProcess] | None,
 ) -> None:
     """The whole life of a worker process."""
     for other in inherited:
@@ -326,7 +349,7 @@ def _work(
     log_setup.apply()
     main_call, wishes = MainCall(plan.units), Wishes()
     let_in(main_call, wishes)
-    worker = Worker(plan, pipe, main_call, owner=owner, wishes=wishes, stop_limit_s=stop_limit_s)
+    worker = Worker(plan, pipe, main_call, owner=owner, wishes=wishes, stop_limit_s=stop_limit_s, backend=backend)
     join(run_units(worker, main_call))
 
 

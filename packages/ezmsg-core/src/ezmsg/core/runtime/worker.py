@@ -21,6 +21,7 @@ from ezmsg.core.graph.termination import NormalTermination
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.options import flag
 from ezmsg.core.pubsub.publisher import Publisher
+from ezmsg.core.runtime.backend import BackendProcess, Turn
 from ezmsg.core.runtime.control_link import ControlLink
 from ezmsg.core.runtime.executor import UnitsExecutor, current_unit
 from ezmsg.core.runtime.limits import STOP_LIMIT_S
@@ -64,6 +65,7 @@ class Worker:
     :param owner: the process that started this one for these units; ``None``: this is the program's own.
     :param wishes: the signals that ask a process of the worker's own for its end.
     :param stop_limit_s: how long the end may take, in seconds.
+    :param backend: the program's own way to run units, if it has one.
     """
 
     def __init__(
@@ -75,7 +77,10 @@ class Worker:
         owner: int | None,
         wishes: Wishes | None = None,
         stop_limit_s: float = STOP_LIMIT_S,
+        backend: type[BackendProcess] | None = None,
     ) -> None:
+        self.backend = backend
+        self.turn = None if backend is None else Turn()
         self._plan = plan
         self._units = plan.units
         self._pipe = pipe
@@ -131,10 +136,15 @@ class Worker:
         finally:
             self._main_call.decide(False)
             await self._end()
+            if self.turn is not None:
+                self.say(Busy("backend_process", "process(), which has not returned"))
+                await self.turn.end()
 
     def close(self) -> None:
         """The event loop is closed, and what it had lent to threads has come back: tell, as the last word."""
         self._closed.set()
+        if self.turn is not None:
+            self.turn.release()
         if self._orders is not None and self._owner is None:
             self._orders.join(LOOK_S)
         self.say(Stopped())
@@ -149,6 +159,11 @@ class Worker:
         if self.failure is None and isinstance(error, Exception):
             self.failure = (f"{name}: {reason}", error)
         self.say(Failed(name, reason))
+
+    def take_turn(self, turn: Turn) -> None:
+        """Call the program's own ``process`` with what runs here; on the main thread."""
+        assert self.backend is not None
+        turn.take(self.backend, self._units, self._plan.relays)
 
     def main_is_over(self) -> None:
         """``main`` has returned; from any thread."""
@@ -167,6 +182,8 @@ class Worker:
     async def _prepare(self) -> None:
         self._preparing = asyncio.current_task()
         address = await self._prepare_told
+        if self.turn is not None:
+            await self.turn.begin(address)
         try:
             self._control_link = ControlLink(address, [unit.address for unit in self._units], self._progress)
             self._at = f"the process of {', '.join(self._plan.addresses)}"
@@ -371,6 +388,8 @@ class Worker:
             case Stop(urgent):
                 self._urgent = urgent
                 self._stop_told.set()
+                if self.turn is not None:
+                    self.turn.term_ev.set()
 
     def _on_main_over(self) -> None:
         self._main_over.set()
@@ -416,10 +435,34 @@ def run_units(worker: Worker, main_call: MainCall) -> threading.Thread:
     # No daemon, so that threads which units start are none either, and may finish what they do.
     thread = threading.Thread(target=_run_loop, args=(worker, main_call), name="TaskThread")
     thread.start()
+    if worker.turn is not None:
+        _take_turn(worker, worker.turn, main_call)
+    else:
+        _call_main(worker, main_call)
+    return thread
+
+
+def _call_main(worker: Worker, main_call: MainCall) -> None:
     wait_for(main_call.decided)
     if main_call.allowed:
         _run_main(worker, main_call)
-    return thread
+
+
+def _take_turn(worker: Worker, turn: Turn, main_call: MainCall) -> None:
+    """Let the program's own ``process`` run the units."""
+    name = f"backend_process {worker.backend.__qualname__}" if worker.backend else ""
+    turn.call_main = lambda: _call_main(worker, main_call)
+    try:
+        worker.take_turn(turn)
+    except NormalTermination:
+        worker.say(Terminate(name))
+    except (Exception, SystemExit) as error:
+        logger.exception("%s failed", name)
+        worker.fail(name, f"its process() raised {described(error)}", error)
+    else:
+        if not turn.begun and not turn.over.is_set():
+            reason = "its process() returned and has run no unit; it has to call super().process(loop)"
+            worker.fail(name, reason, None)
 
 
 def _run_loop(worker: Worker, main_call: MainCall) -> None:

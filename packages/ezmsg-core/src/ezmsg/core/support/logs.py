@@ -15,8 +15,10 @@ from ezmsg.core.support.patient_handler import PatientHandler
 
 logger = logging.getLogger("ezmsg")
 
-_FORM = "%(asctime)s.%(msecs)03d - pid: %(process)d - %(threadName)s - %(levelname)s - %(funcName)s: %(message)s"
-_TIME = "%Y-%m-%d %H:%M:%S"
+LINE_FORM = (
+    "%(asctime)s.%(msecs)03d - pid: %(process)d - %(threadName)s - %(levelname)s - %(funcName)s: %(message)s"
+)
+TIME_FORM = "%Y-%m-%d %H:%M:%S"
 
 
 @contextmanager
@@ -29,7 +31,7 @@ def logged_to(file: str | None) -> Iterator[None]:
         yield
         return
     handler = _open(file)
-    handler.setFormatter(logging.Formatter(_FORM, _TIME))
+    handler.setFormatter(logging.Formatter(LINE_FORM, TIME_FORM))
     logger.addHandler(handler)
     try:
         yield
@@ -58,7 +60,7 @@ def _set_up() -> None:
     logger.setLevel(logging.INFO if level is None else level)
     if not logger.handlers:
         handler = PatientHandler()
-        handler.setFormatter(logging.Formatter(_FORM, _TIME))
+        handler.setFormatter(logging.Formatter(LINE_FORM, TIME_FORM))
         handler.addFilter(_comes_once)
         logger.addHandler(handler)
     if level is None and not _is_child():

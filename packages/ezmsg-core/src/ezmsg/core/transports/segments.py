@@ -25,6 +25,9 @@ if PASSES_DESCRIPTORS:
     _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
+MEMORY_NAME = "ezmsg"
+"""What the system shows of a segment that has no name."""
+
 WORD = struct.Struct("<Q")
 PAGE_BYTES = 4096
 
@@ -66,7 +69,7 @@ class Segment:
         self._claimed = [0] * form.slots  # bytes of each slot that the operating system has promised
         self._words_claimed = False
         if PASSES_DESCRIPTORS:
-            self.descriptor = os.memfd_create("ezmsg", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            self.descriptor = os.memfd_create(MEMORY_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         else:
             self.descriptor, self.path = _named_file()
         try:
@@ -215,12 +218,17 @@ def sweep() -> int:
     """Remove named segments whose owner is gone; return how many there were."""
     removed = 0
     for path in segment_folder().glob("*.segment"):
-        owner = path.name.partition("-")[0]
-        if owner.isascii() and owner.isdigit() and not _is_alive(int(owner)):
+        if owner_is_gone(path):
             with contextlib.suppress(OSError):
                 path.unlink()
                 removed += 1
     return removed
+
+
+def owner_is_gone(path: Path) -> bool:
+    """Return whether the process that made a named segment is gone."""
+    owner = path.name.partition("-")[0]
+    return owner.isascii() and owner.isdigit() and not _is_alive(int(owner))
 
 
 def _is_alive(pid: int) -> bool:

@@ -17,6 +17,7 @@ class Peer:
     id: PeerId
     client_id: UUID
     name: str
+    hello: Hello
     id_text: str = field(init=False)
 
     @id_text.default
@@ -27,6 +28,6 @@ class Peer:
     def from_hello(cls, peer: PeerId, hello: Hello) -> "Peer":
         """Name a client by its host and process id, or by its own id if it told neither."""
         if hello.pid is None:
-            return cls(peer, hello.client_id, str(hello.client_id))
+            return cls(peer, hello.client_id, str(hello.client_id), hello)
         host = hello.host if hello.host and hello.host.isprintable() else "localhost"
-        return cls(peer, hello.client_id, f"{host[:_HOST_LENGTH]}/{hello.pid}")
+        return cls(peer, hello.client_id, f"{host[:_HOST_LENGTH]}/{hello.pid}", hello)

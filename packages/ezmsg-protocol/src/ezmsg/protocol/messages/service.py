@@ -1,11 +1,13 @@
 """What an operator asks of the server and, through it, of every publisher."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from attrs import field
 
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.messages.sessions import Done
+from ezmsg.protocol.revisions import Revision
 
 
 @declared
@@ -31,6 +33,33 @@ class TakeTopology:
 
     TAG: ClassVar[str] = "topology.take"
     REPLY: ClassVar[type] = Topology
+
+
+@declared
+class ConnectedPeer:
+    """A client as it introduced itself; ``package`` is the version of its ``ezmsg-protocol``."""
+
+    client_id: UUID
+    package: str
+    revision: Revision
+    pid: int | None = None
+    host: str | None = None
+
+
+@declared
+class ConnectedPeers:
+    """Every client that is connected, the one that asks included."""
+
+    TAG: ClassVar[str] = "peers"
+    peers: list[ConnectedPeer]
+
+
+@declared
+class TakePeers:
+    """Ask who is connected, and with which version."""
+
+    TAG: ClassVar[str] = "peers.take"
+    REPLY: ClassVar[type] = ConnectedPeers
 
 
 @declared
@@ -74,4 +103,4 @@ class Shutdown:
     REPLY: ClassVar[type] = Done
 
 
-MESSAGES = (Topology, TakeTopology, AllAnswered, PauseAll, ResumeAll, SyncAll, Shutdown)
+MESSAGES = (Topology, TakeTopology, ConnectedPeers, TakePeers, AllAnswered, PauseAll, ResumeAll, SyncAll, Shutdown)

@@ -5,7 +5,7 @@ order are those of the public package. Nothing here knows how it travels: that i
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 SCHEMA_VERSION = 1
 """The ``schema_version`` that this release writes into :class:`GraphMetadata`."""
@@ -48,6 +48,10 @@ class OutputStreamMetadata(StreamMetadata):
     force_tcp: bool | None = None
 
 
+StreamMetadataType: TypeAlias = StreamMetadata | InputStreamMetadata | OutputStreamMetadata
+"""What stands in :attr:`UnitMetadata.streams`."""
+
+
 @dataclass
 class TopicMetadata:
     """A topic of a collection: a node of the graph with no endpoint of its own."""
@@ -65,6 +69,10 @@ class InputTopicMetadata(TopicMetadata):
 @dataclass
 class OutputTopicMetadata(TopicMetadata):
     """A topic through which messages leave a collection."""
+
+
+TopicMetadataType: TypeAlias = TopicMetadata | InputTopicMetadata | OutputTopicMetadata
+"""What stands in :attr:`CollectionMetadata.topics`."""
 
 
 @dataclass
@@ -111,6 +119,10 @@ class OutputRelayMetadata(OutputTopicMetadata):
     relay_output_topic: str | None = None
 
 
+RelayMetadataType: TypeAlias = RelayMetadata | InputRelayMetadata | OutputRelayMetadata
+"""What stands in :attr:`CollectionMetadata.relays`."""
+
+
 @dataclass
 class TaskMetadata:
     """A coroutine of a unit, the stream it subscribes to and the streams it publishes on.
@@ -149,6 +161,16 @@ class SettingsSchemaMetadata:
     json_schema: dict[str, Any] | None = None
 
 
+SettingsReprType: TypeAlias = dict[str, Any] | str
+"""Settings to be read: a nested dict of plain values, or a ``repr``."""
+
+SerializedSettingsType: TypeAlias = bytes | None
+"""Settings as bytes that the control plane stores and never opens; ``None`` if there can be none."""
+
+InitialSettingsType: TypeAlias = tuple[SerializedSettingsType, SettingsReprType]
+"""What stands in :attr:`ComponentMetadata.initial_settings`."""
+
+
 @dataclass
 class ComponentMetadata:
     """What is common to units and collections.
@@ -163,7 +185,7 @@ class ComponentMetadata:
     name: str
     component_type: str
     settings_type: str
-    initial_settings: tuple[bytes | None, dict[str, Any] | str]
+    initial_settings: InitialSettingsType
     dynamic_settings: DynamicSettingsMetadata
     settings_schema: SettingsSchemaMetadata | None
 
@@ -172,8 +194,8 @@ class ComponentMetadata:
 class CollectionMetadata(ComponentMetadata):
     """A collection: its topics and relays by attribute name, its children by address."""
 
-    topics: dict[str, TopicMetadata | InputTopicMetadata | OutputTopicMetadata]
-    relays: dict[str, RelayMetadata | InputRelayMetadata | OutputRelayMetadata]
+    topics: dict[str, TopicMetadataType]
+    relays: dict[str, RelayMetadataType]
     children: list[str]
     initial_structured: dict[str, Any] | None = None
 
@@ -182,11 +204,15 @@ class CollectionMetadata(ComponentMetadata):
 class UnitMetadata(ComponentMetadata):
     """A unit: its streams by attribute name, its tasks, its ``main`` and its threads by method name."""
 
-    streams: dict[str, StreamMetadata | InputStreamMetadata | OutputStreamMetadata]
+    streams: dict[str, StreamMetadataType]
     tasks: list[TaskMetadata]
     main: str | None
     threads: list[str]
     initial_structured: dict[str, Any] | None = None
+
+
+ComponentMetadataType: TypeAlias = ComponentMetadata | CollectionMetadata | UnitMetadata
+"""What stands in :attr:`GraphMetadata.components`."""
 
 
 @dataclass
@@ -195,4 +221,4 @@ class GraphMetadata:
 
     schema_version: int
     root_name: str | None
-    components: dict[str, ComponentMetadata | CollectionMetadata | UnitMetadata]
+    components: dict[str, ComponentMetadataType]

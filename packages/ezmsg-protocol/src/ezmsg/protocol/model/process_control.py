@@ -1,7 +1,7 @@
 """Processes and what can be asked of them."""
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +38,11 @@ class ProcessSettingsUpdate:
     timestamp: float
 
 
-class ProcessControlOperation(Enum):
-    """The operations every process answers; any other string goes to the process's own handler."""
+class ProcessControlOperation(StrEnum):
+    """The operations every process answers; any other string goes to the process's own handler.
+
+    A member equals its string, which is what handlers written for ezmsg 3 compare with.
+    """
 
     PING = "PING"
     GET_PROCESS_STATS = "GET_PROCESS_STATS"
@@ -110,7 +113,8 @@ class ProcessStats:
 
     ``cpu_s`` is the processor time that it has used, ``uptime_s`` how long it has run, ``memory_bytes`` what it has
     in memory, ``loop_lateness_s`` how late its units' event loop is, ``late_replies`` how many answers of its
-    request handler came after their deadline and were dropped: ``None`` where that cannot be told.
+    request handler came after their deadline and were dropped, ``descriptors`` how many files and sockets it has
+    open, of ``descriptor_limit`` that it may have: ``None`` where that cannot be told.
 
     ``phase`` is ``starting`` while its units are set up, ``ready`` while other processes' are, ``running`` and
     ``ending``; ``waits_for`` names the units whose ``initialize()`` goes on, with the seconds since it began.
@@ -128,3 +132,5 @@ class ProcessStats:
     late_replies: int | None = None
     phase: str | None = None
     waits_for: dict[str, float] | None = None
+    descriptors: int | None = None
+    descriptor_limit: int | None = None

@@ -42,6 +42,11 @@ class ClientHandshake:
         """Whether the connection is open."""
         return self.welcome is not None
 
+    @property
+    def server_package(self) -> str:
+        """The version of the server's ``ezmsg-protocol``, empty before it has spoken."""
+        return "" if self._challenge is None else self._challenge.package
+
     def start(self) -> Hello:
         """Return the first message."""
         return self._hello

@@ -9,11 +9,14 @@ from ezmsg.graphserver.deciding.state.operations import Question
 from ezmsg.protocol.messages.endpoints import AwaitReleases, PausePublishing, ResumePublishing
 from ezmsg.protocol.messages.service import (
     AllAnswered,
+    ConnectedPeer,
+    ConnectedPeers,
     OwnedEdge,
     PauseAll,
     ResumeAll,
     Shutdown,
     SyncAll,
+    TakePeers,
     TakeTopology,
     Topology,
 )
@@ -25,6 +28,14 @@ def take_topology(state: GraphState, request: Request, _: TakeTopology) -> list[
     """Show the edges alone."""
     edges = [OwnedEdge(edge.from_topic, edge.to_topic, names) for edge, names in state.edges.owners()]
     return [request.reply(Topology(edges))]
+
+
+@handles(TakePeers)
+def take_peers(state: GraphState, request: Request, _: TakePeers) -> list[Effect]:
+    """Tell who is connected, as each introduced itself."""
+    hellos = [peer.hello for peer in state.peers.values()]
+    peers = [ConnectedPeer(one.client_id, one.package, one.revision, one.pid, one.host) for one in hellos]
+    return [request.reply(ConnectedPeers(peers))]
 
 
 @handles(PauseAll)

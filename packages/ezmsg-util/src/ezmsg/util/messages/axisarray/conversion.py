@@ -22,7 +22,7 @@ def to_xarray(array: "AxisArray") -> "DataArray":
         from xarray import DataArray  # it brings pandas along, and few need either
     except ImportError as error:
         what = "AxisArray.to_xr_dataarray()"
-        raise ExtraMissing(what=what, package="xarray", extra="axisarray") from error
+        raise ExtraMissing(what=what, package="xarray", extra="xarray") from error
     coordinates: dict[str, Any] = {}
     for name, axis in array.axes.items():
         if isinstance(axis, CoordinateAxis):
