@@ -74,8 +74,15 @@ def histories(events: Iterable[SettingsChangedEvent]) -> dict[str, list[Change]]
     found: dict[str, list[Change]] = {}
     for event in events:
         known = found.setdefault(event.component_address, [])
-        known.append(changed(event, known[-1].value if known else None))
+        known.append(changed(event, standing(known)))
     return found
+
+
+def standing(changes: Sequence[Change]) -> SettingsSnapshotValue | None:
+    """Return what a component has after its changes, ``None`` if nothing is known of it, or it is gone."""
+    if not changes or changes[-1].kind is SettingsEventType.SETTINGS_REMOVED:
+        return None
+    return changes[-1].value
 
 
 def undoing(changes: Sequence[Change], revision: int | None = None) -> tuple[Change, dict[str, Any]]:

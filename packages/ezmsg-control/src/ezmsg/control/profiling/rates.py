@@ -85,7 +85,7 @@ class Course:
     @property
     def waited_share(self) -> float:
         """Which part of the window it waited for buffers, from 0 to 1."""
-        grown_ns = self.counts[-1].waited_ns - self.counts[0].waited_ns
+        grown_ns = max(0, self.counts[-1].waited_ns - self.counts[0].waited_ns)
         return min(1.0, grown_ns / (self.seconds * _NS)) if self.seconds else 0.0
 
     @property
