@@ -1,0 +1,87 @@
+"""Small windows over a screen: a question to be answered with yes or no, and a line of text to be typed."""
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.suggester import SuggestFromList
+from textual.widgets import Button, Input, Label, Static
+
+_CSS = """
+{name} {{ align: center middle; }}
+{name} #box {{
+    width: 90%; max-width: 100; height: auto; max-height: 90%; padding: 0 1;
+    border: round $primary; background: $panel;
+}}
+{name} #said {{ height: auto; max-height: 20; }}
+{name} Horizontal {{ height: auto; align-horizontal: right; }}
+{name} Button {{ margin-left: 1; min-width: 10; height: 1; border: none; }}
+"""
+
+
+class Question(ModalScreen[bool]):
+    """Asks whether something is meant; what is safe has the keys at first."""
+
+    DEFAULT_CSS = _CSS.format(name="Question")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes", id="question.yes"),
+        Binding("n,escape", "answer(False)", "No", id="question.no"),
+    ]
+
+    def __init__(self, title: str, said: str, yes: str) -> None:
+        super().__init__()
+        self._title, self._said, self._yes = title, said, yes
+
+    def compose(self) -> ComposeResult:
+        """The question, what it means, and two answers."""
+        with Vertical(id="box"):
+            yield Label(self._title, id="title", markup=False)
+            with VerticalScroll(id="said"):
+                yield Static(self._said, markup=False)
+            with Horizontal():
+                yield Button("No (n)", id="no")
+                yield Button(f"{self._yes} (y)", id="yes", variant="error")
+
+    def on_mount(self) -> None:
+        """Let enter mean no."""
+        self.query_one("#no").focus()
+
+    def action_answer(self, yes: bool) -> None:
+        """Answer it."""
+        self.dismiss(yes)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Answer it with a button."""
+        self.dismiss(event.button.id == "yes")
+
+
+class LineAsked(ModalScreen[str | None]):
+    """Asks for a line of text; ``known`` are those that are completed with the right arrow."""
+
+    DEFAULT_CSS = _CSS.format(name="LineAsked")
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "Never mind", id="line.give_up")]
+
+    def __init__(self, title: str, value: str = "", known: list[str] | None = None, said: str = "") -> None:
+        super().__init__()
+        self._title, self._value, self._known, self._said = title, value, known or [], said
+
+    def compose(self) -> ComposeResult:
+        """What is asked for, and the line."""
+        with Vertical(id="box"):
+            yield Label(self._title, markup=False)
+            if self._said:
+                yield Static(self._said, markup=False)
+            suggester = SuggestFromList(self._known, case_sensitive=False) if self._known else None
+            yield Input(self._value, suggester=suggester, compact=True)
+
+    def action_give_up(self) -> None:
+        """Ask no more."""
+        self.dismiss(None)
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.dismiss(event.value.strip() or None)
