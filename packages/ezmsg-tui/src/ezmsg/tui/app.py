@@ -1,6 +1,7 @@
-"""The application: it holds the view, takes facts, and shows the view on the screen that is there, not too often."""
+"""The application: it holds the view, takes facts, and shows the view on the screen that is there, now and then."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
@@ -20,6 +21,7 @@ from ezmsg.tui.screens.frame import ViewScreen
 from ezmsg.tui.screens.overview import Overview
 from ezmsg.tui.screens.processes import Processes
 from ezmsg.tui.screens.sessions import Sessions
+from ezmsg.tui.screens.topology import Topology
 from ezmsg.tui.widgets.status import SCREENS
 
 SHOW_EVERY_S = 0.25
@@ -36,6 +38,7 @@ class TopApp(App[None]):
     TITLE = "ezmsg top"
     MODES: ClassVar[dict[str, Any]] = {
         "overview": Overview,
+        "topology": Topology,
         "processes": Processes,
         "sessions": Sessions,
         "events": Events,
@@ -179,8 +182,7 @@ class TopApp(App[None]):
         yield from super().get_system_commands(screen)
         for name, title in SCREENS:
             if name in self.MODES:
-                yield SystemCommand(
-                    f"Go to {title}", f"Show the screen {title}", lambda name=name: self.action_go(name)
-                )
+                go = partial(self.action_go, name)
+                yield SystemCommand(f"Go to {title}", f"Show the screen {title}", go)
         yield SystemCommand("Freeze", "Freeze what is shown, not the graph", self.action_freeze)
         yield SystemCommand("Copy as command", "Copy the command line for what is shown", self.action_copy)

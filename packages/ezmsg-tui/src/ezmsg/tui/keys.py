@@ -20,7 +20,7 @@ class Keys:
 
 
 def keys_file(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where the file is, or would be: what ``EZMSG_KEYS`` says, else ``ezmsg/keys.toml`` in ``~/.config``."""
+    """Return where the file would be: where ``EZMSG_KEYS`` says, else ``ezmsg/keys.toml`` in ``~/.config``."""
     if named := environment.get(FILE_VARIABLE):
         return Path(named)
     folder = environment.get("XDG_CONFIG_HOME") or "~/.config"

@@ -6,9 +6,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
-from textual.widgets import Button, Input, Label, Static
+from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from ezmsg.protocol.visible import visible
 
 _CSS = """
 {name} {{ align: center middle; }}
@@ -85,3 +89,33 @@ class LineAsked(ModalScreen[str | None]):
     def _typed(self, event: Input.Submitted) -> None:
         event.stop()
         self.dismiss(event.value.strip() or None)
+
+
+class Choice(ModalScreen[str | None]):
+    """Asks for one of several things, each with what is said of it."""
+
+    DEFAULT_CSS = _CSS.format(name="Choice") + "Choice OptionList { height: auto; max-height: 20; border: none; }"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "Never mind", id="choice.give_up")]
+
+    def __init__(self, title: str, choices: dict[str, str]) -> None:
+        super().__init__()
+        self._title, self._choices = title, choices
+
+    def compose(self) -> ComposeResult:
+        """The title, and the choices."""
+        with Vertical(id="box"):
+            yield Label(self._title, markup=False)
+            yield OptionList(*(Option(Content(visible(said))) for said in self._choices.values()))
+
+    def on_mount(self) -> None:
+        """Let keys go to the choices."""
+        self.query_one(OptionList).focus()
+
+    def action_give_up(self) -> None:
+        """Choose nothing."""
+        self.dismiss(None)
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.dismiss(list(self._choices)[event.option_index])

@@ -38,10 +38,10 @@ class Overview(ViewScreen):
 
     NAME = "overview"
     HELP_TEXT = (
-        "**Overview**: what is wrong comes first: who waits for whom, late event loops, dropped messages, processes "
-        "that are gone. *Enter* goes to the place.\n\nBelow, every topic that has a publisher, with its rate over "
-        "ten seconds, counted where it is published: nothing is subscribed to. WAITS is for which part of the time "
-        "its publisher waited for a free buffer. *s* sorts, *S* turns the order round."
+        "**Overview**: what is wrong comes first: who waits for whom, late event loops, dropped messages, "
+        "processes that are gone. *Enter* goes to the place.\n\nBelow, every topic that has a publisher, with its "
+        "rate over ten seconds, counted where it is published: nothing is subscribed to. WAITS is for which part "
+        "of the time its publisher waited for a free buffer. *s* sorts, *S* turns the order round."
     )
     DEFAULT_CSS = """
     Overview #news { height: auto; min-height: 2; max-height: 40%; }

@@ -145,7 +145,7 @@ class Listing(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line: the head, a row, or nothing."""
-        width = self.size.width
+        width = self.scrollable_content_region.width
         fitted = self._fit(width)
         if y == 0:
             return self._strip(self._head_cells(fitted), self.get_component_rich_style("listing--head"), width)
@@ -221,7 +221,7 @@ class Listing(ScrollView, can_focus=True):
         """Order by the next column that is shown; after the last one, as before."""
         if not self.rows or not self.rows[0].order:
             return
-        shown = [place for place, _ in self._fit(self.size.width)]
+        shown = [place for place, _ in self._fit(self.scrollable_content_region.width)]
         later = [place for place in shown if self._sorted_by is None or place > self._sorted_by]
         self.sort_by(later[0] if later else None, descending=self._reversed)
         self.refresh()
@@ -246,7 +246,7 @@ class Listing(ScrollView, can_focus=True):
 
     def _sort_at(self, x: int) -> None:
         left = 0
-        for place, size in self._fit(self.size.width):
+        for place, size in self._fit(self.scrollable_content_region.width):
             if left <= x < left + size + GAP and self.rows and self.rows[0].order:
                 self.sort_by(place, descending=self._sorted_by == place and not self._reversed)
                 self.refresh()
