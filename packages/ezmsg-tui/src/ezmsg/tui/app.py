@@ -20,7 +20,9 @@ from ezmsg.tui.screens.events import Events
 from ezmsg.tui.screens.frame import ViewScreen
 from ezmsg.tui.screens.overview import Overview
 from ezmsg.tui.screens.processes import Processes
+from ezmsg.tui.screens.profiling import Profiling
 from ezmsg.tui.screens.sessions import Sessions
+from ezmsg.tui.screens.settings import Settings
 from ezmsg.tui.screens.topology import Topology
 from ezmsg.tui.widgets.status import SCREENS
 
@@ -39,6 +41,8 @@ class TopApp(App[None]):
     MODES: ClassVar[dict[str, Any]] = {
         "overview": Overview,
         "topology": Topology,
+        "settings": Settings,
+        "profiling": Profiling,
         "processes": Processes,
         "sessions": Sessions,
         "events": Events,
