@@ -19,13 +19,14 @@ EXTRAS = {
     ("ezmsg-core", "mypy"): "src/ezmsg/core/graph/mypy_plugin.py",
     ("ezmsg-graphserver", "uvloop"): "src/ezmsg/graphserver/sockets/loops.py",
     ("ezmsg-protocol", "testing"): "src/ezmsg/protocol/testing.py",
+    ("ezmsg-tui", "web"): "src/ezmsg/tui/serving.py",
     ("ezmsg-util", "axisarray"): "src/ezmsg/util/messages/axisarray/conversion.py",
     ("ezmsg-util", "progress"): "src/ezmsg/util/units/progress.py",
 }
 """The sources that have a use for an extra; what they alone import is what the extra must declare."""
 
-AHEAD = {"ezmsg-tui": {"ezmsg-control", "textual"}}
-"""Declared before the code that imports it: the terminal application's screens are still to come."""
+AHEAD: dict[str, set[str]] = {}
+"""Declared before the code that imports it."""
 
 SIBLING_RANGE = re.compile(r"^ezmsg-[a-z]+(\[[a-z]+\])?>=\d+\.\d+,<\d+\.\d+$")
 

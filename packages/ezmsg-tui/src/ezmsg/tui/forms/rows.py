@@ -1,4 +1,4 @@
-"""A row of a form: a field's name, what it is edited with, what it allows, and what is wrong with what was typed."""
+"""A row of a form: a field's name, what it is edited with, what it allows, what is wrong with what was typed."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Profiling: publishers and subscribers with sparklines, blame, traces with a time limit as lanes and as a flame."""
+"""Profiling: endpoints with sparklines, blame in a sentence, traces with a time limit as lanes and as a flame."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -57,11 +57,12 @@ class Profiling(ViewScreen):
     NAME = "profiling"
     HELP_TEXT = (
         "**Profiling**: every publisher (->) and subscriber (<-). IN USE is how many of a publisher's buffers are "
-        "taken, or how many messages wait for a subscriber. WAITS is for which part of the time a publisher waited, "
-        "WAITED FOR for which part somebody waited for this one.\n\n*b* watches the publisher under the cursor for "
-        "five seconds and says in a sentence whom it waits for; this traces meanwhile. *T* traces everything, for "
-        "five seconds unless you say otherwise and thirty at the most; then *l* shows lanes of the last 200 ms, "
-        "*f* where the time went, and *e* writes it for Perfetto or speedscope. Nothing is ever traced by itself."
+        "taken, or how many messages wait for a subscriber. WAITS is for which part of the time a publisher "
+        "waited, WAITED FOR for which part somebody waited for this one.\n\n*b* watches the publisher under the "
+        "cursor for five seconds and says in a sentence whom it waits for; this traces meanwhile. *T* traces "
+        "everything, for five seconds unless you say otherwise and thirty at the most; then *l* shows lanes of the "
+        "last 200 ms, *f* where the time went, and *e* writes it for Perfetto or speedscope. Nothing is ever traced "
+        "by itself."
     )
     DEFAULT_CSS = """
     Profiling #told { height: auto; max-height: 8; padding: 0 1; background: $panel; display: none; }
@@ -321,8 +322,9 @@ def _lane_lines(batches: Iterable[ProcessProfilingTraceBatch], width: int) -> li
     head = f"lanes, last {duration(found.span_ns)}: ░ waiting  ▒ lease  █ user code"
     lines = [Content.styled(head, "$text-muted")]
     column = Column("", name, crop="left")
-    for lane in found.lanes:
-        lines.append(Content.assemble(laid(lane.topic, column, name), " ", (lane.cells, "$text-accent")))
+    lines += [
+        Content.assemble(laid(lane.topic, column, name), " ", (lane.cells, "$text-accent")) for lane in found.lanes
+    ]
     return lines
 
 
