@@ -93,9 +93,7 @@ def form(address: str, value: SettingsSnapshotValue, *, tunable: bool) -> Form:
     if value.structured_value is None:
         reason = "Its settings have no fields that are described, so that they can only be read."
         return Form(address, value.revision, name, (Field("", Editor.FIXED, value.repr_value),), reason)
-    reason = (
-        "" if tunable else "Set at the start of its program: the unit has no INPUT_SETTINGS that it listens to."
-    )
+    reason = "" if tunable else "Set when its program starts: the unit has no INPUT_SETTINGS that it listens to."
     fields = tuple(_fields(value, value.structured_value, "", bool(reason)))
     return Form(address, value.revision, name, fields, reason)
 

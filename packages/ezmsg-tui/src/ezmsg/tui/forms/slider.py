@@ -15,6 +15,8 @@ from ezmsg.tui.forms.staging import Scale
 class Slider(Widget, can_focus=True):
     """Shows where a number lies, and moves it."""
 
+    HELP = "**A number between two bounds**: left and right go a step, with shift ten; home and end to the bounds."
+
     COMPONENT_CLASSES: ClassVar[set[str]] = {"slider--done", "slider--rest", "slider--knob"}
     DEFAULT_CSS = """
     Slider { height: 1; width: 1fr; min-width: 8; }

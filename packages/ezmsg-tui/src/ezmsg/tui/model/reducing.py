@@ -185,16 +185,18 @@ def pressure(
 ) -> dict[Edge, float]:
     """Return for each pair of publisher and subscriber for which part of the time the first waited for the second.
 
-    All subscribers on one event loop are waited for together.
+    Subscribers on one event loop are waited for together; those with a full queue, if any has one.
     """
     grown = growth(before, after)
     found: dict[Edge, float] = {}
     for publisher in grown.publishers:
-        if not publisher.waited_ns:
-            continue
-        for subscriber in grown.subscribers:
-            held_up_ns = publisher.held_up_ns.get(subscriber.exchange_id, 0)
-            if held_up_ns and publisher.id in subscriber.publishers:
+        for exchange_id, held_up_ns in publisher.held_up_ns.items():
+            if not held_up_ns or exchange_id is None:
+                continue
+            there = [each for each in grown.subscribers if each.exchange_id == exchange_id]
+            hearing = [each for each in there if publisher.id in each.publishers]
+            full = [each for each in hearing if 2 * each.queued >= max(publisher.num_buffers, 1)]
+            for subscriber in full or hearing:
                 edge = Edge(publisher.topic, subscriber.topic)
                 share = min(1.0, held_up_ns / publisher.place.window_ns)
                 found[edge] = max(share, found.get(edge, 0.0))

@@ -95,9 +95,10 @@ def waiting(view: View) -> str:
         case Link.WAITING:
             return "Looking for a graph server..."
         case Link.REFUSED:
-            return (
-                f"{contact.reason}\n{retrying(view)}\n\n"
-                "On one machine the token is found by itself; elsewhere EZMSG_TOKEN_FILE names the file that it is "
-                "in.\nezmsg top --address HOST:PORT says which graph is meant."
+            advice = (
+                "On one machine the token is found by itself; elsewhere EZMSG_TOKEN_FILE names the file that it is in."
+                if "token" in contact.reason
+                else "ezmsg top --address HOST:PORT says which graph is meant."
             )
+            return f"{contact.reason}\n{retrying(view)}\n\n{advice}"
     return ""

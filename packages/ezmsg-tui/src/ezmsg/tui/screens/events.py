@@ -21,7 +21,7 @@ class Events(ViewScreen):
     """What happened, and when."""
 
     NAME = "events"
-    HELP_TEXT = (
+    HELP = (
         "**Events**: all that happened in the graph, on one time line, the newest last; above, a row for each kind "
         "over the last minutes. *f* follows the newest, *enter* goes to what a line is about. Times are those of "
         "this machine's clock. What the server had forgotten before we read it is said, not passed over."

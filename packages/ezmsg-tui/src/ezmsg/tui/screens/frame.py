@@ -37,7 +37,6 @@ class ViewScreen(Screen[None]):
     """A screen; a subclass says what is in it, and shows a view there."""
 
     NAME: ClassVar[str]
-    HELP_TEXT: ClassVar[str] = ""
 
     DEFAULT_CSS = """
     ViewScreen { layers: base; }

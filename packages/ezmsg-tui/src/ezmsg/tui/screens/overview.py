@@ -37,7 +37,7 @@ class Overview(ViewScreen):
     """What an operator looks at first."""
 
     NAME = "overview"
-    HELP_TEXT = (
+    HELP = (
         "**Overview**: what is wrong comes first: who waits for whom, late event loops, dropped messages, "
         "processes that are gone. *Enter* goes to the place.\n\nBelow, every topic that has a publisher, with its "
         "rate over ten seconds, counted where it is published: nothing is subscribed to. WAITS is for which part "

@@ -10,8 +10,9 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from ezmsg.control.rendering.processes import MARK_SAID, short_units
-from ezmsg.control.rendering.stacks import folded_lines
+from ezmsg.control.rendering.stacks import folded_lines, stack_lines
 from ezmsg.protocol.model.snapshot import SnapshotProcess
+from ezmsg.protocol.model.stacks import ProcessStacks
 from ezmsg.tui.model.intents import Intent, Ping, TakeStacks, command_for
 from ezmsg.tui.model.news import LATE_S
 from ezmsg.tui.model.view import View
@@ -36,7 +37,7 @@ class Processes(ViewScreen):
     """Who runs what, and how it fares."""
 
     NAME = "processes"
-    HELP_TEXT = (
+    HELP = (
         f"**Processes**: LOOP LATE is how long a call on the units' event loop had to wait; {MARK_SAID}\n\n"
         "*t* shows where the process is now, task by task, the frames of its own code only; *p* asks it for a sign "
         "of life, which it gives also while a unit blocks."
@@ -48,8 +49,14 @@ class Processes(ViewScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t,enter", "stacks", "Stacks", id="processes.stacks", key_display="t"),
         Binding("p", "ping", "Ping", id="processes.ping"),
+        Binding("a", "all", "All frames", id="processes.all"),
         Binding("escape", "close", "Close", show=False, id="processes.close"),
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stacks: ProcessStacks | None = None
+        self._shows_all = False
 
     def compose_body(self) -> ComposeResult:
         """The processes, and stacks below when they were asked for."""
@@ -97,7 +104,20 @@ class Processes(ViewScreen):
         if not outcome.ok or isinstance(intent, Ping):
             self.notify(outcome.text, severity="information" if outcome.ok else "error", markup=False)
             return
-        lines = [*folded_lines(outcome.answer), *(f"! {gap}" for gap in outcome.answer.gaps)]
+        self._stacks = outcome.answer
+        self._show_stacks()
+
+    def action_all(self) -> None:
+        """Show every frame, or the program's own only."""
+        self._shows_all = not self._shows_all
+        self._show_stacks()
+
+    def _show_stacks(self) -> None:
+        if self._stacks is None:
+            return
+        drawn = stack_lines(self._stacks) if self._shows_all else folded_lines(self._stacks)
+        lines = [line.replace("; all of it: --all)", "; a shows all of it)") for line in drawn]
+        lines += [f"! {gap}" for gap in self._stacks.gaps]
         self.query_one("#stacks", Static).update("\n".join(lines))
         self.query_one("#stacks-pane").add_class("-open")
 

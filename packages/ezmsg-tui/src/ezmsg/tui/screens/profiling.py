@@ -55,14 +55,14 @@ class Profiling(ViewScreen):
     """Where the time goes."""
 
     NAME = "profiling"
-    HELP_TEXT = (
+    HELP = (
         "**Profiling**: every publisher (->) and subscriber (<-). IN USE is how many of a publisher's buffers are "
         "taken, or how many messages wait for a subscriber. WAITS is for which part of the time a publisher "
         "waited, WAITED FOR for which part somebody waited for this one.\n\n*b* watches the publisher under the "
         "cursor for five seconds and says in a sentence whom it waits for; this traces meanwhile. *T* traces "
-        "everything, for five seconds unless you say otherwise and thirty at the most; then *l* shows lanes of the "
-        "last 200 ms, *f* where the time went, and *e* writes it for Perfetto or speedscope. Nothing is ever traced "
-        "by itself."
+        "everything, for five seconds unless you say otherwise and thirty at the most; then *l* shows lanes of "
+        "the last 200 ms, *f* where the time went, and *e* writes it for Perfetto or speedscope. Nothing is ever "
+        "traced by itself."
     )
     DEFAULT_CSS = """
     Profiling #told { height: auto; max-height: 8; padding: 0 1; background: $panel; display: none; }
@@ -84,6 +84,7 @@ class Profiling(ViewScreen):
         self._pane: str | None = None
         self._told: list[str] = []
         self._drawn: tuple[object, ...] = ()
+        self._has_begun = False
 
     def compose_body(self) -> ComposeResult:
         """The endpoints, what blame says, and what was traced."""
@@ -96,6 +97,9 @@ class Profiling(ViewScreen):
         """Show a row for each endpoint, and what was traced."""
         rows = [row for row in endpoint_rows(view) if self.fits(row.cells[0])]
         self.query_one("#endpoints", Listing).show(rows)
+        if rows and view.blames and not self._has_begun:
+            self._has_begun = True
+            self.choose(view.blames[0].topic)
         lines = self._told or [blame_sentence(each) for each in view.blames]
         told = self.query_one("#told", Static)
         told.set_class(bool(lines), "-shown")
@@ -278,7 +282,7 @@ def _row(course: Course, waited_for: float) -> Row:
         course.topic,
         "->" if is_publisher else "<-",
         str(course.pid),
-        course.kind or NOTHING,
+        course.kind if course.kind not in ("", "unknown") else NOTHING,
         hz(course.rate_hz),
         per_second(course.bytes_per_s),
         used,

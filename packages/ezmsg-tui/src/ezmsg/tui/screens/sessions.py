@@ -33,7 +33,7 @@ class Sessions(ViewScreen):
     """Whose the graph is."""
 
     NAME = "sessions"
-    HELP_TEXT = (
+    HELP = (
         "**Sessions**: each is the lifetime of some edges and descriptions; they go when it ends, by itself or "
         "because its program is gone. *d* ends one for its program, after it was shown what would vanish; the "
         "program goes on without it."

@@ -47,7 +47,7 @@ class Settings(ViewScreen):
     """What the units are set to."""
 
     NAME = "settings"
-    HELP_TEXT = (
+    HELP = (
         "**Settings**: a form for the unit under the cursor, made from what its settings type says. What you "
         "change is staged first: *ctrl+s* shows the difference and applies it, all or nothing; *ctrl+r* forgets "
         "it. What the unit's process refuses is said at the field, and nothing is changed. *ctrl+l* applies at "
@@ -95,6 +95,7 @@ class Settings(ViewScreen):
         """Show the units, and the form of the one under the cursor."""
         pane = self.query_one(FormPane)
         addresses = [each for each in sorted(view.settings) if self.fits(each) or self._has_field(view, each)]
+        addresses.sort(key=lambda address: not _is_tunable(view, address))  # what can be changed comes first
         rows = [_unit_row(view, address, bool(pane.staged_of(address))) for address in addresses]
         self.query_one("#units", Listing).show(rows)
         self._show_form()
@@ -138,8 +139,7 @@ class Settings(ViewScreen):
         value = view.settings.get(address)
         shown: Form | None = None
         if value is not None:
-            unit = view.picture.units.get(address)
-            shown = form(address, value, tunable=unit is None or not unit.is_described or unit.tunable)
+            shown = form(address, value, tunable=_is_tunable(view, address))
         pane = self.query_one(FormPane)
         names = None if value is None or value.structured_value is None else value.structured_value
         pane.show(shown, self.fits if names and any(map(self.fits, names)) and not self.fits(address) else None)
@@ -260,10 +260,16 @@ class Settings(ViewScreen):
         return f"ezmsg settings get {pane.form.address}"
 
 
+def _is_tunable(view: View, address: str) -> bool:
+    """Whether a component takes settings while it runs, as far as that is known."""
+    unit = view.picture.units.get(address)
+    described = view.settings[address].structured_value is not None
+    return described and (unit is None or not unit.is_described or unit.tunable)
+
+
 def _unit_row(view: View, address: str, is_staged: bool) -> Row:
     value = view.settings[address]
-    unit = view.picture.units.get(address)
-    fixed = unit is not None and unit.is_described and not unit.tunable
+    fixed = not _is_tunable(view, address)
     cells = ("*" if is_staged else " ", address, type_of(value), str(value.revision))
     return Row(
         address,

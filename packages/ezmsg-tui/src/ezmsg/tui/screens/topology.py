@@ -41,7 +41,7 @@ class Topology(ViewScreen):
     """What is connected with what, and what flows there."""
 
     NAME = "topology"
-    HELP_TEXT = (
+    HELP = (
         "**Topology**: left the tree of collections, units and streams, right the graph as data flows through it, "
         "with the rate behind each box. The colour of a wire is for which part of the time its publisher waits for "
         "who is at the other end.\n\n*Enter* or *right* opens and closes a collection; *[* and *]* go up- and "
