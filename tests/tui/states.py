@@ -262,3 +262,39 @@ def lost() -> View:
         facts.Absent(SERVER, "Connection refused", 16.0),
     ]
     return reduced(running(), told)
+
+
+def large(units: int, *, endpoints: int = 200) -> View:
+    """A graph of many units in a row, of which some have counted something."""
+    components: dict[str, Any] = {}
+    edges = []
+    for number in range(units):
+        address = f"BIG/GROUP{number // 20}/UNIT{number}"
+        components[address] = unit(address, "Worker", [f"{address}/INPUT", f"{address}/OUTPUT"])
+        if number:
+            before = f"BIG/GROUP{(number - 1) // 20}/UNIT{number - 1}"
+            edges.append(Edge(f"{before}/OUTPUT", f"{address}/INPUT"))
+    successors: dict[str, list[str]] = {}
+    for start, end in edges:
+        successors.setdefault(start, []).append(end)
+        successors.setdefault(end, [])
+    session = SnapshotSession(edges, GraphMetadata(1, "BIG", components), "lab3/1", WALL)
+    owners = {edge: [SESSION] for edge in edges}
+    process = SnapshotProcess(FIRST, 4121, "lab3", sorted(components))
+    snapshot = GraphSnapshot(successors, owners, {SESSION: session}, {FIRST: process}, EPOCH, 9, 7)
+    told: list[Fact] = [facts.Ticked(0.0, WALL), facts.Connected(SERVER, EPOCH), facts.GraphSeen(snapshot)]
+    values = {address: settings_value(cutoff=1.0 + place) for place, address in enumerate(components)}
+    told.append(facts.SettingsSeen(SettingsTaken(values, 7, EPOCH)))
+    return reduced(View(), [*told, *many_seconds(list(components)[:endpoints], 11)])
+
+
+def many_seconds(addresses: list[str], count: int, start: int = 1) -> Iterator[Fact]:
+    """What is told once a second where many units publish."""
+    for at_s in range(start, start + count):
+        snapshot = ProcessProfilingSnapshot(FIRST, 4121, "lab3", 0.0, at_s * S)
+        for address in addresses:
+            each = publisher(f"{address}/OUTPUT", at_s, 100.0 + at_s % 3, 800)
+            snapshot.publishers[each.endpoint_id] = each
+        yield facts.Ticked(1.0 + at_s, WALL + 1 + at_s)
+        yield facts.Counted((snapshot,), {})
+        yield fared(at_s)

@@ -1,9 +1,13 @@
 """The application: it holds the view, takes facts, and shows the view on the screen that is there, now and then."""
 
+import sys
+import tempfile
+import traceback
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, ClassVar
 
+from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -173,6 +177,24 @@ class TopApp(App[None]):
         if self._operator is not None and self._view.tracing.is_on:
             await self._operator.perform(StopTrace(), self._view)
         self.exit()
+
+    def _fatal_error(self) -> None:
+        """End after a mistake of our own: with a sentence, and the traceback in a file.
+
+        Textual prints all variables of all frames instead, which nobody at a terminal can read.
+        """
+        self.bell()
+        error = sys.exc_info()[1]
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="ezmsg-top-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(traceback.format_exc())
+        said = (
+            f"ezmsg: top ends, because it met a mistake of its own: {type(error).__name__}: {error}. "
+            f"The graph goes on. What top was doing is told in {file.name}; begin again with: ezmsg top"
+        )
+        self._exit_renderables.append(Text(said))
+        self._close_messages_no_wait()
 
     def action_help(self) -> None:
         """Say what this screen is and which keys it has, or close that again."""

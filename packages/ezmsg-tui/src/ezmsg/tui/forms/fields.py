@@ -70,6 +70,11 @@ class Field:
         return low > 0 and high / low > LOG_FROM
 
 
+def scale_of(each: Field) -> tuple[float | None, ...]:
+    """Return what a slider is made of."""
+    return each.low, each.high, each.above, each.below, each.step
+
+
 @frozen
 class Form:
     """The fields of a component; ``reason`` says why nothing of it can be changed, if so."""
@@ -83,7 +88,7 @@ class Form:
     @property
     def shape(self) -> tuple[Any, ...]:
         """What stays the same while only values change: a form of another shape is built anew."""
-        return self.address, self.reason, tuple((each.path, each.editor, each.choices) for each in self.fields)
+        return self.reason, tuple((each.path, each.editor, each.choices, scale_of(each)) for each in self.fields)
 
 
 def form(address: str, value: SettingsSnapshotValue, *, tunable: bool) -> Form:

@@ -125,7 +125,7 @@ def _ways(picture: Picture, found: Drawn, chosen: str | None) -> tuple[set[str],
     box_of = {unit: box for box, units in found.units.items() for unit in units}
     ways = []
     for down in (False, True):
-        units = {each for unit in found.units[chosen] for each in reach(picture, unit, down=down)}
+        units = reach(picture, found.units[chosen], down=down)
         ways.append({box_of[unit] for unit in units if unit in box_of} - {chosen})
     return ways[0], ways[1]
 

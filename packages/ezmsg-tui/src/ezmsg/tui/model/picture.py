@@ -1,7 +1,7 @@
 """A snapshot as people think of a graph: units with their streams, what flows where, whose it all is."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from uuid import UUID
 
 from attrs import field, frozen
@@ -59,6 +59,15 @@ class Picture:
     unit_of: Mapping[str, str] = field(factory=dict)
     sessions: tuple[Whose, ...] = ()
     processes: Mapping[UUID, SnapshotProcess] = field(factory=dict)
+    after: Mapping[str, tuple[str, ...]] = field(factory=dict, eq=False)
+    before: Mapping[str, tuple[str, ...]] = field(factory=dict, eq=False)
+    """For each topic those that it feeds, and those that feed it, by the edges."""
+    down: Mapping[str, frozenset[str]] = field(factory=dict, eq=False)
+    up: Mapping[str, frozenset[str]] = field(factory=dict, eq=False)
+    """For each unit those that it feeds, and those that feed it, by the flows."""
+
+    children: Mapping[str, tuple[str, ...]] = field(factory=dict, eq=False)
+    """What lies directly in each part of an address, in the order in which data flows; in "" lies the outermost."""
 
     def owner(self, topic: str) -> str:
         """Return the unit of a topic."""
@@ -91,7 +100,40 @@ def picture(snapshot: GraphSnapshot) -> Picture:
     direct, _ = without_relaying(graph)
     flows = tuple(Edge(start, end) for start in sorted(direct) for end in sorted(direct[start]))
     edges = {edge: tuple(names) for edge, names in snapshot.edge_owners.items()}
-    return Picture(units, edges, flows, unit_of, tuple(_sessions(snapshot)), dict(snapshot.processes))
+    after, before = neighbours(edges)
+    down, up = neighbours(Edge(whole.owner(start), whole.owner(end)) for start, end in flows)
+    return Picture(
+        units,
+        edges,
+        flows,
+        unit_of,
+        tuple(_sessions(snapshot)),
+        dict(snapshot.processes),
+        after,
+        before,
+        {unit: frozenset(others) - {unit} for unit, others in down.items()},
+        {unit: frozenset(others) - {unit} for unit, others in up.items()},
+        _children(units),
+    )
+
+
+def _children(addresses: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    children: dict[str, dict[str, None]] = defaultdict(dict)
+    for address in addresses:
+        parts = address.split("/")
+        for count in range(1, len(parts) + 1):
+            children["/".join(parts[: count - 1])]["/".join(parts[:count])] = None
+    return {path: tuple(inside) for path, inside in children.items()}
+
+
+def neighbours(edges: Iterable[Edge]) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """Return for each place those that it feeds, and those that feed it, sorted."""
+    after: dict[str, list[str]] = defaultdict(list)
+    before: dict[str, list[str]] = defaultdict(list)
+    for start, end in sorted(edges):
+        after[start].append(end)
+        before[end].append(start)
+    return {each: tuple(ends) for each, ends in after.items()}, {each: tuple(s) for each, s in before.items()}
 
 
 def _components(snapshot: GraphSnapshot) -> Iterator[tuple[str, ComponentMetadata]]:

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from ezmsg.control.profiling.rates import Course
 from ezmsg.protocol.model.snapshot import Edge
-from ezmsg.tui.model.filtering import Fits
+from ezmsg.tui.model.filtering import Fits, everything
 from ezmsg.tui.model.picture import Picture, Unit, is_persistent
 from ezmsg.tui.model.view import View
 
@@ -58,7 +58,7 @@ class Shown:
     """What of the tree is wanted: which parts are closed, and what is left out."""
 
     closed: AbstractSet[str] = frozenset()
-    fits: Fits = field(default=lambda _: True, eq=False)
+    fits: Fits = everything
     hides_quiet: bool = False
     hides_streams: bool = False
 
@@ -66,17 +66,18 @@ class Shown:
 def tree_lines(view: View, shown: Shown) -> list[Line]:
     """Return the lines of the tree from the top; what fits a filter is shown with all that it lies in."""
     now = traffic(view.courses.values())
-    children = _children(view.picture)
-    after, before = neighbours(view.picture.edges)
-    wanted = _wanted(view.picture, shown, now, after, before)
+    children = view.picture.children
+    wanted = _wanted(view.picture, shown, now)
     lines: list[Line] = []
-    stack = [(path, 0) for path in reversed(children.get("", []))]
+    stack = [(path, 0) for path in reversed(children.get("", ()))]
     while stack:
         path, depth = stack.pop()
-        if path not in wanted:
+        if wanted is not None and path not in wanted:
             continue
         unit = view.picture.units.get(path)
-        inside = [each for each in children.get(path, []) if each in wanted]
+        inside = children.get(path, ())
+        if wanted is not None:
+            inside = tuple(each for each in inside if each in wanted)
         streams = [] if unit is None or shown.hides_streams else list(_streams(unit, depth + 1, view, now))
         is_open = path not in shown.closed
         outs = [] if unit is None else [now.rates[each] for each in unit.outputs if each in now.rates]
@@ -100,26 +101,20 @@ def tree_lines(view: View, shown: Shown) -> list[Line]:
 
 
 def _streams(unit: Unit, depth: int, view: View, now: Traffic) -> Iterator[Line]:
-    after, before = neighbours(view.picture.edges)
-    bare = not unit.is_described
-    for is_output, topics in ((False, unit.inputs), (True, unit.outputs)):
-        for topic in topics:
-            yield _stream(topic, is_output, depth, view.picture, now, after, before)
-    if bare:  # nobody says what it has: its topics are those of its edges
-        for topic in sorted(each for each in {*after, *before} if view.picture.owner(each) == unit.address):
-            yield _stream(topic, topic in after, depth, view.picture, now, after, before)
+    picture = view.picture
+    for topic in unit.inputs:
+        yield _stream(topic, False, depth, picture, now)
+    for topic in unit.outputs:
+        yield _stream(topic, True, depth, picture, now)
+    if not unit.is_described:  # nobody says what it has: its topics are those of its edges
+        for topic in sorted(
+            each for each in {*picture.after, *picture.before} if picture.owner(each) == unit.address
+        ):
+            yield _stream(topic, topic in picture.after, depth, picture, now)
 
 
-def _stream(
-    topic: str,
-    is_output: bool,
-    depth: int,
-    picture: Picture,
-    now: Traffic,
-    after: Mapping[str, list[str]],
-    before: Mapping[str, list[str]],
-) -> Line:
-    peers = tuple((after if is_output else before).get(topic, ()))
+def _stream(topic: str, is_output: bool, depth: int, picture: Picture, now: Traffic) -> Line:
+    peers = (picture.after if is_output else picture.before).get(topic, ())
     edges = [Edge(topic, each) if is_output else Edge(each, topic) for each in peers]
     return Line(
         topic,
@@ -134,27 +129,10 @@ def _stream(
     )
 
 
-def _children(picture: Picture) -> dict[str, list[str]]:
-    """Return what lies directly in each part of an address, in the order in which data flows."""
-    children: dict[str, list[str]] = defaultdict(list)
-    seen: set[str] = set()
-    for address in picture.units:
-        parts = address.split("/")
-        for count in range(1, len(parts) + 1):
-            path = "/".join(parts[:count])
-            if path not in seen:
-                seen.add(path)
-                children["/".join(parts[: count - 1])].append(path)
-    return children
-
-
-def _wanted(
-    picture: Picture,
-    shown: Shown,
-    now: Traffic,
-    after: Mapping[str, list[str]],
-    before: Mapping[str, list[str]],
-) -> set[str]:
+def _wanted(picture: Picture, shown: Shown, now: Traffic) -> set[str] | None:
+    """Return the parts of addresses that are shown, ``None`` if all are."""
+    if shown.fits is everything and not shown.hides_quiet:
+        return None
     wanted: set[str] = set()
     for address, unit in picture.units.items():
         topics = (*unit.inputs, *unit.outputs)
@@ -167,26 +145,12 @@ def _wanted(
     return wanted
 
 
-def neighbours(edges: Iterable[Edge]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Return for each topic those that it feeds, and those that feed it, sorted."""
-    after: dict[str, list[str]] = defaultdict(list)
-    before: dict[str, list[str]] = defaultdict(list)
-    for start, end in sorted(edges):
-        after[start].append(end)
-        before[end].append(start)
-    return after, before
-
-
-def reach(picture: Picture, unit: str, *, down: bool) -> set[str]:
-    """Return the units that a unit feeds, or that feed it, over any number of edges."""
-    steps: dict[str, set[str]] = defaultdict(set)
-    for start, end in picture.flows:
-        one, other = picture.owner(start), picture.owner(end)
-        if one != other:
-            steps[one if down else other].add(other if down else one)
+def reach(picture: Picture, units: Iterable[str], *, down: bool) -> set[str]:
+    """Return the units that some units feed, or that feed them, over any number of edges."""
+    steps = picture.down if down else picture.up
+    begin = fresh = set(units)
     found: set[str] = set()
-    fresh = {unit}
     while fresh:
-        fresh = {each for place in fresh for each in steps[place]} - found - {unit}
+        fresh = {each for place in fresh for each in steps.get(place, ())} - found - begin
         found |= fresh
     return found

@@ -96,7 +96,7 @@ def waiting(view: View) -> str:
             return "Looking for a graph server..."
         case Link.REFUSED:
             advice = (
-                "On one machine the token is found by itself; elsewhere EZMSG_TOKEN_FILE names the file that it is in."
+                "On one machine the token is found by itself; elsewhere EZMSG_TOKEN_FILE names its file."
                 if "token" in contact.reason
                 else "ezmsg top --address HOST:PORT says which graph is meant."
             )

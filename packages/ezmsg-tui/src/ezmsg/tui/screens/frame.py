@@ -7,7 +7,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widgets import Footer, Input
 
@@ -54,6 +53,7 @@ class ViewScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.fits: Fits = fitting("")
+        self._is_ready = False
 
     @property
     def application(self) -> Application:
@@ -97,10 +97,9 @@ class ViewScreen(Screen[None]):
         parts = wording.status(view, warnings)
         if self.application.is_frozen:
             parts.append(("frozen: space goes on", "warn"))
-        try:
-            self.query_one(StatusBar).show(parts)
-        except NoMatches:  # it is not composed yet, and is shown when it is
+        if not self._is_ready:  # it is not composed yet, and is shown when it is
             return
+        self.query_one(StatusBar).show(parts)
         self.query_one(Banner).show(wording.banner(view))
         waiting = wording.waiting(view)
         self.query_one(Waiting).show(waiting)
@@ -114,6 +113,15 @@ class ViewScreen(Screen[None]):
         self.show(self.view)
 
     def on_mount(self) -> None:
+        """Begin when everything in it is there."""
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self._is_ready = True
+        self._focus_list()
+        self.show(self.view)
+
+    def _focus_list(self) -> None:
         """Let keys go to the first list."""
         for listing in self.query(Listing):
             listing.focus()
@@ -147,6 +155,4 @@ class ViewScreen(Screen[None]):
     def _close_filter(self, line: Input) -> None:
         line.set_class(bool(line.value), "-open")
         if line.has_focus:
-            for listing in self.query(Listing):
-                listing.focus()
-                break
+            self._focus_list()

@@ -15,7 +15,7 @@ from ezmsg.tui.model.drawn import Drawn, drawn, marks
 from ezmsg.tui.model.intents import Connect, Disconnect, Intent, Write, command_for
 from ezmsg.tui.model.layering import Drawing, layout
 from ezmsg.tui.model.picture import is_persistent
-from ezmsg.tui.model.tree import Line, Shown, neighbours, tree_lines
+from ezmsg.tui.model.tree import Line, Shown, tree_lines
 from ezmsg.tui.model.view import View
 from ezmsg.tui.model.wording import NOTHING, hz
 from ezmsg.tui.screens.asking import Choice, LineAsked
@@ -79,6 +79,7 @@ class Topology(ViewScreen):
         self._chosen: str | None = None
         self._drawn = Drawn()
         self._drawing = Drawing()
+        self._asked: tuple[object, ...] = ()
         self._panes: str | None = None
 
     def compose_body(self) -> ComposeResult:
@@ -107,11 +108,13 @@ class Topology(ViewScreen):
         canvas = self.query_one(GraphCanvas)
         if not canvas.display:
             return
-        found = drawn(view.picture, self._folded, self.fits, self._chosen)
-        if (found.nodes, found.steps) != (self._drawn.nodes, self._drawn.steps):
-            self._drawing = layout(found.nodes, found.steps)
-        self._drawn = found
-        canvas.show(self._drawing, marks(view, found, self._box(self._chosen)))
+        asked = (id(view.picture), frozenset(self._folded), self.fits, self._chosen if self._drawn.near else None)
+        if asked != self._asked:
+            found = drawn(view.picture, self._folded, self.fits, self._chosen)
+            if (found.nodes, found.steps) != (self._drawn.nodes, self._drawn.steps):
+                self._drawing = layout(found.nodes, found.steps)
+            self._drawn, self._asked = found, (*asked[:3], self._chosen if found.near else None)
+        canvas.show(self._drawing, marks(view, self._drawn, self._box(self._chosen)))
         self._show_where(view)
 
     def _show_where(self, view: View) -> None:
@@ -209,15 +212,14 @@ class Topology(ViewScreen):
         line = self._here()
         if line is None:
             return
-        after, before = neighbours(self.view.picture.flows)
-        ways = after if down else before
-        unit = line.unit
-        topics = [line.topic] if line.topic else [*(unit.outputs if down else unit.inputs)] if unit else []
-        others = [other for topic in topics for other in ways.get(topic, ())]
-        if not others and line.topic:
-            others = [self.view.picture.owner(line.topic)]
+        picture = self.view.picture
+        if line.topic is None:
+            others = sorted((picture.down if down else picture.up).get(line.key, ()))
+        else:  # from a stream to the one at the other end; at the last one, to the unit of it
+            others = list((picture.after if down else picture.before).get(line.topic, ()))
+            others = others or [picture.owner(line.topic)]
         if others:
-            self.choose(self.view.picture.owner(others[0]) if not line.topic else others[0])
+            self.choose(others[0])
 
     def action_panes(self) -> None:
         """Show both, the tree alone, or the drawing alone."""

@@ -1,7 +1,5 @@
 """The two lines that every screen begins with, the banner, and what is shown before there is a graph."""
 
-from textual.app import ComposeResult
-from textual.containers import Center, Middle
 from textual.content import Content
 from textual.widgets import Static
 
@@ -84,21 +82,15 @@ class Banner(Static):
         self.update(visible(text))
 
 
-class Waiting(Middle):
+class Waiting(Static):
     """Stands in place of a screen while there is nothing to be shown."""
 
     DEFAULT_CSS = """
-    Waiting { display: none; height: 1fr; }
+    Waiting { display: none; height: 1fr; padding: 1 2; content-align: center middle; }
     Waiting.-shown { display: block; }
-    Waiting Static { width: auto; max-width: 100%; padding: 1 2; }
     """
-
-    def compose(self) -> ComposeResult:
-        """Put the words in the middle."""
-        with Center():
-            yield Static(id="waiting-text", markup=False)
 
     def show(self, text: str) -> None:
         """Show a text, or nothing."""
         self.set_class(bool(text), "-shown")
-        self.query_one("#waiting-text", Static).update(visible_lines(text))
+        self.update(Content(visible_lines(text)))
