@@ -20,6 +20,7 @@ EXTRAS = {
     ("ezmsg-graphserver", "uvloop"): "src/ezmsg/graphserver/sockets/loops.py",
     ("ezmsg-protocol", "testing"): "src/ezmsg/protocol/testing.py",
     ("ezmsg-util", "perf"): "src/ezmsg/util/perf/**/*.py",
+    ("ezmsg-tui", "web"): "src/ezmsg/tui/serving.py",
     ("ezmsg-util", "xarray"): "src/ezmsg/util/messages/axisarray/conversion.py",
     ("ezmsg-util", "progress"): "src/ezmsg/util/units/progress.py",
 }
@@ -28,8 +29,8 @@ EXTRAS = {
 Several patterns have spaces between them.
 """
 
-AHEAD = {"ezmsg-tui": {"ezmsg-control", "textual"}}
-"""Declared before the code that imports it: the terminal application's screens are still to come."""
+AHEAD: dict[str, set[str]] = {}
+"""Declared before the code that imports it."""
 
 UMBRELLA = "ezmsg"
 """It imports nothing, for it holds no code: what it declares is what it is."""

@@ -295,6 +295,7 @@ MESSAGES: tuple[Any, ...] = (
     sessions.Connect("A", "B", SESSION),
     sessions.Disconnect("A", "B"),
     sessions.ClearSession(SESSION),
+    sessions.DropSession(SESSION),
     sessions.RegisterMetadata(SESSION, METADATA),
     sessions.SnapshotTaken(SNAPSHOT),
     sessions.TakeSnapshot(),

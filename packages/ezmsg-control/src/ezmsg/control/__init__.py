@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ezmsg.control.connection.discovery import find_address, find_running, find_token
     from ezmsg.control.connection.sharing import acquire, release
     from ezmsg.control.errors import ControlError, StreamOverrun
-    from ezmsg.control.graph.operations import shut_down, take_dag, take_snapshot
+    from ezmsg.control.graph.operations import drop_session, shut_down, take_dag, take_snapshot
     from ezmsg.control.graph.session import Session
     from ezmsg.control.graph.settings import (
         settings_events,
@@ -43,6 +43,7 @@ __all__ = [
     "StreamOverrun",
     "acquire",
     "decode_payload",
+    "drop_session",
     "encode_payload",
     "find_address",
     "find_running",
@@ -79,6 +80,7 @@ _MODULES = {
     "StreamOverrun": "errors",
     "acquire": "connection.sharing",
     "decode_payload": "process.payloads",
+    "drop_session": "graph.operations",
     "encode_payload": "process.payloads",
     "find_address": "connection.discovery",
     "find_running": "connection.discovery",

@@ -14,6 +14,7 @@
         ├── UnknownTarget                also a LookupError
         ├── SeveralServers
         ├── InvalidAssignment            also a ValueError
+        ├── NothingToUndo                also a LookupError
         ├── SettingsCoercionError  41xx  changing settings; all are ValueErrors
         │   ├── InvalidSettingsValue
         │   ├── UnknownSettingsField
@@ -192,6 +193,31 @@ class InvalidAssignment(ControlError, ValueError):
         if self.twice:
             return f"{self.text[:80]!r} sets a field that is set already. Name each field once."
         return f"{self.text[:80]!r} is no FIELD=VALUE. Write it like cutoff=60."
+
+
+@declared_error
+class NothingToUndo(ControlError, LookupError):
+    """No change of a component's settings is known that could be taken back.
+
+    ``lost``: there is one, and what was before it, or a part of that, was never told.
+    """
+
+    code: ClassVar[str] = "EZ-4011"
+    component: str
+    revision: int | None = None
+    lost: bool = False
+
+    def sentence(self) -> str:
+        which = "" if self.revision is None else f" that made revision {self.revision}"
+        if self.lost:
+            return (
+                f"The change{which} of {self.component} cannot be taken back: not all that was before it was told, "
+                "as it was too large, or was not there. Set the fields yourself."
+            )
+        return (
+            f"No change{which} of the settings of {self.component} is known that could be taken back: nothing was "
+            "changed, or so long ago that the server has forgotten it."
+        )
 
 
 class SettingsCoercionError(ControlError, ValueError):

@@ -20,7 +20,7 @@ def ask(operation: Callable[[ControlConnection, float], Awaitable[T]], server: A
 
     async def connect_and_ask() -> T:
         try:
-            connection = await ControlConnection.open(server, timeout=timeout)
+            connection = await ControlConnection.open(server, timeout=timeout, name="cli")
         except DeadlineExceeded:
             if await _speaks_http(server):
                 reason = "what listens there is no graph server (it answers in HTTP)"

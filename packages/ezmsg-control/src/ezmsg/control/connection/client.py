@@ -67,9 +67,10 @@ class ControlConnection:
     revision: Revision
     server_package: str
 
-    def __init__(self, address: Address, client_id: UUID, token: bytes | None) -> None:
+    def __init__(self, address: Address, client_id: UUID, token: bytes | None, name: str | None = None) -> None:
         """Use :meth:`open`."""
         self.address = address
+        self.name = name
         self.client_id = client_id
         self.known_metadata = KnownMetadata()
         self._token = token
@@ -94,17 +95,19 @@ class ControlConnection:
         token: bytes | None = None,
         client_id: UUID | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        name: str | None = None,
     ) -> "ControlConnection":
         """Connect and shake hands; without a token, look for one as :func:`find_token` does.
 
         :param token: the empty one accepts a server that runs with ``--insecure``; if none is found, such a server
             is refused.
+        :param name: what this client calls itself, as others read it beside what it has changed: ``tui@lab3``.
         :raises ServerUnreachable: if nothing listens there, or what does is no graph server.
         :raises AuthenticationFailed: if the two sides do not hold the same token, or there is none to hold.
         :raises VersionMismatch: if they share no protocol revision.
         :raises DeadlineExceeded: if it takes longer than ``timeout`` seconds.
         """
-        self = cls(parse_address(address), client_id or uuid4(), token)
+        self = cls(parse_address(address), client_id or uuid4(), token, name)
         self._adopt(await self._open_line(timeout))
         return self
 
@@ -202,7 +205,13 @@ class ControlConnection:
 
     async def _open_line(self, timeout: float) -> Line:
         return await Line.open(
-            self.address, self.client_id, self._answers, self._lose, token=self._token, timeout=timeout
+            self.address,
+            self.client_id,
+            self._answers,
+            self._lose,
+            token=self._token,
+            timeout=timeout,
+            name=self.name,
         )
 
     def _adopt(self, line: Line) -> None:

@@ -66,15 +66,17 @@ class Line:
         *,
         token: bytes | None,
         timeout: float,
+        name: str | None = None,
     ) -> "Line":
         """Connect and shake hands; see :meth:`ControlConnection.open`.
 
         :param answers: answer what the server asks.
+        :param name: what this client calls itself.
         :param on_lost: called when the line, once open, ends other than by :meth:`close`.
         """
         find = (lambda: find_token(address)) if token is None else (lambda: token)
         nonce = os.urandom(NONCE_SIZE)
-        handshake = ClientHandshake(find, nonce, client_id, os.getpid(), socket.gethostname())
+        handshake = ClientHandshake(find, nonce, client_id, os.getpid(), socket.gethostname(), name=name)
         self = cls(address, handshake, answers, on_lost)
         try:
             async with asyncio.timeout(timeout):

@@ -1,6 +1,7 @@
 """What is asked of a server on an open connection, each a function of the connection."""
 
 import asyncio
+from uuid import UUID
 
 from ezmsg.control.connection.client import DEFAULT_TIMEOUT, ControlConnection
 from ezmsg.protocol.errors import ConnectionLost, DeadlineExceeded
@@ -13,7 +14,7 @@ from ezmsg.protocol.messages.service import (
     TakeTopology,
     Topology,
 )
-from ezmsg.protocol.messages.sessions import SnapshotTaken, TakeSnapshot
+from ezmsg.protocol.messages.sessions import DropSession, SnapshotTaken, TakeSnapshot
 from ezmsg.protocol.model.snapshot import GraphSnapshot
 
 
@@ -45,6 +46,14 @@ async def take_peers(connection: ControlConnection, timeout: float = DEFAULT_TIM
     """
     answer: ConnectedPeers = await connection.request(TakePeers(), timeout=timeout)
     return answer.peers
+
+
+async def drop_session(connection: ControlConnection, session_id: UUID, timeout: float = DEFAULT_TIMEOUT) -> None:
+    """End a session, whosever it is: its edges and its metadata go, and its program goes on without them.
+
+    :raises UnknownSession: if there is none of that id.
+    """
+    await connection.request(DropSession(session_id), timeout=timeout)
 
 
 async def shut_down(connection: ControlConnection, timeout: float = DEFAULT_TIMEOUT) -> None:

@@ -175,9 +175,11 @@ def _add_serving(commands: Any, name: str, help: str) -> None:  # noqa: A002  ar
 
 def _add_demo(commands: Any) -> None:
     parser = _add(commands, "demo", "run a live graph on a real electrocardiogram")
-    parser.add_argument("--seconds", type=float, default=20.0, help="how much of the record to play")
+    parser.add_argument("--seconds", type=float, help="how much of the record to play; default 20")
     parser.add_argument("--speed", choices=("real", "max"), default="real", help="the pace")
     parser.add_argument("--json", action="store_true", help="write JSON lines and nothing else")
+    parser.add_argument("--slow", action="store_true", help="have a unit in it that is too slow")
+    parser.add_argument("--top", action="store_true", help="open the terminal application on it")
     parser.set_defaults(_handler=_run_demo)
 
 
@@ -210,7 +212,7 @@ def _run(options: argparse.Namespace) -> Coroutine[Any, Any, None]:
 def _run_demo(options: argparse.Namespace) -> int:
     from ezmsg.core.demo.command import demo
 
-    return demo(seconds=options.seconds, speed=options.speed, json=options.json)
+    return demo(seconds=options.seconds, speed=options.speed, json=options.json, slow=options.slow, top=options.top)
 
 
 def _miss_dashboard(_: argparse.Namespace) -> None:

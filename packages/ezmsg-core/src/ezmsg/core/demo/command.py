@@ -10,25 +10,44 @@ RECORD_S = 300
 """How long the record is, in seconds; reading it for that would take NumPy."""
 
 
-def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json: bool = False) -> int:
+SECONDS, LONG_SECONDS = 20.0, 300.0
+"""How much is played if nobody says so; more, where somebody is to look round meanwhile."""
+
+
+def demo(
+    *,
+    seconds: float | None = None,
+    speed: Literal["real", "max"] = "real",
+    json: bool = False,
+    slow: bool = False,
+    top: bool = False,
+) -> int:
     """Run a live graph on a real electrocardiogram: source, filter, beat detector and display.
 
     Ctrl-C ends it before, with a summary of what was played. For example a minute, and a setting to be changed
-    meanwhile in another terminal:
+    meanwhile in another terminal; or with the terminal application on it, and a unit that is too slow to be found:
 
     ezmsg demo --seconds 60
 
     ezmsg settings set ECG/FILTER low_hz=8
 
+    ezmsg demo --top --slow
+
     Parameters
     ----------
     seconds
-        How much of the record to play, at most its 300 seconds.
+        How much of the record to play, at most its 300 seconds. Default: 20, and with --top or --slow all of it.
     speed
         "real" plays at the pace of the heart, "max" as fast as the graph can.
     json
         Write one JSON object a line: every beat, then a summary.
+    slow
+        Have a unit in the graph that is too slow, so that others wait for it.
+    top
+        Open the terminal application on it, in place of the live line; the demo ends with it.
     """
+    if seconds is None:
+        seconds = LONG_SECONDS if top or slow else SECONDS
     if not seconds > 0:
         print(f"ezmsg: --seconds {seconds:g} plays nothing. Give a positive number of seconds.", file=sys.stderr)
         return 2
@@ -36,8 +55,13 @@ def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json:
         what = f"--seconds {seconds:g} is more than the record has. Give at most {RECORD_S}"
         print(f"ezmsg: {what}.", file=sys.stderr)
         return 2
-    _quieten(full_speed=speed == "max")
+    if top:
+        from ezmsg.core.demo.watched import watch
+
+        return watch(seconds, speed, slow=slow)
+    _quieten(full_speed=speed == "max" or slow)
     from ezmsg.core.demo.display import SYMBOLS, JsonDisplay, LiveDisplay, PlainDisplay
+    from ezmsg.core.demo.slow import SlowEcg
     from ezmsg.core.demo.units import Ecg, SourceSettings
     from ezmsg.core.runtime.run import run
     from ezmsg.protocol.errors import EzmsgError
@@ -47,7 +71,8 @@ def demo(*, seconds: float = 20.0, speed: Literal["real", "max"] = "real", json:
     else:
         display = LiveDisplay() if sys.stdout.isatty() and _can_write(SYMBOLS) else PlainDisplay()
     try:
-        run(ECG=Ecg(SourceSettings(seconds=seconds, real_time=speed == "real"), display))
+        settings = SourceSettings(seconds=seconds, real_time=speed == "real")
+        run(ECG=(SlowEcg if slow else Ecg)(settings, display))
         display.sum_up()
     except EzmsgError as error:  # some of which are errors of the system, too
         print(f"ezmsg: {error}", file=sys.stderr)

@@ -206,7 +206,9 @@ class GraphState:
     def snapshot(self) -> GraphSnapshot:
         """Return everything that clients may know, sorted; it costs the whole graph."""
         sessions = {
-            str(session.id): SnapshotSession(self.edges.held_by(session.id), session.metadata)
+            str(session.id): SnapshotSession(
+                self.edges.held_by(session.id), session.metadata, session.client, session.opened
+            )
             for session in self.sessions
         }
         return self._snapshot(self.edges.graph(), self.edges.owner_names(), sessions)

@@ -8,6 +8,7 @@ from ezmsg.graphserver.deciding.effects import PeerId
 from ezmsg.protocol.messages.handshake import Hello
 
 _HOST_LENGTH = 255
+_NAME_LENGTH = 80
 
 
 @frozen
@@ -17,6 +18,7 @@ class Peer:
     id: PeerId
     client_id: UUID
     name: str
+    author: str
     hello: Hello
     id_text: str = field(init=False)
 
@@ -26,8 +28,12 @@ class Peer:
 
     @classmethod
     def from_hello(cls, peer: PeerId, hello: Hello) -> "Peer":
-        """Name a client by its host and process id, or by its own id if it told neither."""
-        if hello.pid is None:
-            return cls(peer, hello.client_id, str(hello.client_id), hello)
-        host = hello.host if hello.host and hello.host.isprintable() else "localhost"
-        return cls(peer, hello.client_id, f"{host[:_HOST_LENGTH]}/{hello.pid}", hello)
+        """Name a client by its host and process id, or by its own id if it told neither.
+
+        As an author it is what it calls itself, at its host, if it calls itself anything.
+        """
+        host = (hello.host if hello.host and hello.host.isprintable() else "localhost")[:_HOST_LENGTH]
+        name = str(hello.client_id) if hello.pid is None else f"{host}/{hello.pid}"
+        if not hello.name or not hello.name.isprintable():
+            return cls(peer, hello.client_id, name, name, hello)
+        return cls(peer, hello.client_id, name, f"{hello.name[:_NAME_LENGTH]}@{host}", hello)

@@ -15,7 +15,10 @@ from ezmsg.protocol.revisions import Revision
 
 @declared
 class Hello:
-    """A client says which protocol it speaks and who it is; ``nonce`` is fresh randomness."""
+    """A client says which protocol it speaks and who it is; ``nonce`` is fresh randomness.
+
+    ``name`` is what it calls itself to people, such as ``tui``: who looks at what was changed reads it.
+    """
 
     TAG: ClassVar[str] = "hello"
     revision: Revision
@@ -24,6 +27,7 @@ class Hello:
     client_id: UUID
     pid: int | None = None
     host: str | None = None
+    name: str | None = None
 
 
 @declared

@@ -77,6 +77,15 @@ class ClearSession:
 
 
 @declared
+class DropSession:
+    """End somebody else's session: an operator clears away what its client has left, or will not give up."""
+
+    TAG: ClassVar[str] = "session.drop"
+    REPLY: ClassVar[type] = Done
+    session_id: UUID
+
+
+@declared
 class RegisterMetadata:
     """Describe the components of a session's program, in place of what it said before."""
 
@@ -96,6 +105,8 @@ class ShownSession:
     session_id: str
     digest: bytes | None = None
     metadata: bytes | None = None
+    client: str | None = None
+    opened: float | None = None
 
 
 @declared
@@ -139,6 +150,7 @@ MESSAGES = (
     Connect,
     Disconnect,
     ClearSession,
+    DropSession,
     RegisterMetadata,
     SnapshotTaken,
     TakeSnapshot,

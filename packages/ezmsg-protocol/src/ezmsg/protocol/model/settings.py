@@ -35,7 +35,10 @@ class SettingsEventType(Enum):
 
 @dataclass
 class SettingsChangedEvent:
-    """One change of one component's settings; ``timestamp`` is wall time in seconds since the Unix epoch."""
+    """One change of one component's settings; ``timestamp`` is wall time in seconds since the Unix epoch.
+
+    ``changed_by`` names the client that asked for it, such as ``tui@lab3``; ``None`` if its own program did it.
+    """
 
     seq: int
     event_type: SettingsEventType
@@ -44,3 +47,4 @@ class SettingsChangedEvent:
     source_session_id: str | None
     source_process_id: UUID | None
     value: SettingsSnapshotValue
+    changed_by: str | None = None

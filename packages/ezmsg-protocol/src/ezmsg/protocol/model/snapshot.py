@@ -19,10 +19,16 @@ class Edge(NamedTuple):
 
 @dataclass
 class SnapshotSession:
-    """One session: the edges it owns and the metadata it registered."""
+    """One session: the edges it owns and the metadata it registered.
+
+    ``client`` names whose it is, by host and process id if it said so; ``opened`` is when it began, as wall time in
+    seconds. Both are ``None`` where a server does not tell, and sessions are compared without them.
+    """
 
     edges: list[Edge]
     metadata: GraphMetadata | None
+    client: str | None = field(default=None, compare=False)
+    opened: float | None = field(default=None, compare=False)
 
 
 @dataclass

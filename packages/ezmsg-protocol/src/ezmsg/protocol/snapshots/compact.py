@@ -79,7 +79,7 @@ def _sessions(compact: CompactSnapshot, metadata: Mapping[bytes, GraphMetadata])
         known = None if shown.digest is None else metadata.get(shown.digest)
         if shown.digest is not None and known is None:
             raise ValueError(f"the metadata of session {shown.session_id} was neither sent nor known")
-        sessions[shown.session_id] = SnapshotSession([], known)
+        sessions[shown.session_id] = SnapshotSession([], known, shown.client, shown.opened)
     return sessions
 
 

@@ -30,9 +30,10 @@ class ClientHandshake:
         pid: int | None = None,
         host: str | None = None,
         revision: Revision = CURRENT,
+        name: str | None = None,
     ) -> None:
         self._find_token = find_token
-        self._hello = Hello(revision, PACKAGE_VERSION, nonce, client_id, pid, host)
+        self._hello = Hello(revision, PACKAGE_VERSION, nonce, client_id, pid, host, name)
         self._challenge: Challenge | None = None
         self.welcome: Welcome | None = None
         self.revision: Revision | None = None

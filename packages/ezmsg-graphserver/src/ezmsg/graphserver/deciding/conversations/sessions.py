@@ -13,6 +13,7 @@ from ezmsg.protocol.messages.sessions import (
     Connect,
     Disconnect,
     Done,
+    DropSession,
     EdgeChanged,
     OpenSession,
     RegisterMetadata,
@@ -25,7 +26,8 @@ from ezmsg.protocol.model.snapshot import Edge
 @handles(OpenSession)
 def open_session(state: GraphState, request: Request, body: OpenSession) -> list[Effect]:
     """Begin a session, or go on with it after a reconnect."""
-    state.sessions.open(body.session_id, body.incarnation, request.peer)
+    client = state.peers[request.peer].name
+    state.sessions.open(body.session_id, body.incarnation, request.peer, client, request.now.wall)
     return [request.reply(Done())]
 
 
@@ -43,6 +45,13 @@ def clear_session(state: GraphState, request: Request, body: ClearSession) -> li
     effects, routes = state.clear_session(session, request.now)
     what = f"The clearing of session {session.id}"
     return effects + state.await_routes(request.peer, request.id, request.now, what, routes, lambda _: Done())
+
+
+@handles(DropSession)
+def drop_session(state: GraphState, request: Request, body: DropSession) -> list[Effect]:
+    """End the session of another client, for an operator."""
+    session = state.sessions.find(body.session_id)
+    return [*state.end_session(session, request.now), request.reply(Done())]
 
 
 @handles(Connect)

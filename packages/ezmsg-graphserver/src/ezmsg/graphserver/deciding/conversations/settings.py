@@ -64,7 +64,8 @@ def update_setting(state: GraphState, request: Request, body: UpdateSetting) -> 
         what = f"The change of {field} in {body.component_address}, which may still be applied,"
         return [Fail(request.peer, request.id, DeadlineExceeded(operation=what, seconds=body.timeout_s))]
 
-    state.changes.add(Change(body, state.operations.hold(request.peer, request.id, too_late, deadline)))
+    operation = state.operations.hold(request.peer, request.id, too_late, deadline)
+    state.changes.add(Change(body, operation, state.peers[request.peer].author))
     return _go_on(state, body.component_address)
 
 
@@ -103,7 +104,8 @@ def _applied(state: GraphState, change: Change, process: UUID, answer: Answer, n
     address = change.body.component_address
     effects: list[Effect] = []
     try:
-        value = state.settings.report(process, address, _value(state, address, process, answer), now.wall)
+        applied = _value(state, address, process, answer)
+        value = state.settings.report(process, address, applied, now.wall, by=change.by)
     except EzmsgError as error:
         effects += _answer(state, change.operation, error)
     else:

@@ -14,10 +14,11 @@ WAITING_LIMIT = 1_000
 
 @define(eq=False)
 class Change:
-    """What is to be changed, and the request that waits for it, as long as it does."""
+    """What is to be changed, and the request that waits for it, as long as it does; ``by`` names who asked."""
 
     body: UpdateSetting
     operation: Operation
+    by: str
 
 
 class Changes:

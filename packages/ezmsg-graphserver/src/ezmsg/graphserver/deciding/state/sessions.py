@@ -37,6 +37,8 @@ class Session:
     id: UUID
     peer: PeerId
     incarnation: int
+    client: str = ""
+    opened: float = 0.0
     described: Described | None = None
 
     @property
@@ -48,9 +50,9 @@ class Session:
         """Return what a compact snapshot shows of it to a client that holds the metadata of some digests."""
         described = self.described
         if described is None:
-            return ShownSession(str(self.id))
+            return ShownSession(str(self.id), client=self.client, opened=self.opened)
         encoded = None if described.digest in known else described.encoded
-        return ShownSession(str(self.id), described.digest, encoded)
+        return ShownSession(str(self.id), described.digest, encoded, self.client, self.opened)
 
 
 class Sessions:
@@ -61,8 +63,8 @@ class Sessions:
         self._component_owner: dict[str, UUID] = {}
         self._of_peer: dict[PeerId, set[UUID]] = {}
 
-    def open(self, session_id: UUID, incarnation: int, peer: PeerId) -> None:
-        """Begin a session, or let its client go on with it over a new connection.
+    def open(self, session_id: UUID, incarnation: int, peer: PeerId, client: str, now: float) -> None:
+        """Begin a session, or let its client go on with it over a new connection; ``now`` is wall time.
 
         A higher incarnation takes the session over with all that it holds: the client then says again what it
         wants to hold, and no route is torn down in between.
@@ -71,12 +73,12 @@ class Sessions:
         """
         known = self._sessions.get(session_id)
         if known is None:
-            self._sessions[session_id] = Session(session_id, peer, incarnation)
+            self._sessions[session_id] = Session(session_id, peer, incarnation, client, now)
             index.add(self._of_peer, peer, session_id)
         elif incarnation > known.incarnation:
             index.discard(self._of_peer, known.peer, session_id)
             index.add(self._of_peer, peer, session_id)
-            known.peer, known.incarnation = peer, incarnation
+            known.peer, known.incarnation, known.client = peer, incarnation, client
         elif known.peer != peer:
             raise DuplicateIdentity(role="session", identity=str(session_id))
 
@@ -87,6 +89,16 @@ class Sessions:
         """
         session = self._sessions.get(session_id)
         if session is None or session.peer != peer:
+            raise UnknownSession(session=str(session_id))
+        return session
+
+    def find(self, session_id: UUID) -> Session:
+        """Return a session, whosever it is.
+
+        :raises UnknownSession: if there is none of that id.
+        """
+        session = self._sessions.get(session_id)
+        if session is None:
             raise UnknownSession(session=str(session_id))
         return session
 

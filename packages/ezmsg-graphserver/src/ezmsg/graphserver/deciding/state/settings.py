@@ -75,10 +75,12 @@ class Settings:
         value: SettingsSnapshotValue,
         timestamp: float,
         restored: int | None = None,
+        by: str | None = None,
     ) -> SettingsSnapshotValue:
         """Take what a process says of a unit that it owns; return it with its revision.
 
         :param restored: the revision that this had when the process lost the server: nothing new if it stands here.
+        :param by: who has asked for it.
         """
         component = self._components.setdefault(address, Component())
         reported = Held(process, replace(value, revision=0))  # the count is ours, whatever a process writes there
@@ -86,7 +88,7 @@ class Settings:
             return component.visible
         component.reported = reported
         component.revision = max(component.revision + 1, restored or 0)
-        self._log(SettingsEventType.SETTINGS_UPDATED, address, component, timestamp, process)
+        self._log(SettingsEventType.SETTINGS_UPDATED, address, component, timestamp, process, by)
         return component.visible
 
     def withdraw(self, process: UUID, units: set[str], timestamp: float) -> None:
@@ -147,10 +149,11 @@ class Settings:
         component: Component,
         timestamp: float,
         process: UUID | None = None,
+        by: str | None = None,
     ) -> None:
         session = None if component.session is None else str(component.session)
         seq = self.log.last_seq + 1
-        event = SettingsChangedEvent(seq, kind, address, timestamp, session, process, component.visible)
+        event = SettingsChangedEvent(seq, kind, address, timestamp, session, process, component.visible, by)
         self.log.append(SettingsEvent(event))
 
 

@@ -1,0 +1,158 @@
+"""What all screens have in common: the lines at the top, the filter, and how a view comes to what shows it."""
+
+from collections.abc import Awaitable
+from typing import ClassVar, Protocol, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widgets import Footer, Input
+
+from ezmsg.tui.model import wording
+from ezmsg.tui.model.filtering import Fits, fitting
+from ezmsg.tui.model.intents import Intent, Outcome
+from ezmsg.tui.model.news import news
+from ezmsg.tui.model.view import Place, View
+from ezmsg.tui.widgets.listing import Listing
+from ezmsg.tui.widgets.status import Banner, Navigation, StatusBar, Waiting
+
+
+class Application(Protocol):
+    """What screens ask of the application."""
+
+    shown: View
+    is_frozen: bool
+
+    def perform(self, intent: Intent) -> Awaitable[Outcome]:
+        """Have something done, and say what came of it."""
+
+    def go_to(self, place: Place) -> None:
+        """Show a place."""
+
+
+class ViewScreen(Screen[None]):
+    """A screen; a subclass says what is in it, and shows a view there."""
+
+    NAME: ClassVar[str]
+
+    DEFAULT_CSS = """
+    ViewScreen { layers: base; }
+    ViewScreen #body { height: 1fr; }
+    ViewScreen.-stale #body { opacity: 55%; }
+    ViewScreen.-empty #body { display: none; }
+    ViewScreen #filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
+    ViewScreen #filter.-open { display: block; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", id="screen.filter", key_display="/"),
+        Binding("escape", "leave_filter", "Close", show=False, id="screen.close"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fits: Fits = fitting("")
+        self._is_ready = False
+
+    @property
+    def application(self) -> Application:
+        """The application, as screens know it."""
+        return cast("Application", self.app)
+
+    @property
+    def view(self) -> View:
+        """What is shown now."""
+        return self.application.shown
+
+    def compose(self) -> ComposeResult:
+        """Put the common lines round what the screen has."""
+        yield StatusBar()
+        yield Navigation(self.NAME)
+        yield Banner()
+        with Vertical(id="body"):
+            yield from self.compose_body()
+        yield Waiting()
+        yield Input(placeholder="filter: words, * and !not; enter keeps it, escape clears it", id="filter")
+        yield Footer(compact=True)
+
+    def compose_body(self) -> ComposeResult:
+        """Yield what the screen has of its own."""
+        raise NotImplementedError
+
+    def show_body(self, view: View) -> None:
+        """Show a view in it."""
+        raise NotImplementedError
+
+    def choose(self, key: str) -> None:
+        """Put the cursor on what a key names."""
+
+    def command_here(self) -> str:
+        """Return the command line that shows what this screen shows."""
+        raise NotImplementedError
+
+    def show(self, view: View) -> None:
+        """Show a view, as far as anything of it is to be seen."""
+        warnings = sum(1 for each in news(view) if each.is_bad)
+        parts = wording.status(view, warnings)
+        if self.application.is_frozen:
+            parts.append(("frozen: space goes on", "warn"))
+        if not self._is_ready:  # it is not composed yet, and is shown when it is
+            return
+        self.query_one(StatusBar).show(parts)
+        self.query_one(Banner).show(wording.banner(view))
+        waiting = wording.waiting(view)
+        self.query_one(Waiting).show(waiting)
+        self.set_class(bool(waiting), "-empty")
+        self.set_class(not view.is_live, "-stale")
+        if not waiting:
+            self.show_body(view)
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what happened while another screen was shown."""
+        self.show(self.view)
+
+    def on_mount(self) -> None:
+        """Begin when everything in it is there."""
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self._is_ready = True
+        self._focus_list()
+        self.show(self.view)
+
+    def _focus_list(self) -> None:
+        """Let keys go to the first list."""
+        for listing in self.query(Listing):
+            listing.focus()
+            break
+
+    # --- the filter ----------------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Open the filter."""
+        line = self.query_one("#filter", Input)
+        line.add_class("-open")
+        line.focus()
+
+    def action_leave_filter(self) -> None:
+        """Clear the filter, and close it."""
+        line = self.query_one("#filter", Input)
+        line.value = ""
+        self._close_filter(line)
+
+    @on(Input.Changed, "#filter")
+    def _filter_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.fits = fitting(event.value)
+        self.show(self.view)
+
+    @on(Input.Submitted, "#filter")
+    def _filter_kept(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._close_filter(event.input)
+
+    def _close_filter(self, line: Input) -> None:
+        line.set_class(bool(line.value), "-open")
+        if line.has_focus:
+            self._focus_list()
