@@ -8,10 +8,10 @@ import asyncio
 import copy
 import inspect
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any, cast
+from types import AsyncGeneratorType
+from typing import Any
 
 from attrs import field
 
@@ -25,6 +25,7 @@ from ezmsg.core.graph.unit import Unit
 from ezmsg.core.profiling.spans import span_of_task
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
+from ezmsg.core.runtime.turns import Turns
 from ezmsg.core.support.descriptors import output_is_closed
 from ezmsg.core.support.folding import Folding
 from ezmsg.protocol.declared import declared
@@ -48,6 +49,8 @@ class RunningUnit:
     strict: bool = False
     observers: Mapping[str, Observer] = field(factory=dict)
     ended_by_exception: set[str] = field(factory=set)
+    _publisher_by_stream: dict[Stream, Publisher] = field(factory=dict)
+    _turns: Turns = field(factory=Turns)
     _told: set[str] = field(factory=set)
     _floods: Folding = field(factory=Folding)
 
@@ -172,10 +175,13 @@ class RunningUnit:
 
     async def _call(self, name: str, function: Function, *message: Any) -> None:
         result: Any = function(self.unit, *message)
-        if inspect.isasyncgen(result):
-            async with aclosing(cast("AsyncGenerator[object, None]", result)) as items:
-                async for item in items:
+        if type(result) is AsyncGeneratorType:
+            try:
+                async for item in result:
                     await self._publish(name, item)
+            except BaseException:
+                await result.aclose()
+                raise
         elif inspect.isgenerator(result):
             result.close()
             self._tell_once(
@@ -200,11 +206,20 @@ class RunningUnit:
             )
             return
         await publisher.broadcast(obj)
-        await asyncio.sleep(0)
+        if self._turns.due():
+            await asyncio.sleep(0)
+            self._turns.taken()
 
     def _publisher_of(self, stream: Any) -> Publisher | None:
-        own = bound_stream(self.unit, stream) if isinstance(stream, Stream) else None
-        return None if own is None else self.publishers.get(own.address)
+        if not isinstance(stream, Stream):
+            return None
+        known = self._publisher_by_stream.get(stream)
+        if known is None:
+            own = bound_stream(self.unit, stream)
+            known = None if own is None else self.publishers.get(own.address)
+            if known is not None:
+                self._publisher_by_stream[stream] = known
+        return known
 
     def _see_returned(self, name: str, function: Function, value: object, what: str) -> None:
         """Say so if a function that is to publish does not yield: what it returns goes nowhere."""
