@@ -1,6 +1,7 @@
 """A unit that publishes without end lets the others of its event loop have their turn."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -72,6 +73,6 @@ async def test_others_have_their_turn_within_a_burst() -> None:
         await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
-    between = [after - before for before, after in zip(seen, seen[1:], strict=False)]
+    between = [after - before for before, after in pairwise(seen)]
     assert max(between) <= BURST_MESSAGES
     assert outlet.count >= 25

@@ -215,7 +215,7 @@ def test_messages_that_wait_keep_the_forms_that_they_came_with() -> None:
     memory, _ = stream.send(signal(1))
     kept = channel.heard
     for number in range(3 * FORMS_KEPT):
-        channel.tell(Form(1000 + number, b""))
+        channel.tell(Form(1000 + number, b"", b""))
     assert len(channel.heard) <= 2 * FORMS_KEPT
     check(channel.codec.decode(memory, kept), signal(1))
     memory, _ = stream.send(signal(1))  # and who has forgotten it is told again

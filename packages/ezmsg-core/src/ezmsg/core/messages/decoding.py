@@ -58,7 +58,7 @@ class Decoder:
             memory = memoryview(bytearray(memory))
         heard = forms.get(description)
         if heard is not None:
-            return heard.join(memory, first_buffer(description), copy=copy)
+            return heard.join(memory, copy)
         match description[:1]:
             case b"b":
                 (buffer,) = _buffers_of(memory, description, 1)

@@ -10,7 +10,7 @@ A description is ``f`` and the number of the form, as u64. Behind it come a head
 import struct
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgpack
 
@@ -29,18 +29,16 @@ RARELY = 16
 """A form is to serve so many messages on average; a stream whose forms do not is sent without."""
 
 _NUMBER = struct.Struct("<cQ")
+HEAD = len(prefix(bytes(_NUMBER.size)))
+"""Where the head of a message begins."""
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Parted(NamedTuple):
-    """An object in parts: what it has in common with those before it, and what it has not."""
-
-    form: bytes  # the same object as long as nothing in it changes
-    head: bytes
-    arrays: Sequence[tuple[Array, Any]]  # each with its order in memory
-
+Parted = tuple[bytes, bytes, Sequence[tuple[Array, Any]]]
+"""An object in parts: its form, the same bytes for as long as nothing in it changes; its head; arrays, and the order
+in memory of each."""
 
 Part = Callable[[Any], Parted | None]
 """Parts objects of one stream; ``None`` is for one that has to go another way."""
@@ -49,17 +47,18 @@ Part = Callable[[Any], Parted | None]
 class Joiner(Protocol):
     """What a receiver has made of a form."""
 
-    def join(self, memory: memoryview, start: int, *, copy: bool) -> Any:
+    def join(self, memory: memoryview, start: int, copy: bool) -> Any:
         """Return the object whose head begins at ``start``; with ``copy``, nothing in it is shared."""
 
 
 class Form:
-    """A form of a publisher: its number, and what a channel is told of it."""
+    """A form of a publisher: its number, what it was made ``of``, and what a channel is told of it."""
 
-    __slots__ = ("content", "number", "prefix")
+    __slots__ = ("content", "number", "of", "prefix")
 
-    def __init__(self, number: int, content: bytes) -> None:
+    def __init__(self, number: int, of: bytes, content: bytes) -> None:
         self.number = number
+        self.of = of
         self.content = content
         self.prefix = prefix(_NUMBER.pack(MARK, number))
 
@@ -97,7 +96,8 @@ class Forms:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._parts: dict[type, Part | None] = {}
-        self._known: dict[tuple[str, bytes], Form] = {}
+        self._known: dict[tuple[type, bytes], Form] = {}
+        self._last: Form | None = None
         self._count = 0
         self._messages = 0
 
@@ -111,14 +111,16 @@ class Forms:
         if part is None:
             return None
         parted = part(value)
-        if parted is None or len(parted.form) > FORM_BYTES:
+        if parted is None:
             return None
+        content, head, arrays = parted
         self._messages += 1
-        key = (cls.__qualname__, parted.form)
-        form = self._known.get(key)
-        if form is None:
-            form = self._learn(cls, key)
-        return FormPayload(form, parted.head, parted.arrays)
+        form = self._last
+        if form is None or form.of is not content:
+            if len(content) > FORM_BYTES:
+                return None
+            form = self._last = self._known.get((cls, content)) or self._learn(cls, content)
+        return FormPayload(form, head, arrays)
 
     def _part_of(self, cls: type) -> Part | None:
         encoding = self._registry.of_class(cls)
@@ -126,14 +128,14 @@ class Forms:
         self._parts = remembered(self._parts, cls, part)
         return part
 
-    def _learn(self, cls: type, key: tuple[str, bytes]) -> Form:
+    def _learn(self, cls: type, content: bytes) -> Form:
         encoding = self._registry.of_class(cls)
         assert encoding is not None
         if self._count >= FORMS_KEPT and self._count * RARELY > self._messages:
             self._parts[cls] = None  # its form changes all the time, and telling it costs more than it saves
-        form = Form(self._count, msgpack.packb([encoding.name, key[1]]))
+        form = Form(self._count, content, msgpack.packb([encoding.name, content]))
         self._count += 1
-        self._known = remembered(self._known, key, form)
+        self._known = remembered(self._known, (cls, content), form)
         return form
 
 
@@ -147,15 +149,15 @@ class HeardForm:
         self._registry = registry
         self._joiner: Joiner | None = None
 
-    def join(self, memory: memoryview, start: int, *, copy: bool) -> Any:
-        """Return the object whose head begins at ``start``.
+    def join(self, memory: memoryview, copy: bool) -> Any:
+        """Return the object of a message.
 
         :raises UnknownEncoding: if no encoding is installed here that knows the form.
         """
         joiner = self._joiner
         if joiner is None:
             joiner = self._joiner = self._made()
-        return joiner.join(memory, start, copy=copy)
+        return joiner.join(memory, HEAD, copy)
 
     def _made(self) -> Joiner:
         name, form = msgpack.unpackb(self._content)

@@ -15,7 +15,6 @@ equal that is not.
 """
 
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import msgpack
@@ -39,7 +38,7 @@ PLANS = 4
 """So many kinds of messages may take turns in one stream without the plan for each being made anew."""
 
 _FLOATS = (float, np.float64)
-_NO_ATTRS = b""
+_new = object.__new__
 
 
 class Parting:
@@ -138,6 +137,7 @@ class _Plan:
         known = {} if last is None else {axis.name: axis for axis in last.axes}
         stayed = last is None or last.used >= STAYED
         self.axes = [_Axis(name, axis, known.get(name), stayed) for name, axis in state["axes"].items()]
+        self.names = [axis.name for axis in self.axes]
         self.form: bytes = msgpack.packb(
             [
                 self.dtype.str,
@@ -157,21 +157,23 @@ class _Plan:
             return None
         if state["dims"] != self.dims or state["key"] != self.key or state["stream_dim"] != self.stream_dim:
             return None
-        if len(axes) != len(self.axes) or type(axes) is not dict:
-            return None
-        if len(state) != 6 or _order_of(data) != self.order:
+        if type(axes) is not dict or len(state) != 6 or _order_of(data) != self.order:
             return None
         values: list[Any] = [*data.shape]
         free: list[Any] = []
-        for axis, (name, value) in zip(self.axes, axes.items(), strict=True):
-            if name != axis.name or not axis.same(value, values, free):
+        if [*axes] != self.names:
+            return None
+        for axis, value in zip(self.axes, axes.values(), strict=True):
+            if not axis.same(value, values, free):
                 return None
+        self.used += 1
+        if not free and not attrs and type(attrs) is dict:
+            return self.form, self._head.pack(*values, 0), ((data, self.order),)
         for array in free:
             values += array.shape
-        packed = _NO_ATTRS if not attrs and type(attrs) is dict else _packed(attrs)
-        self.used += 1
+        packed = _packed(attrs)
         head = self._head.pack(*values, len(packed)) + packed
-        return Parted(self.form, head, ((data, self.order), *((array, "C") for array in free)))
+        return self.form, head, ((data, self.order), *((array, "C") for array in free))
 
 
 class Joining:
@@ -184,23 +186,34 @@ class Joining:
         self._ndim = len(self._dims)
         self._head = struct.Struct(_head_format(self._ndim, axes))
         self._axes = [_AxisMaker(*axis) for axis in axes]
+        self._free = [axis for axis in self._axes if axis.kind == FREE]
 
-    def join(self, memory: memoryview, start: int, *, copy: bool) -> AxisArray:
+    def join(self, memory: memoryview, start: int, copy: bool) -> AxisArray:
         """Return the array whose head begins at ``start``."""
         values = self._head.unpack_from(memory, start)
         end = start + self._head.size
-        length = values[-1]
-        attrs = msgpack.unpackb(memory[end : end + length], strict_map_key=False) if length else {}
-        rest = _Rest(memory, end + length)
+        attrs: dict[Any, Any] = {}
+        if values[-1]:
+            attrs_end = end + values[-1]
+            attrs = msgpack.unpackb(memory[end:attrs_end], strict_map_key=False)
+            end = attrs_end
+        place = align(end)
         ndim = self._ndim
-        data = rest.array(values[:ndim], self._dtype, self._order)
-        numbers = iter(values[ndim:])
-        axes = {axis.name: axis.made(numbers, copy) for axis in self._axes}
+        data: Any = np.ndarray(values[:ndim], self._dtype, memory, place, order=self._order)
+        axes: dict[str, Any] = {}
         for axis in self._axes:
-            if axis.kind == FREE:
-                shape = tuple(next(numbers) for _ in range(axis.ndim))
-                axes[axis.name].__dict__["data"] = rest.array(shape, axis.dtype, "C")
-        array = AxisArray.__new__(AxisArray)
+            made = axes[axis.name] = _new(axis.cls)
+            state = made.__dict__ = axis.fixed.copy()
+            if axis.kind == LINE:
+                state["offset"] = values[ndim]
+                ndim += 1
+            else:
+                state["dims"] = [*axis.dims]
+                if copy and axis.kind == FIXED:
+                    state["data"] = state["_fingerprint_of"] = state["data"].copy()
+        if self._free:
+            self._add_free(axes, values[ndim:], memory, place + data.nbytes)
+        array = _new(AxisArray)
         # Who sent it has made it an AxisArray, and it arrives as it was.
         array.__dict__ = {
             "data": data,
@@ -212,56 +225,41 @@ class Joining:
         }
         return array
 
-
-class _Rest:
-    """The arrays of a message, one after the other."""
-
-    __slots__ = ("_memory", "_position")
-
-    def __init__(self, memory: memoryview, position: int) -> None:
-        self._memory = memory
-        self._position = position
-
-    def array(self, shape: tuple[int, ...], dtype: np.dtype[Any], order: Any) -> Any:
-        position = align(self._position)
-        made: Any = np.ndarray(shape, dtype, self._memory, position, order=order)
-        self._position = position + made.nbytes
-        return made
+    def _add_free(self, axes: dict[str, Any], sizes: tuple[Any, ...], memory: memoryview, place: int) -> None:
+        """Add the coordinates that lie behind the data."""
+        at = 0
+        for axis in self._free:
+            shape = sizes[at : at + axis.ndim]
+            at += axis.ndim
+            place = align(place)
+            data: Any = np.ndarray(shape, axis.dtype, memory, place)
+            axes[axis.name].__dict__["data"] = data
+            place += data.nbytes
 
 
 class _AxisMaker:
-    """Makes one axis of each message."""
+    """What is the same in each message's axis; its receiver shares the coordinates of fixed ones, and nothing else."""
+
+    __slots__ = ("cls", "dims", "dtype", "fixed", "kind", "name", "ndim")
 
     def __init__(self, name: str, kind: int, unit: str, *rest: Any) -> None:
         self.name, self.kind = name, kind
-        self._cls: Any = LinearAxis if kind == LINE else CoordinateAxis
-        self._fixed: dict[str, Any] = {"unit": unit}
-        self._dims: list[str] = []
+        self.cls: type[Any] = LinearAxis if kind == LINE else CoordinateAxis
+        self.fixed: dict[str, Any] = {"unit": unit}
+        self.dims: list[str] = []
         if kind == LINE:
-            self._fixed |= {"gain": rest[0], "offset": 0.0}
+            self.fixed |= {"gain": rest[0], "offset": 0.0}
             return
-        self._dims, dtype = rest[0], _safe(rest[1])
+        self.dims, dtype = rest[0], _safe(rest[1])
         self.dtype = dtype
         if kind == FREE:
             self.ndim: int = rest[2]
-            self._fixed |= {"data": None, "dims": self._dims}
+            self.fixed |= {"data": None, "dims": self.dims}
             return
         data = np.ndarray(tuple(rest[2]), dtype, rest[3] or None)
         data.flags.writeable = False
-        fingerprint = (unit, tuple(self._dims), *digest(data))
-        self._fixed |= {"data": data, "dims": self._dims, "_fingerprint": fingerprint, "_fingerprint_of": data}
-
-    def made(self, numbers: Iterator[Any], copy: bool) -> Any:
-        """Return an axis of the receiver's own; only the coordinates of fixed ones are shared, unless copied."""
-        axis = self._cls.__new__(self._cls)
-        state = axis.__dict__ = self._fixed.copy()
-        if self.kind == LINE:
-            state["offset"] = next(numbers)
-            return axis
-        state["dims"] = [*self._dims]
-        if copy and self.kind == FIXED:
-            state["data"] = state["_fingerprint_of"] = state["data"].copy()
-        return axis
+        fingerprint = (unit, tuple(self.dims), *digest(data))
+        self.fixed |= {"data": data, "dims": self.dims, "_fingerprint": fingerprint, "_fingerprint_of": data}
 
 
 def _head_format(ndim: int, axes: list[list[Any]]) -> str:
@@ -289,6 +287,8 @@ def _safe(name: str) -> np.dtype[Any]:
 
 
 def _packed(attrs: Any) -> bytes:
+    if not attrs and type(attrs) is dict:
+        return b""
     packed: bytes = msgpack.packb(plain(attrs), strict_types=True)
     return packed
 
