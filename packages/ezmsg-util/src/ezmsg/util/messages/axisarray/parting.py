@@ -238,7 +238,7 @@ class Joining:
 
 
 class _AxisMaker:
-    """What is the same in each message's axis; its receiver shares the coordinates of fixed ones, and nothing else."""
+    """What is the same in each message's axis. Receivers share nothing of it but the coordinates of fixed ones."""
 
     __slots__ = ("cls", "dims", "dtype", "fixed", "kind", "name", "ndim")
 
