@@ -37,7 +37,7 @@ V = TypeVar("V")
 
 
 Parted = tuple[bytes, bytes, Sequence[tuple[Array, Any]]]
-"""An object in parts: its form, the same bytes as long as nothing in it changes; its head; arrays, and their orders."""
+"""An object in parts: its form, the same bytes while nothing in it changes; its head; arrays, with their orders."""
 
 Part = Callable[[Any], Parted | None]
 """Parts objects of one stream; ``None`` is for one that has to go another way."""
