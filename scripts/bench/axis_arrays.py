@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from peers import PeerError, probe, public_peer
 
-PROGRAM = '''
+PROGRAM = """
 import asyncio
 import json
 import resource
@@ -120,7 +120,7 @@ if __name__ == "__main__":
         connections=((source.OUTPUT, relay.INPUT), (relay.OUTPUT, sink.INPUT)),
         process_components=(source, relay, sink),
     )
-'''
+"""
 
 WORKLOADS = {
     "flat out 32 x 30": (32, 0.0),
