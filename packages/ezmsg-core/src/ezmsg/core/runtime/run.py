@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.streams import Stream
-from ezmsg.core.runtime.backend import BackendProcess
-from ezmsg.core.runtime.runner import GraphRunner
 from ezmsg.protocol.addresses import AddressType
+
+if TYPE_CHECKING:
+    from ezmsg.core.runtime.backend import BackendProcess
 
 logger = logging.getLogger("ezmsg")
 
@@ -17,7 +19,7 @@ def run(
     root_name: str | None = None,
     connections: Iterable[tuple[Stream | str, Stream | str]] | None = None,
     process_components: Collection[Component] | None = None,
-    backend_process: type[BackendProcess] | None = None,
+    backend_process: "type[BackendProcess] | None" = None,
     graph_address: AddressType | None = None,
     force_single_process: bool = False,
     profiler_log_name: str | None = None,
@@ -63,6 +65,10 @@ def run(
         too, if the environment asks for a strict end.
     :raises EzmsgError: if a component, an edge or the graph server is at fault; before anything runs.
     """
+    from ezmsg.core.runtime.runner import (
+        GraphRunner,  # who only declares a graph need not wait for all that runs it
+    )
+
     if isinstance(components, Component):
         logger.warning("run(component) is deprecated; it is named SYSTEM. Give it a name: run(NAME=component).")
         components = {"SYSTEM": components}
