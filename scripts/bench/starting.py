@@ -40,9 +40,11 @@ if "axisarray" in sys.argv:
 else:
     MESSAGE = np.zeros((32, 30), np.float32)
 
+Kind = type(MESSAGE)
+
 
 class Source(ez.Unit):
-    OUTPUT = ez.OutputStream(object)
+    OUTPUT = ez.OutputStream(Kind)
 
     @ez.publisher(OUTPUT)
     async def send(self):
@@ -52,8 +54,8 @@ class Source(ez.Unit):
 
 
 class Relay(ez.Unit):
-    INPUT = ez.InputStream(object)
-    OUTPUT = ez.OutputStream(object)
+    INPUT = ez.InputStream(Kind)
+    OUTPUT = ez.OutputStream(Kind)
 
     @ez.subscriber(INPUT)
     @ez.publisher(OUTPUT)
@@ -62,7 +64,7 @@ class Relay(ez.Unit):
 
 
 class Sink(ez.Unit):
-    INPUT = ez.InputStream(object)
+    INPUT = ez.InputStream(Kind)
 
     @ez.subscriber(INPUT)
     async def take(self, message):

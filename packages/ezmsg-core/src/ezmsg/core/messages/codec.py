@@ -20,6 +20,10 @@ class Codec:
         """Send objects of exactly this class in this way; both processes must register the same name."""
         self._registry.register(Encoding(name, cls, dump, load))
 
+    def prepare(self, cls: type) -> None:
+        """Look for the encoding of a class now, and not with its first object: before a process forks, say."""
+        self._registry.of_class(cls)
+
     def forms(self) -> Forms:
         """Return what the messages of one publisher share."""
         return Forms(self._registry)

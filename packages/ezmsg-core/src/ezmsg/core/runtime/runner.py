@@ -225,7 +225,7 @@ class GraphRunner:
         pipes = [] if here is None else [here]
         placed: list[BaseProcess | None] = [] if here is None else [None]
         if plans and multiprocessing.get_start_method() == "fork":
-            warm_up()
+            warm_up(plans)
         try:
             with held_back():
                 for plan in plans:

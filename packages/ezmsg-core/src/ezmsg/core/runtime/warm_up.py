@@ -1,6 +1,10 @@
 """What every worker needs first of all, made ready once by the process that forks them, and not by each of them."""
 
+from collections.abc import Iterable
+
+from ezmsg.core.graph.processes import ProcessPlan
 from ezmsg.core.messages import decoding
+from ezmsg.core.messages.active import CODEC
 from ezmsg.core.pubsub import admission, options, routes
 from ezmsg.core.runtime import tasks, words
 from ezmsg.core.runtime.loops import find_loop
@@ -51,8 +55,16 @@ _OWN = (
 """Where the other classes are that every worker makes."""
 
 
-def warm_up() -> None:
+_OF_THEIR_OWN = ("builtins", "numpy", "typing")
+"""Whose classes need no encoding that somebody brings."""
+
+
+def warm_up(plans: Iterable[ProcessPlan]) -> None:
     """Import what is imported late, write classes, and find the codec's ways for messages."""
     find_loop()
+    kinds = [stream.msg_type for plan in plans for unit in plan.units for stream in unit.streams.values()]
+    for kind in {kind for kind in kinds if isinstance(kind, type)}:
+        if kind.__module__ not in _OF_THEIR_OWN:
+            CODEC.prepare(kind)
     write_modules(_OWN)
     prepare(_FIRST)
