@@ -4,7 +4,8 @@ An encoding may part an object into what rarely changes, its *form*, and the res
 forms, each with a number; before the first message of a form goes into a channel, the channel is told the form.
 So whoever comes late, was cut off or begins anew is told what it needs, by the same order of things as all others.
 
-A description is ``f`` and the number of the form, as u64. Behind it come a head and arrays, each aligned.
+A description is ``f`` and the number of the form, as u64. Behind it come a head and arrays, each aligned. What a
+channel is told of a form is the name of its encoding, behind a byte with its length, and the form.
 """
 
 import struct
@@ -12,11 +13,9 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
-import msgpack
-
 from ezmsg.core.errors import UnknownEncoding
 from ezmsg.core.messages.payload import Array, align, prefix
-from ezmsg.core.messages.registry import Encoding, Registry
+from ezmsg.core.messages.registry import Registry
 
 MARK = b"f"
 FORM_BYTES = 32 * 1024
@@ -132,7 +131,8 @@ class Forms:
         assert encoding is not None
         if self._count >= FORMS_KEPT and self._count * RARELY > self._messages:
             self._parts[cls] = None  # its form changes all the time, and telling it costs more than it saves
-        form = Form(self._count, content, msgpack.packb([encoding.name, content]))
+        name = encoding.name.encode()
+        form = Form(self._count, content, bytes([len(name)]) + name + content)
         self._count += 1
         self._known = remembered(self._known, (cls, content), form)
         return form
@@ -159,11 +159,12 @@ class HeardForm:
         return joiner.join(memory, HEAD, copy)
 
     def _made(self) -> Joiner:
-        name, form = msgpack.unpackb(self._content)
-        encoding: Encoding | None = self._registry.of_name(name)
+        end = 1 + self._content[0]
+        name = self._content[1:end].decode()
+        encoding = self._registry.of_name(name)
         if encoding is None or encoding.joining is None:
             raise UnknownEncoding(name=name)
-        return encoding.joining(form)
+        return encoding.joining(self._content[end:])
 
 
 HeardForms = dict[bytes, HeardForm]
