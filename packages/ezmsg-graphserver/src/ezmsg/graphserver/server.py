@@ -203,7 +203,9 @@ class Server:
         return MetricsPage(listening, scraping, self._accept_failed)
 
     def _new_link(self) -> Link:
-        handshake = ServerHandshake(self._token.encode(), secrets.token_bytes(NONCE_SIZE), self._epoch)
+        handshake = ServerHandshake(
+            self._token.encode(), secrets.token_bytes(NONCE_SIZE), self._epoch, listens_on=self.address.host
+        )
         self._gone.clear()
         return Link(PeerId(next(self._peer_ids)), handshake, self)
 

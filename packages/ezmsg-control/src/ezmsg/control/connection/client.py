@@ -57,15 +57,16 @@ logger = logging.getLogger(__name__)
 class ControlConnection:
     """A multiplexed connection to a graph server, for one event loop, that comes back when it was lost.
 
-    ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine.
-    ``revision`` is the protocol's that both sides speak, ``server_package`` the version of the server's
-    ``ezmsg-protocol``.
+    ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine,
+    ``server_host`` the one that the server is bound to, as far as it tells. ``revision`` is the protocol's that both
+    sides speak, ``server_package`` the version of the server's ``ezmsg-protocol``.
     """
 
     epoch: UUID
     local_host: str
     revision: Revision
     server_package: str
+    server_host: str
 
     def __init__(self, address: Address, client_id: UUID, token: bytes | None, name: str | None = None) -> None:
         """Use :meth:`open`."""
@@ -216,7 +217,8 @@ class ControlConnection:
 
     def _adopt(self, line: Line) -> None:
         """Use a line, from what was declared on."""
-        self._line, self.epoch, self.local_host = line, line.epoch, line.local_host
+        self._line, self.epoch = line, line.epoch
+        self.local_host, self.server_host = line.local_host, line.server_host
         self.revision, self.server_package = line.revision, line.server_package
         self.lines += 1
         try:

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from ezmsg.graphserver.deciding.configuration import Configuration
+from ezmsg.graphserver.deciding.contacts import contact_for
 from ezmsg.graphserver.deciding.effects import Effect, Feed, Moment, PeerId
 from ezmsg.graphserver.deciding.peers import Peer
 from ezmsg.graphserver.deciding.state.changes import Changes
 from ezmsg.graphserver.deciding.state.edges import Edges
-from ezmsg.graphserver.deciding.state.endpoints import Endpoints, Routes
+from ezmsg.graphserver.deciding.state.endpoints import Endpoints, Routes, Subscriber
 from ezmsg.graphserver.deciding.state.event_log import Cursor, E, EventLog
 from ezmsg.graphserver.deciding.state.operations import MakeBody, Operations, Question
 from ezmsg.graphserver.deciding.state.processes import Processes
@@ -75,7 +76,7 @@ class GraphState:
             self.returning.let_go(identity, removed)
             if not added and not removed:
                 continue
-            sources = [self._source(publisher, subscriber.client_id) for publisher in sorted(added)]
+            sources = [self._source(publisher, subscriber) for publisher in sorted(added)]
             changes[subscriber.peer].append(RouteChange(identity, sources, sorted(removed)))
             topics[subscriber.peer].add(subscriber.topic)
         if not changes:
@@ -98,15 +99,18 @@ class GraphState:
                 routes.removed[identity] |= stale
         return self.apply_routes(routes)
 
-    def _source(self, publisher_id: UUID, client_id: UUID) -> Source:
-        declared = self.endpoints.publishers[publisher_id].declared
+    def _source(self, publisher_id: UUID, subscriber: Subscriber) -> Source:
+        publisher = self.endpoints.publishers[publisher_id]
+        declared = publisher.declared
+        peer = self.peers[publisher.peer]
         return Source(
             publisher_id=publisher_id,
             topic=declared.topic,
-            contact=declared.contact,
-            key=channel_key(declared.secret, publisher_id.bytes + client_id.bytes),
+            contact=contact_for(declared.contact, peer.route, self.peers[subscriber.peer].route),
+            key=channel_key(declared.secret, publisher_id.bytes + subscriber.client_id.bytes),
             force_tcp=declared.force_tcp,
             allow_local=declared.allow_local,
+            publisher_name=peer.name,
         )
 
     # --- events -------------------------------------------------------------------------------------------
