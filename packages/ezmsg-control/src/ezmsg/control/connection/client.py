@@ -58,8 +58,8 @@ class ControlConnection:
     """A multiplexed connection to a graph server, for one event loop, that comes back when it was lost.
 
     ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine,
-    ``server_host`` the one that the server is bound to, as far as it tells. ``revision`` is the protocol's that both
-    sides speak, ``server_package`` the version of the server's ``ezmsg-protocol``.
+    ``server_host`` the one that the server is bound to, as far as it tells. ``revision`` is the protocol's that
+    both sides speak, ``server_package`` the version of the server's ``ezmsg-protocol``.
     """
 
     epoch: UUID

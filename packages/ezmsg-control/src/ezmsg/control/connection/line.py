@@ -31,8 +31,8 @@ class Line:
     """One connection of the control plane, over one socket.
 
     ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine,
-    ``server_host`` the one that the server is bound to, as far as it tells. ``revision`` is the protocol's that both
-    sides speak, ``server_package`` the version of the server's ``ezmsg-protocol``.
+    ``server_host`` the one that the server is bound to, as far as it tells. ``revision`` is the protocol's that
+    both sides speak, ``server_package`` the version of the server's ``ezmsg-protocol``.
     """
 
     epoch: UUID
