@@ -108,7 +108,7 @@ def test_a_publisher_that_reaches_its_server_by_loopback_is_heard_on_another_hos
     publisher = hosts.on(0, PUBLISHER, address=address, options=options)
     assert subscriber.says("heard")[1] == "0"
     assert "cannot be heard" not in subscriber.errors, subscriber.story()
-    assert "did not apply" not in publisher.errors, publisher.story()
+    assert "did not answer" not in publisher.errors, publisher.story()
 
 
 def test_a_publisher_on_another_host_is_heard_on_the_servers(hosts: Hosts) -> None:

@@ -458,6 +458,7 @@ LATER_FIELDS: dict[str, Any] = {
     "SnapshotProcess+starting": SnapshotProcess(PROCESS, 4711, "lab", [], ["SLOW"]),
     "ProcessRegistration+starting": ProcessRegistration(4711, "lab", [], ["SLOW"]),
     "ProcessStats+descriptors": ProcessStats(PROCESS, 4711, "lab", [], TIME, descriptors=12, descriptor_limit=1024),
+    "routes.apply+wait": endpoints.ApplyRoutes(12, [], 0.8),
     "welcome+listens_on": handshake.Welcome(EPOCH, "0.0.0.0"),
     "publisher.declare+everywhere": endpoints.DeclarePublisher(PUBLISHER, "A", EVERYWHERE, NONCE),
     "routes.apply+named": endpoints.ApplyRoutes(

@@ -7,7 +7,7 @@ to the server: channels that are open go on.
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 from uuid import UUID, uuid4
 
@@ -43,6 +43,7 @@ from ezmsg.protocol.messages.endpoints import (
     PausePublishing,
     ReportCut,
     ResumePublishing,
+    RoutesApplied,
     Source,
     Withdraw,
 )
@@ -293,7 +294,7 @@ class Exchange:
 
     # --- what the server asks -----------------------------------------------------------------------------
 
-    async def _apply_routes(self, message: ApplyRoutes) -> Done:
+    async def _apply_routes(self, message: ApplyRoutes) -> Done | RoutesApplied:
         removed: dict[UUID, list[Receiver]] = {}
         added: list[tuple[Source, Receiver]] = []
         for change in message.changes:
@@ -303,12 +304,18 @@ class Exchange:
             for publisher_id in change.removed:
                 removed.setdefault(publisher_id, []).append(subscriber)
             added += [(source, subscriber) for source in change.added]
-        waiting: list[Awaitable[object]] = []
+        waiting: dict[asyncio.Future[object], UUID] = {}
         for publisher_id, receivers in removed.items():
-            waiting += self._routes.remove(publisher_id, receivers)
-        waiting += [self._routes.add(source, receiver) for source, receiver in added]
-        await asyncio.gather(*waiting)
-        return Done()
+            for awaited in self._routes.remove(publisher_id, receivers):
+                waiting[asyncio.ensure_future(awaited)] = publisher_id
+        for source, receiver in added:
+            waiting[asyncio.ensure_future(self._routes.add(source, receiver))] = source.publisher_id
+        if not waiting:
+            return Done()
+        done, pending = await asyncio.wait(waiting, timeout=message.wait_s)
+        for future in done:
+            future.result()
+        return RoutesApplied(sorted({waiting[future] for future in pending})) if pending else Done()
 
     async def _pause(self, _: PausePublishing) -> Done:
         for publisher in self.publishers.values():
@@ -432,7 +439,7 @@ def _finish(future: asyncio.Future[None]) -> None:
 def _warn_unconfirmed(topic: str, joined: Joined) -> None:
     if joined.unconfirmed:
         logger.warning(
-            "%s joined, but these did not apply their new routes in time: %s. They miss messages until they do; "
-            "see what keeps their event loops busy with: ezmsg process",
+            "%s joined, but these did not answer in time: %s. What is sent between them and it is missed until "
+            "they do; see what keeps their event loops busy with: ezmsg process",
             *(topic, ", ".join(joined.unconfirmed)),
         )

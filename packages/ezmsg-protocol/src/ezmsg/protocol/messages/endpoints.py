@@ -115,12 +115,24 @@ class RouteChange:
 
 @declared
 class ApplyRoutes:
-    """The server asks a client to change what its subscribers hear; the reply says that it is so."""
+    """The server asks a client to change what its subscribers hear; the reply says that it is so.
+
+    After ``wait_s`` seconds, if they are given, it is :class:`RoutesApplied`, and says whom that still waits for.
+    """
 
     TAG: ClassVar[str] = "routes.apply"
     REPLY: ClassVar[type] = Done
     version: int
     changes: list[RouteChange]
+    wait_s: float | None = None
+
+
+@declared
+class RoutesApplied:
+    """All routes are as they are to be, but for those of the publishers named here, which have not answered."""
+
+    TAG: ClassVar[str] = "routes.applied"
+    unheard: list[UUID] = field(factory=list)
 
 
 @declared
@@ -154,6 +166,7 @@ MESSAGES = (
     Withdraw,
     ReportCut,
     ApplyRoutes,
+    RoutesApplied,
     PausePublishing,
     ResumePublishing,
     AwaitReleases,
