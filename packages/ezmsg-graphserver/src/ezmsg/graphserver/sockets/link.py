@@ -136,6 +136,14 @@ class Link(asyncio.Protocol):
         self._transport = None
         self._owner.link_gone(self)
 
+    @property
+    def calls_itself(self) -> str:
+        """What the client says that it is, proved or not; for a log."""
+        hello = self._handshake.hello
+        if hello is None or hello.pid is None:
+            return "A client"
+        return f"Process {hello.pid} of {hello.host or 'a host without a name'}"
+
     # --- what the server calls ----------------------------------------------------------------------------
 
     def reply(self, request_id: int, body: Any) -> None:
