@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -71,6 +72,19 @@ class Program:
             assert self._changed.wait_for(there, HANG), f"no {beginning!r} came\n{self.story()}"
             assert len(lines) >= times, f"it ended without {beginning!r}\n{self.story()}"
             return lines[times - 1].split()
+
+    def complains(self, words: str) -> str:
+        """Wait for a line of standard error that has these words, and return it."""
+        with self._changed:
+            lines: list[str] = []
+
+            def there() -> bool:
+                lines[:] = [line for line in self.err if words in line]
+                return bool(lines) or self._ended()
+
+            assert self._changed.wait_for(there, HANG), f"no {words!r} came\n{self.story()}"
+            assert lines, f"it ended without {words!r}\n{self.story()}"
+            return lines[0]
 
     def signal(self, number: signal.Signals, *, group: bool = False) -> None:
         """Send a signal to the program, or, as a terminal does, to all its processes."""
@@ -224,3 +238,26 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
     yield start_one
     for program in programs:
         program.kill()
+
+
+@pytest.fixture
+def machines() -> Iterator[list[str]]:
+    """What lets a command run on either of two machines, at 10.0.0.1 and 10.0.0.2, which are network namespaces."""
+    names = [f"ez{os.getpid()}{name}" for name in ("lab", "desk")]
+    setting_up = [
+        *(f"ip netns add {name}" for name in names),
+        "ip link add {0}-v netns {0} type veth peer name {1}-v netns {1}".format(*names),
+        *(f"ip -n {name} addr add 10.0.0.{i}/24 dev {name}-v" for i, name in enumerate(names, 1)),
+        *(f"ip -n {name} link set {device} up" for name in names for device in ("lo", f"{name}-v")),
+    ]
+    if shutil.which("ip") is None:
+        pytest.skip("there is no `ip` here")
+    try:
+        for command in setting_up:
+            done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+            if done.returncode:
+                pytest.skip(f"there can be no network namespaces here: {done.stderr.strip()}")
+        yield [f"ip netns exec {name}" for name in names]
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)

@@ -16,7 +16,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -307,29 +306,6 @@ def test_every_command_that_is_named_exists(capsys: pytest.CaptureFixture[str]) 
 
 
 # --- two machines, as two network namespaces ----------------------------------------------------------------
-
-
-@pytest.fixture
-def machines() -> Iterator[list[str]]:
-    """What lets a command run on either machine of the page, with the addresses that the page has."""
-    names = [f"ez{os.getpid()}{name}" for name in ("lab", "desk")]
-    setting_up = [
-        *(f"ip netns add {name}" for name in names),
-        "ip link add {0}-v netns {0} type veth peer name {1}-v netns {1}".format(*names),
-        *(f"ip -n {name} addr add 10.0.0.{i}/24 dev {name}-v" for i, name in enumerate(names, 1)),
-        *(f"ip -n {name} link set {device} up" for name in names for device in ("lo", f"{name}-v")),
-    ]
-    if shutil.which("ip") is None:
-        pytest.skip("there is no `ip` here")
-    try:
-        for command in setting_up:
-            done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
-            if done.returncode:
-                pytest.skip(f"there can be no network namespaces here: {done.stderr.strip()}")
-        yield [f"ip netns exec {name}" for name in names]
-    finally:
-        for name in names:
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
 
 def test_the_page_on_two_machines_is_what_happens(

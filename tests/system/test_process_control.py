@@ -132,6 +132,23 @@ async def test_settings_that_are_published_are_reported(
         assert await asyncio.to_thread(running.ends) == 0
 
 
+async def test_whoever_joins_learns_which_process_does_not_answer(
+    start: Callable[..., Any], server: Any, tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    speaking = "    class Speaking(Blocker):\n        OUT = ez.OutputStream(int)\n"
+    source = speaking + program("blocker,").replace("Blocker()", "Speaking()")
+    running = start(source, str(tmp_path / "stop"), str(server.address))
+    async with looking_into(server, "BLOCKER") as context:
+        pid = await asyncio.to_thread(lambda: int(running.says("blocking")[2]))
+        await context.subscriber("BLOCKER/OUT")
+        (said,) = [
+            record.getMessage() for record in caplog.records if "did not answer in time" in record.getMessage()
+        ]
+        assert f"/{pid} BLOCKER/OUT (units BLOCKER)." in said
+        assert f"/{os.getpid()} " not in said
+    running.signal(signal.SIGKILL, group=True)
+
+
 async def test_a_process_answers_while_a_unit_blocks_its_loop(
     start: Callable[..., Any], server: Any, tmp_path: Any
 ) -> None:

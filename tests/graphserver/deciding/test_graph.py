@@ -20,6 +20,7 @@ from ezmsg.graphserver.deciding.effects import (
     Reply,
     StopServer,
     Unfollow,
+    Warn,
 )
 from ezmsg.graphserver.deciding.graph import Graph
 from ezmsg.protocol import errors
@@ -33,6 +34,7 @@ from ezmsg.protocol.messages.endpoints import (
     PausePublishing,
     ResumePublishing,
     RouteChange,
+    RoutesApplied,
     Withdraw,
 )
 from ezmsg.protocol.messages.events import FollowTopology, Gap, Reset, TopologyEvent
@@ -125,6 +127,17 @@ def unit(address: str, stream: str) -> UnitMetadata:
 
 
 # --- routes ---
+
+
+def test_it_is_not_who_joins_that_is_named_but_who_does_not_answer(graph: Graph) -> None:
+    ask(graph, ONE, DeclarePublisher(PUBLISHER, "A/OUT", CONTACT, b"s"))
+    ask(graph, ONE, RegisterProcess(UUID(int=31), ProcessRegistration(1, "one", ["B"], ["A"])))
+    (call,) = ask(graph, TWO, DeclareSubscriber(SUBSCRIBER, "A/OUT"))
+    assert isinstance(call, Call)
+    assert call.body.wait_s == 0.8 * Configuration().route_timeout_s
+    reply, warning = graph.reply_received(TWO, call.call_id, RoutesApplied([PUBLISHER, UUID(int=12)]), NOW)
+    assert reply == Reply(TWO, 5, Joined(["one/1 A/OUT (units A, B)"]))
+    assert warning == Warn("unconfirmed", "The subscriber on A/OUT was not confirmed by one/1 A/OUT (units A, B)")
 
 
 def test_connect_is_confirmed_by_those_concerned(graph: Graph) -> None:

@@ -218,6 +218,7 @@ STACKS = ProcessStacks(
 )
 RESPONSE = ProcessControlResponse("r1", False, None, "too slow", ProcessControlErrorCode.TIMEOUT, PROCESS)
 CONTACT = endpoints.Contact(EXCHANGE, "\x00ezmsg-link", "10.0.0.1", 25980)
+EVERYWHERE = endpoints.Contact(EXCHANGE, "\x00ezmsg-link", "127.0.0.1", 25980, ["10.0.0.1"], everywhere=True)
 EDGE_CONNECT = envelopes.Body(to_wire(sessions.Connect("A", "B", SESSION)))
 CYCLE = CyclicException(from_topic="A", to_topic="B", path=["B", "A"])
 CYCLE_FIELDS = envelopes.Fields({"from_topic": "A", "to_topic": "B", "path": ["B", "A"]})
@@ -457,6 +458,17 @@ LATER_FIELDS: dict[str, Any] = {
     "SnapshotProcess+starting": SnapshotProcess(PROCESS, 4711, "lab", [], ["SLOW"]),
     "ProcessRegistration+starting": ProcessRegistration(4711, "lab", [], ["SLOW"]),
     "ProcessStats+descriptors": ProcessStats(PROCESS, 4711, "lab", [], TIME, descriptors=12, descriptor_limit=1024),
+    "routes.apply+wait": endpoints.ApplyRoutes(12, [], 0.8),
+    "welcome+listens_on": handshake.Welcome(EPOCH, "0.0.0.0"),
+    "publisher.declare+everywhere": endpoints.DeclarePublisher(PUBLISHER, "A", EVERYWHERE, NONCE),
+    "routes.apply+named": endpoints.ApplyRoutes(
+        12,
+        [
+            endpoints.RouteChange(
+                SUBSCRIBER, [endpoints.Source(PUBLISHER, "A", EVERYWHERE, PROOF, publisher_name="lab/4711")]
+            )
+        ],
+    ),
     "ProcessTrace+traced": ProcessTrace(PROCESS, 4711, "lab", 1e9, 12, 0, TraceColumns(), traced=False),
 }
 """Messages with the fields that came to them after their own vector was written."""

@@ -20,6 +20,7 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── InvalidTraceControl          also a ValueError
     │   ├── MemoryApart                  also a ConnectionError
     │   ├── SharedMemoryFull             also an OSError
+    │   ├── PublisherUnreachable         also a ConnectionError
     │   ├── NothingReceived        51xx  the synchronous API; also a TimeoutError
     │   ├── NotSent                      also a TimeoutError
     │   └── ContextNotOpen               also a RuntimeError
@@ -222,6 +223,24 @@ class SharedMemoryFull(DataPlaneError, OSError):
         return (
             f"A message of {self.size} bytes finds no room in {self.place}: {self.reason}. Nobody gets it. Make "
             "room there, let EZMSG_RUNTIME_DIR name a larger one, use fewer num_buffers, or set EZMSG_FORCE_TCP=1."
+        )
+
+
+@declared_error
+class PublisherUnreachable(DataPlaneError, ConnectionError):
+    """Nobody answers at any address of a publisher, or somebody else does; ``failures`` says what came of each."""
+
+    code: ClassVar[str] = "EZ-5022"
+    topic: str
+    failures: dict[str, str]
+    publisher: str = ""
+
+    def sentence(self) -> str:
+        tried = ", ".join(f"{address} ({reason})" for address, reason in self.failures.items())
+        process = f"process {self.publisher}" if self.publisher else "its process"
+        return (
+            f"The publisher of {self.topic}, in {process}, is not to be reached from here at {tried}. Let "
+            "firewalls pass that port, or give the publisher an address that leads to it: publisher(host=, port=)."
         )
 
 

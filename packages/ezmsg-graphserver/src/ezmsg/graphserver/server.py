@@ -19,14 +19,16 @@ from ezmsg.graphserver.performer import Performer
 from ezmsg.graphserver.sockets.binding import bound_address, reachable
 from ezmsg.graphserver.sockets.link import Link
 from ezmsg.graphserver.sockets.listener import Listener
-from ezmsg.graphserver.sockets.log_limiter import LogLimiter, one_line
+from ezmsg.graphserver.sockets.log_limiter import LogLimiter, Repetitions, one_line
 from ezmsg.protocol.announcement import Announcement
 from ezmsg.protocol.errors import (
+    AuthenticationFailed,
     ConnectionLost,
     EzmsgError,
     ProtocolViolation,
     ServerOverloaded,
     UnsafeFolder,
+    VersionMismatch,
 )
 from ezmsg.protocol.messages.handshake import Hello
 from ezmsg.protocol.wire import connection as protocol
@@ -76,6 +78,7 @@ class Server:
         self._stopped = asyncio.Event()
         self._gone = asyncio.Event()
         self._limiter = LogLimiter()
+        self._strangers = Repetitions()
         self._listener: Listener | None = None
         self._announcement = AnnouncementFile(
             Announcement(reachable(self.address), token, os.getpid(), time.time(), program_name())
@@ -182,7 +185,11 @@ class Server:
         self._unauthenticated.discard(link)
         if isinstance(error, ProtocolViolation) and not link.heard:
             logger.debug("%s connected and left without a word.", link.address)  # it asks whether somebody listens
-        elif error is not None and not self._stopped.is_set():
+        elif error is None or self._stopped.is_set():
+            pass
+        elif isinstance(error, AuthenticationFailed | VersionMismatch):
+            self._warn_of_stranger(link, error)
+        else:
             self._warn(error.code, f"The connection of {link.address} was closed: {error}")
         self._performer.leave(link)
 
@@ -203,7 +210,9 @@ class Server:
         return MetricsPage(listening, scraping, self._accept_failed)
 
     def _new_link(self) -> Link:
-        handshake = ServerHandshake(self._token.encode(), secrets.token_bytes(NONCE_SIZE), self._epoch)
+        handshake = ServerHandshake(
+            self._token.encode(), secrets.token_bytes(NONCE_SIZE), self._epoch, listens_on=self.address.host
+        )
         self._gone.clear()
         return Link(PeerId(next(self._peer_ids)), handshake, self)
 
@@ -212,6 +221,18 @@ class Server:
         if held_back is not None:
             more = f" ({held_back} more like it before)" if held_back else ""
             logger.warning("%s%s", one_line(text), more, exc_info=cause)
+
+    def _warn_of_stranger(self, link: Link, error: EzmsgError) -> None:
+        """Say who is turned away, once: a client that lost another server may come for as long as it lives."""
+        who = f"{link.calls_itself} at {link.route.client}"
+        before = self._strangers.admit(f"{error.code} {who}", time.monotonic())
+        if before is not None:
+            again = f" It has come {before} more times since the last word of it." if before else ""
+            self._warn(
+                error.code,
+                f"{who} was turned away. {error} If it belongs to this graph, give it what it lacks; if it looks "
+                f"for a server that was here before, end it. This is told ever more rarely.{again}",
+            )
 
     def _accept_failed(self, error: OSError) -> None:
         self._warn("accept", f"A client could not be let in: {error.strerror}. Those that are in go on.")

@@ -6,6 +6,7 @@ again, under the old ids. Everything here runs on the loop that opened the conne
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -36,7 +37,11 @@ RETRY_LONGEST_S = 0.5
 """Seconds between two tries to reach a server that was lost: the first, and the longest."""
 
 RETRY_FOREIGN_S = 5.0
-"""The same where another server has come in its place, which refuses us and need not hear of us often."""
+RETRY_FOREIGN_LONGEST_S = 60.0
+"""The same where another server has taken the place of the one that was lost, and does not let us in."""
+
+FOREIGN_QUIET_S = (60.0, 600.0)
+"""For how long nothing more is said of that: after the first word, doubling, and at the most."""
 
 TELL_AGAIN_S = 1.0
 """Seconds in which the log of a process says the same about a server only once."""
@@ -57,15 +62,16 @@ logger = logging.getLogger(__name__)
 class ControlConnection:
     """A multiplexed connection to a graph server, for one event loop, that comes back when it was lost.
 
-    ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine.
-    ``revision`` is the protocol's that both sides speak, ``server_package`` the version of the server's
-    ``ezmsg-protocol``.
+    ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine,
+    ``server_host`` the one that the server is bound to, as far as it tells. ``revision`` is the protocol's that
+    both sides speak, ``server_package`` the version of the server's ``ezmsg-protocol``.
     """
 
     epoch: UUID
     local_host: str
     revision: Revision
     server_package: str
+    server_host: str
 
     def __init__(self, address: Address, client_id: UUID, token: bytes | None, name: str | None = None) -> None:
         """Use :meth:`open`."""
@@ -216,9 +222,11 @@ class ControlConnection:
 
     def _adopt(self, line: Line) -> None:
         """Use a line, from what was declared on."""
-        self._line, self.epoch, self.local_host = line, line.epoch, line.local_host
+        self._line, self.epoch = line, line.epoch
+        self.local_host, self.server_host = line.local_host, line.server_host
         self.revision, self.server_package = line.revision, line.server_package
         self.lines += 1
+        _told.pop((_FOREIGN, self.address), None)
         try:
             answers = self._say_again(line)
         finally:
@@ -246,15 +254,26 @@ class ControlConnection:
             try:
                 self._adopt(await self._open_line(DEFAULT_TIMEOUT))
             except EzmsgError as error:
-                if not isinstance(error, ServerUnreachable) and _is_news(type(error).__name__, self.address, 60.0):
-                    logger.warning("The graph server at %s does not let us in again yet. %s", self.address, error)
                 if isinstance(error, AuthenticationFailed | VersionMismatch):
-                    delay_s = longest_s = RETRY_FOREIGN_S
+                    longest_s = RETRY_FOREIGN_LONGEST_S
+                    delay_s = max(delay_s, RETRY_FOREIGN_S / 2)
+                    self._tell_foreign(error)
+                elif not isinstance(error, ServerUnreachable) and _is_news(error.code, self.address, 60.0):
+                    logger.warning("The graph server at %s does not let us in again yet. %s", self.address, error)
                 self._why = _reason(error)
             except Exception as error:  # protects who waits from a fault of ours, or of who declares
                 logger.exception("The connection to the graph server at %s could not be restored", self.address)
                 self._why = f"{type(error).__name__}: {error}"
             delay_s = min(2 * delay_s, longest_s)
+
+    def _tell_foreign(self, error: EzmsgError) -> None:
+        if _is_news(_FOREIGN, self.address, *FOREIGN_QUIET_S):
+            logger.warning(
+                "The graph server that is at %s now does not let this program in, as it may be another graph's. It "
+                "is asked ever more rarely. If the lost one does not come back, end this program and start it "
+                "again. %s",
+                *(self.address, error),
+            )
 
     def _say_again(self, line: Line) -> list[asyncio.Task[Any]]:
         answers: list[asyncio.Task[Any]] = []
@@ -311,15 +330,22 @@ async def _see_restored(answers: list[asyncio.Task[Any]]) -> None:
                 raise outcome
 
 
-_told_s: dict[tuple[str, Address], float] = {}
+_FOREIGN = "foreign"
+
+_told: dict[tuple[str, Address], tuple[float, float]] = {}
+"""When something was told of a server, and for how many seconds it is not told again."""
 
 
-def _is_news(what: str, address: Address, again_s: float = TELL_AGAIN_S) -> bool:
-    """Whether this was not told a moment ago: a process has several connections, which lose the server together."""
-    now_s, before_s = time.monotonic(), _told_s.get((what, address))
-    if before_s is not None and now_s - before_s < again_s:
+def _is_news(what: str, address: Address, quiet_s: float = TELL_AGAIN_S, longest_s: float = 0.0) -> bool:
+    """Whether this was not told a moment ago: a process has several connections, which lose the server together.
+
+    :param longest_s: how long the quiet may become, which is twice as long after each word.
+    """
+    now_s = time.monotonic()
+    told_s, before_s = _told.get((what, address), (-math.inf, 0.0))
+    if now_s - told_s < before_s:
         return False
-    _told_s[what, address] = now_s
+    _told[what, address] = now_s, max(quiet_s, min(2 * before_s, longest_s))
     return True
 
 

@@ -30,15 +30,16 @@ LostCallback = Callable[["Line", EzmsgError], None]
 class Line:
     """One connection of the control plane, over one socket.
 
-    ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine.
-    ``revision`` is the protocol's that both sides speak, ``server_package`` the version of the server's
-    ``ezmsg-protocol``.
+    ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine,
+    ``server_host`` the one that the server is bound to, as far as it tells. ``revision`` is the protocol's that
+    both sides speak, ``server_package`` the version of the server's ``ezmsg-protocol``.
     """
 
     epoch: UUID
     local_host: str
     revision: Revision
     server_package: str
+    server_host: str
 
     def __init__(
         self, address: Address, handshake: ClientHandshake, answers: Answers, on_lost: LostCallback
@@ -139,6 +140,7 @@ class Line:
         self.revision = self._handshake.revision
         self.server_package = self._handshake.server_package
         self.local_host = self._transport.local_host
+        self.server_host = self._handshake.welcome.listens_on
 
     def _require_open(self) -> None:
         if self.closed:

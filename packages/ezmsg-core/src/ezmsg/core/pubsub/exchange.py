@@ -7,7 +7,7 @@ to the server: channels that are open go on.
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 from uuid import UUID, uuid4
 
@@ -27,7 +27,7 @@ from ezmsg.core.transports.handing_over import Inbox
 from ezmsg.core.transports.in_process import LocalChannel, LocalSender
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
-from ezmsg.core.transports.listening import listen_for_segments
+from ezmsg.core.transports.listening import is_everywhere, listen_for_segments, own_hosts
 from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.core.transports.segments import sweep
 from ezmsg.protocol.addresses import Address, AddressType
@@ -43,6 +43,7 @@ from ezmsg.protocol.messages.endpoints import (
     PausePublishing,
     ReportCut,
     ResumePublishing,
+    RoutesApplied,
     Source,
     Withdraw,
 )
@@ -75,6 +76,7 @@ class Exchange:
         self._users = 0
         self._subscribers: dict[UUID, Hearing] = {}
         self._contact: Contact | None = None
+        self._listens_on = ""
         self._segments: Inbox | None = None
         self._own_addresses: dict[UUID, Address] = {}
         self._links = Links(self.id, self._on_control, self._on_link_lost)
@@ -154,8 +156,14 @@ class Exchange:
         connection.answer(PausePublishing, self._pause)
         connection.answer(ResumePublishing, self._resume)
         connection.answer(AwaitReleases, self._sync)
-        link, port = await self._links.listen(connection.local_host)
-        self._contact = Contact(self.id, link, connection.local_host, port)
+        # As widely as the server: who gets to it from another host is to get to its publishers, too.
+        host = connection.server_host if is_everywhere(connection.server_host) else connection.local_host
+        try:
+            link, at = await self._links.listen(host)
+        except OSError:  # such as where there is no IPv6, of which the server listens on every address
+            link, at = await self._links.listen(connection.local_host)
+        self._listens_on = at.host
+        self._contact = self._reached_at(link, at)
         self._undeclare = connection.declare(self._say_again)
 
     def _say_again(self) -> Iterator[object]:
@@ -256,7 +264,7 @@ class Exchange:
         host, port = publisher.options.host, publisher.options.port
         if host is None and port is None:
             return
-        host = host or self._connection.local_host
+        host = host or self._listens_on
         try:
             self._own_addresses[publisher.id] = await self._links.listen_tcp(host, port)
         except OSError as error:
@@ -267,7 +275,7 @@ class Exchange:
         assert contact is not None
         address = self._own_addresses.get(publisher.id)
         if address is not None:
-            contact = Contact(self.id, contact.link, address.host, address.port)
+            contact = self._reached_at(contact.link, address)
         return DeclarePublisher(
             publisher.id,
             publisher.topic,
@@ -277,9 +285,16 @@ class Exchange:
             allow_local=publisher.options.allow_local,
         )
 
+    def _reached_at(self, link: str | None, address: Address) -> Contact:
+        """Return how this event loop is reached that listens at an address."""
+        if not is_everywhere(address.host):
+            return Contact(self.id, link, *address)
+        host = self._connection.local_host
+        return Contact(self.id, link, host, address.port, own_hosts(), everywhere=True)
+
     # --- what the server asks -----------------------------------------------------------------------------
 
-    async def _apply_routes(self, message: ApplyRoutes) -> Done:
+    async def _apply_routes(self, message: ApplyRoutes) -> Done | RoutesApplied:
         removed: dict[UUID, list[Receiver]] = {}
         added: list[tuple[Source, Receiver]] = []
         for change in message.changes:
@@ -289,12 +304,18 @@ class Exchange:
             for publisher_id in change.removed:
                 removed.setdefault(publisher_id, []).append(subscriber)
             added += [(source, subscriber) for source in change.added]
-        waiting: list[Awaitable[object]] = []
+        waiting: dict[asyncio.Future[object], UUID] = {}
         for publisher_id, receivers in removed.items():
-            waiting += self._routes.remove(publisher_id, receivers)
-        waiting += [self._routes.add(source, receiver) for source, receiver in added]
-        await asyncio.gather(*waiting)
-        return Done()
+            for awaited in self._routes.remove(publisher_id, receivers):
+                waiting[asyncio.ensure_future(awaited)] = publisher_id
+        for source, receiver in added:
+            waiting[asyncio.ensure_future(self._routes.add(source, receiver))] = source.publisher_id
+        if not waiting:
+            return Done()
+        done, pending = await asyncio.wait(waiting, timeout=message.wait_s)
+        for future in done:
+            future.result()
+        return RoutesApplied(sorted({waiting[future] for future in pending})) if pending else Done()
 
     async def _pause(self, _: PausePublishing) -> Done:
         for publisher in self.publishers.values():
@@ -418,7 +439,7 @@ def _finish(future: asyncio.Future[None]) -> None:
 def _warn_unconfirmed(topic: str, joined: Joined) -> None:
     if joined.unconfirmed:
         logger.warning(
-            "%s joined, but these did not apply their new routes in time: %s. They miss messages until they do; "
-            "see what keeps their event loops busy with: ezmsg process",
+            "%s joined, but these did not answer in time: %s. What is sent between them and it is missed until "
+            "they do; see what keeps their event loops busy with: ezmsg process",
             *(topic, ", ".join(joined.unconfirmed)),
         )

@@ -13,7 +13,7 @@ from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.listening import connect_channel, connect_link, listen_for_channels, listen_for_links
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.messages.channels import LinkHello
-from ezmsg.protocol.messages.endpoints import Contact
+from ezmsg.protocol.messages.endpoints import Contact, Source
 
 logger = logging.getLogger("ezmsg")
 
@@ -44,16 +44,17 @@ class Links:
         self._servers: list[asyncio.Server] = []
         self._own: dict[Address, asyncio.Server] = {}
 
-    async def listen(self, host: str) -> tuple[str, int]:
-        """Listen for both kinds; return this exchange's link address and TCP port.
+    async def listen(self, host: str) -> tuple[str, Address]:
+        """Listen for both kinds; return this exchange's link address and its address for TCP.
 
         :raises OSError: if the host's address cannot be bound.
         :raises InvalidOption: if an environment variable has an impossible value.
         """
         self._busy_wait_s = wait_from_environment()
+        tcp = await self.listen_tcp(host, None)
         server, address = await listen_for_links(self._hello.exchange_id, lambda: self._new(same_host=True))
         self._servers.append(server)
-        return address, (await self.listen_tcp(host, None)).port
+        return address, tcp
 
     async def listen_tcp(self, host: str, port: int | None) -> Address:
         """Listen for TCP channels at an address of a publisher's own.
@@ -89,13 +90,12 @@ class Links:
             task.add_done_callback(lambda _: self._connecting.pop(contact.exchange_id, None))
         return await asyncio.shield(task)
 
-    async def connect_tcp(self, contact: Contact) -> Link:
+    async def connect_tcp(self, address: Address) -> Link:
         """Make a connection for one channel.
 
         :raises OSError: if nobody answers.
         """
-        protocol = await connect_channel(contact.tcp_host, contact.tcp_port, lambda: self._new(same_host=False))
-        return self._greet(protocol)
+        return self._greet(await connect_channel(*address, lambda: self._new(same_host=False)))
 
     async def _connect(self, contact: Contact) -> Link | None:
         assert contact.link is not None
@@ -110,12 +110,14 @@ class Links:
         # The other side may have connected at the same moment; then both sockets serve.
         return self._to.setdefault(contact.exchange_id, link)
 
-    def whereabouts(self, contact: Contact) -> str:
+    def whereabouts(self, source: Source) -> str:
         """Return in words which process a publisher is in, as far as that is known here."""
-        link = self._to.get(contact.exchange_id)
+        link = self._to.get(source.contact.exchange_id)
         pid = None if link is None else link.peer_pid
-        place = f"the process at {contact.tcp_host}:{contact.tcp_port}"
-        return place if pid is None else f"process {pid} of this host"
+        if pid is not None:
+            return f"process {pid} of this host"
+        name = f"{source.publisher_name}, " if source.publisher_name else ""
+        return f"the process {name}at {' or '.join(map(str, source.contact.tcp_addresses))}"
 
     def keep_apart(self, exchange_id: UUID, reason: str) -> None:
         """Remember that a process of this host is only to be reached over TCP, and say so once."""

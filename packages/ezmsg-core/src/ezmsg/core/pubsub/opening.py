@@ -16,6 +16,7 @@ from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.segments import SegmentForm, map_descriptor, map_name
 from ezmsg.core.transports.shared_memory_channel import SharedMemoryChannel
 from ezmsg.core.transports.tcp import TcpChannel
+from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages.channels import (
     ChannelChallenge,
@@ -39,6 +40,9 @@ logger = logging.getLogger("ezmsg")
 
 OPEN_TIMEOUT_S = 5.0
 """How long reaching a publisher may take, in seconds."""
+
+CONNECT_TIMEOUT_S = 4.0
+"""How much of that the connection may take, shared out among the addresses that there are to try."""
 
 SLOW_S = 0.8
 """After how long it is told that a publisher has not answered, in seconds: before others wait for this process."""
@@ -79,7 +83,7 @@ class Opener:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 return await self._open(source, receivers)
         except TimeoutError as error:
-            where = self._links.whereabouts(source.contact)
+            where = self._links.whereabouts(source)
             raise TimeoutError(
                 f"its publisher, in {where}, has not answered for {OPEN_TIMEOUT_S:g} s; see whether something "
                 "blocks the event loop there"
@@ -95,17 +99,42 @@ class Opener:
                     return await self._converse(link, source, receivers)
                 except ConnectionError as error:  # they can connect, and no more; if it is dead, TCP will tell
                     apart = error.reason if isinstance(error, errors.MemoryApart) else str(error)
-            link = await self._links.connect_tcp(source.contact)
-            try:
-                channel = await self._converse(link, source, receivers)
-            except BaseException:
-                link.abort()  # a connection of one channel ends with it
-                raise
+            channel = await self._open_tcp(source, receivers)
             if apart:
                 self._links.keep_apart(source.contact.exchange_id, apart)
             return channel
         finally:
             slow.cancel()
+
+    async def _open_tcp(self, source: Source, receivers: list[Receiver]) -> Channel:
+        """Open a channel at the first of the publisher's addresses where it is to be had.
+
+        :raises ChannelRefused: if the publisher's process does not want us.
+        :raises PublisherUnreachable: if it is not found at any of several addresses.
+        """
+        failures = {}
+        addresses = source.contact.tcp_addresses
+        for address in addresses:
+            try:
+                return await self._open_at(address, CONNECT_TIMEOUT_S / len(addresses), source, receivers)
+            except errors.ChannelRefused as error:  # this address may be somebody else's here
+                if len(addresses) == 1:
+                    raise
+                failures[str(address)] = error.reason
+            except (OSError, ValueError) as error:  # ValueError: a host that the resolver cannot even encode
+                failures[str(address)] = _why(error)
+        raise errors.PublisherUnreachable(topic=source.topic, publisher=source.publisher_name, failures=failures)
+
+    async def _open_at(
+        self, address: Address, limit_s: float, source: Source, receivers: list[Receiver]
+    ) -> Channel:
+        async with asyncio.timeout(limit_s):
+            link = await self._links.connect_tcp(address)
+        try:
+            return await self._converse(link, source, receivers)
+        except BaseException:
+            link.abort()  # a connection of one channel ends with it
+            raise
 
     def _tell_slow(self, source: Source) -> None:
         """Say who is waited for, before the graph server says who waits."""
@@ -116,7 +145,7 @@ class Opener:
             "%s cannot be heard here yet: its publisher, in %s, has not answered for %g s. See whether something "
             "blocks the event loop there.",
             source.topic,
-            self._links.whereabouts(source.contact),
+            self._links.whereabouts(source),
             SLOW_S,
         )
 
@@ -327,6 +356,12 @@ class Opener:
             self.forget(channel)
         self._stranded = {key for key in self._stranded if key[0] is not link}
         return lost
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer, as from a firewall"
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
 
 
 class _Stranded:

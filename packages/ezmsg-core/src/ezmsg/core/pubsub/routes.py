@@ -7,6 +7,7 @@ channel is still being opened.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,10 @@ logger = logging.getLogger("ezmsg")
 RETRY_FIRST_S = 0.2
 RETRY_LONGEST_S = 5.0
 """Seconds between two tries to open a channel: the first, and the longest."""
+
+QUIET_FIRST_S = 2.0
+QUIET_LONGEST_S = 600.0
+"""Seconds between two words about the same channel: the first, and the longest. It goes on while it is tried."""
 
 TELL_LOST_FROM_S = 3.0
 """The same of a channel that broke off, which was told: if its publisher is dead, the server says so meanwhile."""
@@ -82,6 +87,7 @@ class Routes:
         draining = self._draining.get(route.source.publisher_id)
         if draining is not None:  # the old channel's messages come before the new one's, and none comes twice
             await asyncio.wait([draining])
+        told, tell_at_s, quiet_s = False, 0.0, QUIET_FIRST_S
         while True:
             await asyncio.sleep(delay_s)
             if not route.receivers:
@@ -92,11 +98,14 @@ class Routes:
                 channel = await self._open_channel(route.source, route.receivers)
                 break
             except (EzmsgError, OSError) as error:
-                # The last of these is the last word about it.
-                if route.receivers and tell_from_s <= delay_s < RETRY_LONGEST_S:
+                if route.receivers and delay_s >= tell_from_s and monotonic() >= tell_at_s:
                     why = str(error) or type(error).__name__
                     logger.warning("%s cannot be heard here yet, and is tried again: %s", route.source.topic, why)
+                    tell_at_s, quiet_s = monotonic() + quiet_s, min(2 * quiet_s, QUIET_LONGEST_S)
+                    told = True
                 delay_s = min(2 * delay_s or RETRY_FIRST_S, RETRY_LONGEST_S)
+        if told:
+            logger.info("%s is heard here now.", route.source.topic)
         route.channel = channel
         if not route.receivers:  # taken back while the channel was being opened
             self._forget(route)

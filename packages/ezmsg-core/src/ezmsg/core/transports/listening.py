@@ -7,6 +7,7 @@ import socket
 import struct
 import uuid
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 
 from ezmsg.control.connection.forks import keep_from_forks
@@ -16,6 +17,9 @@ from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 DEFAULT_PORT_START = 25980
 PORT_START_VARIABLE = "EZMSG_PUBLISHER_PORT_START"
 LOOPBACK = "127.0.0.1"
+_ANYWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+"""Addresses that are nobody's (RFC 5737, RFC 3849), to be told the way to others."""
+
 OTHER_USER = "they run as different users"
 Factory = Callable[[], asyncio.BaseProtocol]
 
@@ -85,6 +89,24 @@ async def _serve(factory: Factory, host: str, port: int) -> tuple[asyncio.Server
         listener.close()
         raise
     return server, listener.getsockname()[1]
+
+
+def is_everywhere(host: str) -> bool:
+    """Return whether a socket that is bound to this host listens at every address."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def own_hosts() -> list[str]:
+    """Return the addresses by which this host goes to others, one of each family at the most; nothing is sent."""
+    found = []
+    for family, anywhere in _ANYWHERE:
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((anywhere, 9))
+            found.append(str(probe.getsockname()[0]))
+    return [host for host in found if not ip_address(host).is_loopback]
 
 
 def listen_for_segments(exchange_id: uuid.UUID) -> socket.socket:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from ezmsg.graphserver.deciding.configuration import Configuration
+from ezmsg.graphserver.deciding.contacts import NOWHERE, Route
 from ezmsg.graphserver.deciding.conversations import HANDLERS, Request
 from ezmsg.graphserver.deciding.conversations.surveys import survey_profiles
 from ezmsg.graphserver.deciding.effects import Effect, Fail, Moment, PeerId, Unfollow
@@ -26,9 +27,9 @@ class Graph:
     def __init__(self, epoch: UUID, configuration: Configuration | None = None) -> None:
         self.state = GraphState(epoch, configuration or Configuration())
 
-    def peer_joined(self, peer: PeerId, hello: Hello, now: Moment) -> list[Effect]:
+    def peer_joined(self, peer: PeerId, hello: Hello, now: Moment, route: Route = NOWHERE) -> list[Effect]:
         """A connection is open."""
-        self.state.peers[peer] = Peer.from_hello(peer, hello)
+        self.state.peers[peer] = Peer.from_hello(peer, hello, route)
         return []
 
     def request_received(self, peer: PeerId, request_id: int, body: Any, now: Moment) -> list[Effect]:

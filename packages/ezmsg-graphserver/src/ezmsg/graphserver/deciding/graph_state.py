@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from ezmsg.graphserver.deciding.configuration import Configuration
+from ezmsg.graphserver.deciding.contacts import contact_for
 from ezmsg.graphserver.deciding.effects import Effect, Feed, Moment, PeerId
 from ezmsg.graphserver.deciding.peers import Peer
 from ezmsg.graphserver.deciding.state.changes import Changes
 from ezmsg.graphserver.deciding.state.edges import Edges
-from ezmsg.graphserver.deciding.state.endpoints import Endpoints, Routes
+from ezmsg.graphserver.deciding.state.endpoints import Endpoints, Publisher, Routes, Subscriber
 from ezmsg.graphserver.deciding.state.event_log import Cursor, E, EventLog
 from ezmsg.graphserver.deciding.state.operations import MakeBody, Operations, Question
 from ezmsg.graphserver.deciding.state.processes import Processes
@@ -21,13 +22,16 @@ from ezmsg.graphserver.deciding.state.profiles import Profiles
 from ezmsg.graphserver.deciding.state.returning import Returning
 from ezmsg.graphserver.deciding.state.sessions import Session, Sessions
 from ezmsg.graphserver.deciding.state.settings import Settings
-from ezmsg.protocol.messages.endpoints import ApplyRoutes, RouteChange, Source
+from ezmsg.protocol.messages.endpoints import ApplyRoutes, RouteChange, RoutesApplied, Source
 from ezmsg.protocol.messages.events import Reset, TopologyEvent
 from ezmsg.protocol.messages.requests import EndTraces
 from ezmsg.protocol.messages.sessions import CompactSnapshot, SnapshotTaken
 from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot, SnapshotSession
 from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
 from ezmsg.protocol.wire.auth import channel_key
+
+ANSWER_BEFORE = 0.8
+"""After which part of the time for routes a client says whom it still waits for, as it is not to blame itself."""
 
 
 class GraphState:
@@ -59,11 +63,25 @@ class GraphState:
         self, requester: PeerId, request_id: int, now: Moment, what: str, routes: Routes, make_body: MakeBody
     ) -> list[Effect]:
         """Have changed routes applied, and reply to a request when they are, or after the route time-out."""
-        deadline = now.monotonic + self.configuration.route_timeout_s
-        questions = self._route_questions(routes)
-        return self.operations.confirm(requester, request_id, what, questions, make_body, deadline)
+        limit_s = self.configuration.route_timeout_s
+        questions = self._route_questions(routes, ANSWER_BEFORE * limit_s)
+        deadline = now.monotonic + limit_s
+        return self.operations.confirm(requester, request_id, what, questions, make_body, deadline, self._unheard)
 
-    def _route_questions(self, routes: Routes) -> list[Question]:
+    def _unheard(self, answer: object) -> list[str]:
+        """Name the publishers that a client cannot hear yet: by process, topic, and the units of the process."""
+        if not isinstance(answer, RoutesApplied):
+            return []
+        known = self.endpoints.publishers
+        return [self._publisher_name(known[publisher]) for publisher in answer.unheard if publisher in known]
+
+    def _publisher_name(self, publisher: Publisher) -> str:
+        name = self.peers[publisher.peer].name
+        # A process of units has a connection of its own, by the same name.
+        units = {unit for each in self.processes if self.peers[each.peer].name == name for unit in each.answers_for}
+        return f"{name} {publisher.topic}" + (f" (units {', '.join(sorted(units))})" if units else "")
+
+    def _route_questions(self, routes: Routes, wait_s: float | None = None) -> list[Question]:
         """Make one message for each client whose subscribers' routes changed."""
         changes: dict[PeerId, list[RouteChange]] = defaultdict(list)
         topics: dict[PeerId, set[str]] = defaultdict(set)
@@ -75,7 +93,7 @@ class GraphState:
             self.returning.let_go(identity, removed)
             if not added and not removed:
                 continue
-            sources = [self._source(publisher, subscriber.client_id) for publisher in sorted(added)]
+            sources = [self._source(publisher, subscriber) for publisher in sorted(added)]
             changes[subscriber.peer].append(RouteChange(identity, sources, sorted(removed)))
             topics[subscriber.peer].add(subscriber.topic)
         if not changes:
@@ -84,7 +102,7 @@ class GraphState:
         return [
             Question(
                 peer,
-                ApplyRoutes(self._routes_version, changes[peer]),
+                ApplyRoutes(self._routes_version, changes[peer], wait_s),
                 [f"{self.peers[peer].name} {topic}" for topic in sorted(topics[peer])],
             )
             for peer in sorted(changes)
@@ -98,15 +116,18 @@ class GraphState:
                 routes.removed[identity] |= stale
         return self.apply_routes(routes)
 
-    def _source(self, publisher_id: UUID, client_id: UUID) -> Source:
-        declared = self.endpoints.publishers[publisher_id].declared
+    def _source(self, publisher_id: UUID, subscriber: Subscriber) -> Source:
+        publisher = self.endpoints.publishers[publisher_id]
+        declared = publisher.declared
+        peer = self.peers[publisher.peer]
         return Source(
             publisher_id=publisher_id,
             topic=declared.topic,
-            contact=declared.contact,
-            key=channel_key(declared.secret, publisher_id.bytes + client_id.bytes),
+            contact=contact_for(declared.contact, peer.route, self.peers[subscriber.peer].route),
+            key=channel_key(declared.secret, publisher_id.bytes + subscriber.client_id.bytes),
             force_tcp=declared.force_tcp,
             allow_local=declared.allow_local,
+            publisher_name=peer.name,
         )
 
     # --- events -------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 
+from ezmsg.graphserver.deciding.contacts import NOWHERE, Route
 from ezmsg.graphserver.deciding.effects import PeerId
 from ezmsg.protocol.messages.handshake import Hello
 
@@ -20,6 +21,7 @@ class Peer:
     name: str
     author: str
     hello: Hello
+    route: Route = NOWHERE
     id_text: str = field(init=False)
 
     @id_text.default
@@ -27,7 +29,7 @@ class Peer:
         return str(self.client_id)
 
     @classmethod
-    def from_hello(cls, peer: PeerId, hello: Hello) -> "Peer":
+    def from_hello(cls, peer: PeerId, hello: Hello, route: Route = NOWHERE) -> "Peer":
         """Name a client by its host and process id, or by its own id if it told neither.
 
         As an author it is what it calls itself, at its host, if it calls itself anything.
@@ -35,5 +37,5 @@ class Peer:
         host = (hello.host if hello.host and hello.host.isprintable() else "localhost")[:_HOST_LENGTH]
         name = str(hello.client_id) if hello.pid is None else f"{host}/{hello.pid}"
         if not hello.name or not hello.name.isprintable():
-            return cls(peer, hello.client_id, name, name, hello)
-        return cls(peer, hello.client_id, name, f"{hello.name[:_NAME_LENGTH]}@{host}", hello)
+            return cls(peer, hello.client_id, name, name, hello, route)
+        return cls(peer, hello.client_id, name, f"{hello.name[:_NAME_LENGTH]}@{host}", hello, route)

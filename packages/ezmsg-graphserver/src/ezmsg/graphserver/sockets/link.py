@@ -10,6 +10,7 @@ import logging
 import socket
 from typing import Any, Protocol, cast
 
+from ezmsg.graphserver.deciding.contacts import NOWHERE, Route, plain_host
 from ezmsg.graphserver.deciding.effects import PeerId
 from ezmsg.graphserver.deciding.state.event_log import Cursor
 from ezmsg.graphserver.sockets.forks import keep_from_forks
@@ -71,6 +72,7 @@ class Link(asyncio.Protocol):
     def __init__(self, peer: PeerId, handshake: ServerHandshake, owner: Owner) -> None:
         self.peer = peer
         self.address = "?"
+        self.route = NOWHERE
         self.opened = False
         self.heard = False
         self.connection = protocol.Connection(handshake)
@@ -97,6 +99,9 @@ class Link(asyncio.Protocol):
         _watch_for_silence(sock)
         peername = transport.get_extra_info("peername")
         self.address = f"{peername[0]}:{peername[1]}" if peername else "?"
+        sockname = transport.get_extra_info("sockname")
+        if peername and sockname:
+            self.route = Route(plain_host(peername[0]), plain_host(sockname[0]))
         self._timer = self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._handshake_expired)
         refusal = self._owner.link_made(self)
         if refusal is not None:
@@ -130,6 +135,14 @@ class Link(asyncio.Protocol):
             self._timer.cancel()
         self._transport = None
         self._owner.link_gone(self)
+
+    @property
+    def calls_itself(self) -> str:
+        """What the client says that it is, proved or not; for a log."""
+        hello = self._handshake.hello
+        if hello is None or hello.pid is None:
+            return "A client"
+        return f"Process {hello.pid} of {hello.host or 'a host without a name'}"
 
     # --- what the server calls ----------------------------------------------------------------------------
 

@@ -19,6 +19,14 @@ class _Window:
     held_back: int = 0
 
 
+QUIET_FIRST_S = 10.0
+QUIET_LONGEST_S = 600.0
+"""For how many seconds nothing more is said of a peer that does the same again: at first, then doubling."""
+
+MOST_PEERS = 256
+"""How many such peers are remembered."""
+
+
 def one_line(text: str) -> str:
     """Return what a peer had a hand in as one line of bounded length, without control characters."""
     shown = "".join(character if character.isprintable() else "?" for character in text[:MAX_LENGTH])
@@ -48,3 +56,36 @@ class LogLimiter:
             return before
         window.held_back += 1
         return None
+
+
+@define
+class _Quiet:
+    since: float
+    seconds: float
+    held_back: int = 0
+
+
+class Repetitions:
+    """Decides about lines on peers that come again and again: the first is told, the others ever more rarely."""
+
+    def __init__(self) -> None:
+        self._quiet: dict[str, _Quiet] = {}  # the one that was told last is the last one
+
+    def admit(self, who: str, now: float) -> int | None:
+        """Return ``None`` if a line is to be left out, else how many were left out since the last one.
+
+        :param now: seconds on a clock that never jumps.
+        """
+        quiet = self._quiet.get(who)
+        if quiet is not None and now - quiet.since < quiet.seconds:
+            quiet.held_back += 1
+            return None
+        self._quiet.pop(who, None)
+        seconds, before = QUIET_FIRST_S, 0
+        # Whoever was away for as long again as it was not spoken of begins anew.
+        if quiet is not None and now - quiet.since < 2 * quiet.seconds:
+            seconds, before = min(2 * quiet.seconds, QUIET_LONGEST_S), quiet.held_back
+        self._quiet[who] = _Quiet(now, seconds)
+        if len(self._quiet) > MOST_PEERS:
+            del self._quiet[next(iter(self._quiet))]
+        return before

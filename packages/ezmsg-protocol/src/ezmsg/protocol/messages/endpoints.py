@@ -9,6 +9,7 @@ from uuid import UUID
 
 from attrs import field
 
+from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.messages.sessions import Done
 
@@ -18,13 +19,21 @@ class Contact:
     """How a process can reach a publisher: first the link of its host, else TCP.
 
     ``link`` is an opaque address that only means something on the publisher's own host; ``exchange_id`` names the
-    event loop in which the publisher lives.
+    event loop in which the publisher lives. It may be reached at ``tcp_hosts`` if it is not at ``tcp_host``. A
+    publisher that listens ``everywhere`` does so at every address of its host, known to it or not.
     """
 
     exchange_id: UUID
     link: str | None
     tcp_host: str
     tcp_port: int
+    tcp_hosts: list[str] = field(factory=list)
+    everywhere: bool = False
+
+    @property
+    def tcp_addresses(self) -> list[Address]:
+        """Where to try it over TCP, in this order."""
+        return [Address(host, self.tcp_port) for host in dict.fromkeys((self.tcp_host, *self.tcp_hosts))]
 
 
 @declared
@@ -81,7 +90,10 @@ class ReportCut:
 
 @declared
 class Source:
-    """A publisher that a subscriber is to hear; ``key`` opens the channel to it."""
+    """A publisher that a subscriber is to hear; ``key`` opens the channel to it.
+
+    ``publisher_name`` is the host and the number of its process, for people.
+    """
 
     publisher_id: UUID
     topic: str
@@ -89,6 +101,7 @@ class Source:
     key: bytes = field(repr=False)
     force_tcp: bool = False
     allow_local: bool = True
+    publisher_name: str = ""
 
 
 @declared
@@ -102,12 +115,24 @@ class RouteChange:
 
 @declared
 class ApplyRoutes:
-    """The server asks a client to change what its subscribers hear; the reply says that it is so."""
+    """The server asks a client to change what its subscribers hear; the reply says that it is so.
+
+    After ``wait_s`` seconds, if they are given, it is :class:`RoutesApplied`, and says whom that still waits for.
+    """
 
     TAG: ClassVar[str] = "routes.apply"
     REPLY: ClassVar[type] = Done
     version: int
     changes: list[RouteChange]
+    wait_s: float | None = None
+
+
+@declared
+class RoutesApplied:
+    """All routes are as they are to be, but for those of the publishers named here, which have not answered."""
+
+    TAG: ClassVar[str] = "routes.applied"
+    unheard: list[UUID] = field(factory=list)
 
 
 @declared
@@ -141,6 +166,7 @@ MESSAGES = (
     Withdraw,
     ReportCut,
     ApplyRoutes,
+    RoutesApplied,
     PausePublishing,
     ResumePublishing,
     AwaitReleases,

@@ -51,10 +51,14 @@ class Proof:
 
 @declared
 class Welcome:
-    """The connection is open; ``epoch`` names this run of this server."""
+    """The connection is open.
+
+    ``epoch`` names this run of this server, ``listens_on`` the host that it is bound to.
+    """
 
     TAG: ClassVar[str] = "welcome"
     epoch: UUID
+    listens_on: str = ""
 
 
 @declared

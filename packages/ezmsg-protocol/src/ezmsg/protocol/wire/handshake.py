@@ -90,10 +90,13 @@ class ClientHandshake:
 class ServerHandshake:
     """Wait for ``Hello`` -> ``Challenge`` -> wait for ``Proof`` -> ``Welcome``."""
 
-    def __init__(self, token: bytes, nonce: bytes, epoch: UUID, revision: Revision = CURRENT) -> None:
+    def __init__(
+        self, token: bytes, nonce: bytes, epoch: UUID, revision: Revision = CURRENT, listens_on: str = ""
+    ) -> None:
         self._token = token
         self._nonce = nonce
         self._epoch = epoch
+        self._listens_on = listens_on
         self._ours = revision
         self.hello: Hello | None = None
         self.revision: Revision | None = None
@@ -124,7 +127,7 @@ class ServerHandshake:
         if not auth.same(auth.client_proof(self._token, hello.nonce, self._nonce), proof):
             raise AuthenticationFailed(reason="the client did not prove that it holds this server's token")
         self.done = True
-        return Welcome(self._epoch)
+        return Welcome(self._epoch, self._listens_on)
 
 
 def _agree(ours: Revision, theirs: Revision, their_package: str) -> Revision:

@@ -61,6 +61,9 @@ Finish = Callable[[list[Outcome], Moment], list[Effect]]
 MakeBody = Callable[[list[str]], Any]
 """Makes a reply's body, given the names of those that did not confirm."""
 
+NameMissing = Callable[[Answer], list[str]]
+"""Names those who, as an answer says, did not take part."""
+
 
 @define(eq=False)
 class Operation:
@@ -97,14 +100,16 @@ class Operations:
         questions: list[Question],
         make_body: MakeBody,
         deadline: float | None,
+        missing: NameMissing | None = None,
     ) -> list[Effect]:
         """Ask peers, and reply to a request when they have answered; at once if there are none.
 
         :param deadline: the monotonic time at which to reply in any case, or ``None``.
+        :param missing: names those who, by an answer that came, did not take part.
         """
 
         def finish(outcomes: list[Outcome], _: Moment) -> list[Effect]:
-            return _confirmation(requester, request_id, what, make_body, outcomes)
+            return _confirmation(requester, request_id, what, make_body, outcomes, missing)
 
         if not questions:
             return finish([], Moment(0.0, 0.0))
@@ -247,10 +252,21 @@ class Operations:
 
 
 def _confirmation(
-    requester: PeerId, request_id: int, what: str, make_body: MakeBody, outcomes: list[Outcome]
+    requester: PeerId,
+    request_id: int,
+    what: str,
+    make_body: MakeBody,
+    outcomes: list[Outcome],
+    missing: NameMissing | None,
 ) -> list[Effect]:
     """Reply with the names of those that did not confirm; whoever is gone has nothing left to confirm."""
-    unconfirmed = sorted(name for outcome in outcomes if _is_missing(outcome) for name in outcome.question.names)
+    names: set[str] = set()
+    for outcome in outcomes:
+        if _is_missing(outcome):
+            names.update(outcome.question.names)
+        elif missing is not None:
+            names.update(missing(outcome.answer))
+    unconfirmed = sorted(names)
     effects: list[Effect] = [Reply(requester, request_id, make_body(unconfirmed))]
     if unconfirmed:
         effects.append(Warn("unconfirmed", f"{what} was not confirmed by {', '.join(unconfirmed)}"))

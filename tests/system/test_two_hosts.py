@@ -1,0 +1,136 @@
+"""Publishers and subscribers on two hosts, which are network namespaces: who is reached where, and what is said of
+whom nobody reaches.
+
+Where there can be none, tests/core/pubsub/test_addresses.py still sees on one host how addresses are tried.
+"""
+
+import shlex
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Start = Callable[..., Any]
+
+PUBLISHER = """
+    async def main():
+        async with ez.GraphContext({address}) as context:
+            publisher = await context.publisher("SIGNAL", {options})
+            say("publishing")
+            number = 0
+            while True:
+                await publisher.broadcast(number)
+                number += 1
+                await asyncio.sleep(0.02)
+
+    asyncio.run(main())
+"""
+
+SUBSCRIBER = """
+    async def main():
+        async with ez.GraphContext(("10.0.0.1", 25978)) as context:
+            subscriber = await context.subscriber("SIGNAL")
+            say("listening")
+            while True:
+                say("heard", await subscriber.recv())
+
+    asyncio.run(main())
+"""
+
+
+SERVER = """
+    from ezmsg.graphserver import GraphServer
+
+    server = GraphServer()
+    server.start(("{host}", 25978))
+    say("serving")
+    threading.Event().wait()
+"""
+
+
+class Hosts:
+    """Programs on two machines, each with its user's folder; both know the token."""
+
+    def __init__(self, start: Start, machines: list[str], folder: Path) -> None:
+        self._start = start
+        self._machines = machines
+        self._folder = folder
+        self._token = folder / "token"
+        self._token.write_text("what both machines know", encoding="utf-8")
+        self._token.chmod(0o600)
+        self._count = 0
+
+    def on(self, machine: int, source: str, **words: str) -> Any:
+        """Start a program there."""
+        self._count += 1
+        path = self._folder / f"program_{self._count}.py"
+        path.write_text("from run_units import *\n" + textwrap.dedent(source.format(**words)), encoding="utf-8")
+        runtime = self._folder / f"run_{machine}"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        command = (*shlex.split(self._machines[machine]), sys.executable, str(path))
+        return self._start.command(  # type: ignore[attr-defined]
+            *command, EZMSG_TOKEN_FILE=str(self._token), EZMSG_RUNTIME_DIR=str(runtime)
+        )
+
+    def serve(self, host: str) -> None:
+        """Have a graph server on the first of them."""
+        self.on(0, SERVER, host=host).says("serving")
+
+    def run(self, machine: int, command: str) -> None:
+        subprocess.run([*shlex.split(self._machines[machine]), *command.split()], check=True)
+
+
+@pytest.fixture
+def hosts(start: Start, machines: list[str], tmp_path: Path) -> Hosts:
+    return Hosts(start, machines, tmp_path)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+@pytest.mark.parametrize(
+    ("address", "options"),
+    [
+        ("", ""),  # as the announcement says, which is by loopback
+        ('("127.0.0.1", 25978)', ""),
+        ('("10.0.0.1", 25978)', ""),
+        ('("127.0.0.1", 25978)', 'host="0.0.0.0"'),
+    ],
+)
+def test_a_publisher_that_reaches_its_server_by_loopback_is_heard_on_another_host(
+    hosts: Hosts, host: str, address: str, options: str
+) -> None:
+    hosts.serve(host)
+    subscriber = hosts.on(1, SUBSCRIBER)
+    subscriber.says("listening")
+    publisher = hosts.on(0, PUBLISHER, address=address, options=options)
+    assert subscriber.says("heard")[1] == "0"
+    assert "cannot be heard" not in subscriber.errors, subscriber.story()
+    assert "did not answer" not in publisher.errors, publisher.story()
+
+
+def test_a_publisher_on_another_host_is_heard_on_the_servers(hosts: Hosts) -> None:
+    hosts.serve("0.0.0.0")
+    subscriber = hosts.on(0, SUBSCRIBER.replace("10.0.0.1", "127.0.0.1"))
+    subscriber.says("listening")
+    hosts.on(1, PUBLISHER, address='("10.0.0.1", 25978)', options="")
+    subscriber.says("heard")
+
+
+def test_who_cannot_be_reached_is_named_with_the_reason_and_tried_again(hosts: Hosts) -> None:
+    hosts.serve("0.0.0.0")
+    hosts.run(1, "ip route add unreachable 10.0.0.1/32 table 77")
+    hosts.run(1, "ip rule add to 10.0.0.1 dport 25999 ipproto tcp table 77")
+    subscriber = hosts.on(1, SUBSCRIBER)
+    subscriber.says("listening")
+    publisher = hosts.on(0, PUBLISHER, address="", options="port=25999")
+    publisher.says("publishing")
+    told = subscriber.complains("EZ-5022")
+    for words in ("SIGNAL", f"/{publisher.pid}", "10.0.0.1:25999 (No route to host)", "host=, port="):
+        assert words in told, subscriber.story()
+    assert "heard" not in "".join(subscriber.out)
+    hosts.run(1, "ip rule del to 10.0.0.1 dport 25999 ipproto tcp table 77")
+    subscriber.says("heard")
+    assert "SIGNAL is heard here now" in subscriber.errors
