@@ -23,6 +23,7 @@ from ezmsg.graphserver.sockets.log_limiter import LogLimiter, one_line
 from ezmsg.protocol.announcement import Announcement
 from ezmsg.protocol.errors import (
     ConnectionLost,
+    DeadlineExceeded,
     EzmsgError,
     ProtocolViolation,
     ServerOverloaded,
@@ -180,8 +181,8 @@ class Server:
     def link_closed(self, link: Link, error: EzmsgError | None) -> None:
         """Take a client out of the graph."""
         self._unauthenticated.discard(link)
-        if isinstance(error, ProtocolViolation) and not link.heard:
-            logger.debug("%s connected and left without a word.", link.address)  # it asks whether somebody listens
+        if isinstance(error, ProtocolViolation | DeadlineExceeded) and not link.heard:
+            logger.debug("%s connected and said nothing.", link.address)  # it asks whether somebody listens
         elif error is not None and not self._stopped.is_set():
             self._warn(error.code, f"The connection of {link.address} was closed: {error}")
         self._performer.leave(link)

@@ -1,7 +1,8 @@
 """A settings type as JSON Schema (draft 2020-12), so that a form can be built without importing the class.
 
 It is what pydantic would write, so that forms made for ezmsg 3.10 can read it: classes in ``$defs``, a title for
-every field; beside that what only we know: defaults that a factory makes, bounds, ``unit``, ``step`` and ``widget``.
+every field; beside that what only we know: defaults that a factory makes, bounds, ``unit``, ``step`` and
+``widget``.
 
 What it accepts, `coercion` does, too, and of the values that JSON has no others but two forms for programs: members
 of an enumeration by their names, and ``{"$number": "nan"}`` for the numbers that JSON has not, which the schema has
