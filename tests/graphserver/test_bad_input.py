@@ -1,5 +1,6 @@
 """Strangers, fools and foes: each gets a typed refusal, and the server and everybody else go on."""
 
+import logging
 import os
 import socket
 import struct
@@ -81,6 +82,21 @@ def test_a_stranger_who_leaves_in_the_middle_is_no_trouble(stranger: socket.sock
     stranger.sendall(struct.pack("<I", 1000) + b"x")
     stranger.shutdown(socket.SHUT_WR)
     assert stranger.recv(1) == b""
+
+
+def test_who_only_looks_whether_somebody_listens_is_no_warning(
+    server: GraphServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "ezmsg")
+    for stays in (False, True):
+        with socket.create_connection(server.address, timeout=DEADLINE_S) as probe:
+            while stays and probe.recv(1024):  # until the server's patience is over
+                pass
+    deadline = time.monotonic() + DEADLINE_S
+    while caplog.text.count("connected and said nothing") < 2:
+        assert time.monotonic() < deadline, caplog.text
+        time.sleep(0.01)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_a_silent_stranger_is_told_to_go(stranger: socket.socket) -> None:

@@ -141,6 +141,7 @@ async def collected(
         async for batch in batches:
             assert not batch.missing
             for process, each in batch.batches.items():
+                assert each.timestamp == batch.timestamp  # in seconds of the wall, as tools of ezmsg 3 take it
                 assert each.lost_samples == 0
                 samples += each.samples
                 clocks[process] = each.clock_offset_ns

@@ -17,8 +17,9 @@ NO_DOORS = {"__init__", "__main__", "errors"}
 
 DOORS_OF_CORE = {
     *("addressable", "backend", "backendprocess", "collection", "command", "component", "dag", "graph_util"),
-    *("graphcontext", "graphmeta", "graphserver", "message", "messagemarshal", "netprotocol", "processclient"),
-    *("pubclient", "settings", "settingsmeta", "state", "stream", "subclient", "sync", "unit", "util"),
+    *("graphcontext", "graphmeta", "graphserver", "logconfig", "message", "messagemarshal", "netprotocol"),
+    *("processclient", "pubclient", "relay", "settings", "settingsmeta", "state", "stream", "subclient", "sync"),
+    *("type_resolution", "unit", "util"),
 }
 DOORS_OF_UTIL = {
     *("debuglog", "gen_to_unit", "generator", "messagecodec", "messagegate", "messagelogger", "messagequeue"),

@@ -1,9 +1,10 @@
 """Processes that own units, asked through a real server: every request ends in one answer or one typed failure."""
 
 import asyncio
+import gc
 import threading
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import pytest
@@ -69,6 +70,53 @@ def echo(request: ProcessControlRequest) -> ProcessControlResponse:
 
 def value(**fields: Any) -> SettingsSnapshotValue:
     return SettingsSnapshotValue(None, dict(fields), dict(fields))
+
+
+def in_a_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(HANG)
+    loop.close()
+
+
+async def registered(server: GraphServer) -> ProcessControlClient:
+    process = ProcessControlClient(server.address)
+    await process.register(["A", "B"])
+    return process
+
+
+async def takes_over(server: GraphServer) -> None:
+    """Own the units as soon as nobody else does."""
+    async with asyncio.timeout(HANG):
+        while True:
+            try:
+                process = await registered(server)
+            except OwnershipCollision:
+                await asyncio.sleep(0.01)  # the server has yet to see the end
+                continue
+            return await process.close()
+
+
+def test_it_is_closed_from_the_loop_of_another_thread(server: GraphServer) -> None:
+    with contextmanager(in_a_thread)() as loop:
+        process = asyncio.run_coroutine_threadsafe(registered(server), loop).result(HANG)
+        asyncio.run(process.close())
+        asyncio.run(takes_over(server))
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_it_is_closed_when_its_loop_has_ended(server: GraphServer) -> None:
+    loop = asyncio.new_event_loop()
+    process = loop.run_until_complete(registered(server))
+    asyncio.run(process.close())
+    asyncio.run(process.close())
+    asyncio.run(takes_over(server))
+    loop.close()
+    del process, loop
+    gc.collect()  # nothing could close the socket's objects
 
 
 # --- built in -----------------------------------------------------------------------------------------------

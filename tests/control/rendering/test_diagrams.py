@@ -139,6 +139,35 @@ def test_levels_up(levels: int, expected: dict[str, set[str]]) -> None:
     assert levels_up(SMALL, levels) == expected
 
 
+NESTED = graph(
+    ("TOP", "SYS/A/IN"),
+    ("SYS/A/OUT", "SYS/C/INPUT"),
+    ("SYS/C/INPUT", "SYS/C/U/IN"),
+    ("SYS/C/U/OUT", "SYS/C/OUTPUT"),
+    ("SYS/C/OUTPUT", "SYS/B/IN"),
+)
+
+
+@pytest.mark.parametrize(
+    ("levels", "edges"),
+    [
+        (
+            1,
+            [
+                *(("TOP", "SYS/A"), ("SYS/A", "SYS/C/INPUT"), ("SYS/C/INPUT", "SYS/C/U")),
+                *(("SYS/C/U", "SYS/C/OUTPUT"), ("SYS/C/OUTPUT", "SYS/B")),
+            ],
+        ),
+        (2, [("TOP", "SYS/A"), ("SYS/A", "SYS/C"), ("SYS/C", "SYS/B")]),
+        (3, [("TOP", "SYS")]),
+    ],
+)
+def test_a_collections_own_topics_stay_beside_its_units(levels: int, edges: list[tuple[str, str]]) -> None:
+    up = levels_up(NESTED, levels)
+    assert sorted((name, target) for name, following in up.items() for target in following) == sorted(edges)
+    assert levels_up(NESTED, 0) == NESTED
+
+
 async def test_a_service_draws_the_graph_of_its_server(server: object) -> None:
     service = GraphService(server.address)  # type: ignore[attr-defined]
     await service.connect("A/OUT", "B/IN")

@@ -43,7 +43,7 @@ def test_help_lists_them_all_and_loads_nothing_of_the_core() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG, check=True)
     assert all(f" {name} " in done.stdout for name in COMMANDS)
-    faces = {"ezmsg.core.commands", "ezmsg.core.demo"}
+    faces = {"ezmsg.core.commands", "ezmsg.core.commands.programs", "ezmsg.core.demo"}
     loaded = set(done.stdout.splitlines()[-1].split())
     assert {name for name in loaded if not name.startswith("ezmsg.core.support")} <= faces
 

@@ -89,6 +89,8 @@ class Wanted:
             return
         if wish.metrics is not None and metric not in wish.metrics:
             return
+        if metric == "publish_delta_ns" and start_ns < self.since_ns <= end_ns:
+            start_ns = end_ns  # nothing came before it here
         if start_ns < self.since_ns or number % wish.sample_mod:
             return
         samples = self.kept.setdefault(name(endpoint), [])
@@ -282,7 +284,19 @@ def test_a_wish_that_cannot_be_met_is_refused_and_changes_nothing(
     with pytest.raises(InvalidTraceControl, match=said):
         registry.set_trace("me", wish)
     publish(publisher, 3)
-    assert len(samples_of(registry.take_trace("me", 10)[0])) == 2
+    assert len(samples_of(registry.take_trace("me", 10)[0])) == 3
+
+
+def test_the_first_message_after_a_trace_began_has_its_sample(registry: Registry, publisher: Publisher) -> None:
+    registry.set_trace("other", Wish(True, metrics=["publish_delta_ns"]))
+    publish(publisher, 2)
+    registry.set_trace("me", Wish(True, metrics=["publish_delta_ns"]))
+    publish(publisher, 2)
+    first, second = samples_of(registry.take_trace("me", 10)[0])
+    assert (first.sample_seq, second.sample_seq) == (2, 3)
+    assert first.value == 0 < second.value
+    of_other = samples_of(registry.take_trace("other", 10)[0])
+    assert [sample.value > 0 for sample in of_other] == [False, True, True, True]
 
 
 def test_a_process_without_endpoints_says_so(registry: Registry) -> None:
@@ -319,7 +333,7 @@ def test_a_trace_ends_with_its_time_and_what_it_has_is_still_read(publisher: Pub
     assert registry.origins() == []
     assert publisher.tracer is None
     publish(publisher, 3)
-    assert [s.sample_seq for s in samples_of(registry.take_trace("me", 10)[0])] == [1, 2]
+    assert [s.sample_seq for s in samples_of(registry.take_trace("me", 10)[0])] == [0, 1, 2]
     assert samples_of(registry.take_trace("me", 10)[0]) == []
 
 
@@ -350,7 +364,7 @@ def test_an_endpoint_that_comes_later_is_traced_and_one_that_has_left_is_read(re
     registry.set_trace("me", Wish(True))
     publisher = Publisher(UUID(int=9), "LATE")
     registry.add_publisher(publisher)  # type: ignore[arg-type]
-    publish(publisher, CAPACITY + 4)
+    publish(publisher, CAPACITY + 3)
     registry.remove_publisher(publisher)  # type: ignore[arg-type]
     assert publisher.tracer is None
     columns, lost = registry.take_trace("me", 10)
@@ -362,7 +376,7 @@ def test_endpoints_that_come_and_go_unread_are_counted(registry: Registry) -> No
     for number in range(controls.ENDED_LIMIT + 3):
         publisher = Publisher(UUID(int=100 + number), "T")
         registry.add_publisher(publisher)  # type: ignore[arg-type]
-        publish(publisher, CAPACITY + 2)  # one sample more than a ring keeps
+        publish(publisher, CAPACITY + 1)  # one sample more than a ring keeps
         registry.remove_publisher(publisher)  # type: ignore[arg-type]
     columns, lost = registry.take_trace("me", 1000)
     kept = controls.ENDED_LIMIT * CAPACITY
@@ -376,7 +390,7 @@ def test_an_endpoint_that_was_forgotten_is_not_kept(registry: Registry) -> None:
     publish(publisher, 3)
     del publisher
     assert registry.publishers() == []
-    assert len(samples_of(registry.take_trace("me", 10)[0])) == 2
+    assert len(samples_of(registry.take_trace("me", 10)[0])) == 3
 
 
 def test_a_small_batch_takes_the_oldest_of_each(registry: Registry, publisher: Publisher) -> None:
@@ -386,8 +400,8 @@ def test_a_small_batch_takes_the_oldest_of_each(registry: Registry, publisher: P
     publish(publisher, 5)
     publish(other, 2)
     first = samples_of(registry.take_trace("me", 3)[0])
-    assert [(s.topic, s.sample_seq) for s in first] == [("A", 1), ("A", 2), ("C", 1)]
-    assert [s.sample_seq for s in samples_of(registry.take_trace("me", 3)[0])] == [3, 4]
+    assert [(s.topic, s.sample_seq) for s in first] == [("A", 0), ("C", 0), ("C", 1)]
+    assert [s.sample_seq for s in samples_of(registry.take_trace("me", 3)[0])] == [1, 2, 3]
 
 
 def test_labels_are_told_apart_up_to_a_limit(registry: Registry, subscriber: Subscriber, monkeypatch: Any) -> None:

@@ -37,12 +37,17 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── RunFailed
     │   ├── GraphRunnerStartError
     │   └── RunnerMisused
-    └── CommandError               63xx  the commands of ezmsg 3
+    └── CommandError               63xx  what a command line asks for
         ├── PackageMissing               also an ImportError
-        └── UnknownCommand               also a ValueError
+        ├── UnknownCommand               also a ValueError
+        ├── ProgramNotLoaded             also an ImportError
+        ├── NothingToRun                 also a LookupError
+        └── SettingsNotGiven             also a ValueError
 """
 
 from typing import ClassVar
+
+from attrs import field
 
 from ezmsg.protocol.declared import declared_error
 from ezmsg.protocol.errors import EzmsgError
@@ -456,7 +461,7 @@ class RunnerMisused(RunError):
         return f"{self.reason}."
 
 
-# --- 63xx: the commands of ezmsg 3 --------------------------------------------------------------------------
+# --- 63xx: what a command line asks for --------------------------------------------------------------------------
 
 
 class CommandError(EzmsgError):
@@ -491,6 +496,44 @@ class UnknownCommand(CommandError, ValueError):
 
     def sentence(self) -> str:
         return f"There is no {self.given!r} here. Choose one of {', '.join(self.choices)}."
+
+
+@declared_error
+class ProgramNotLoaded(CommandError, ImportError):
+    """A file or module cannot be imported to see what is in it."""
+
+    code: ClassVar[str] = "EZ-6303"
+    source: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"{self.source} cannot be loaded: {self.reason}."
+
+
+@declared_error
+class NothingToRun(CommandError, LookupError):
+    """There is nothing under a name, or not one thing only; ``choices`` are what there is."""
+
+    code: ClassVar[str] = "EZ-6304"
+    source: str
+    reason: str
+    choices: list[str] = field(factory=list)
+
+    def sentence(self) -> str:
+        there = f" There is: {', '.join(self.choices)}." if self.choices else ""
+        return f"{self.source}: {self.reason}.{there}"
+
+
+@declared_error
+class SettingsNotGiven(CommandError, ValueError):
+    """Settings without a default were not given; ``missing`` are as they are written on a command line."""
+
+    code: ClassVar[str] = "EZ-6305"
+    component: str
+    missing: list[str]
+
+    def sentence(self) -> str:
+        return f"{self.component} needs settings that have no default. Add: {' '.join(self.missing)}"
 
 
 def _joined(failures: list[str]) -> str:

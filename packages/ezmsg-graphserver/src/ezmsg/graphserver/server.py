@@ -24,6 +24,7 @@ from ezmsg.protocol.announcement import Announcement
 from ezmsg.protocol.errors import (
     AuthenticationFailed,
     ConnectionLost,
+    DeadlineExceeded,
     EzmsgError,
     ProtocolViolation,
     ServerOverloaded,
@@ -183,8 +184,8 @@ class Server:
     def link_closed(self, link: Link, error: EzmsgError | None) -> None:
         """Take a client out of the graph."""
         self._unauthenticated.discard(link)
-        if isinstance(error, ProtocolViolation) and not link.heard:
-            logger.debug("%s connected and left without a word.", link.address)  # it asks whether somebody listens
+        if isinstance(error, ProtocolViolation | DeadlineExceeded) and not link.heard:
+            logger.debug("%s connected and said nothing.", link.address)  # it asks whether somebody listens
         elif error is None or self._stopped.is_set():
             pass
         elif isinstance(error, AuthenticationFailed | VersionMismatch):

@@ -192,7 +192,14 @@ class ControlConnection:
         return lambda: callbacks.remove(callback) if callback in callbacks else None
 
     async def close(self) -> None:
-        """End the connection and everything that waits for it. It is fine to call this again."""
+        """End the connection and everything that waits for it. It is fine to call this again.
+
+        Also from another event loop than the one that opened it, even if that has ended: the server must not take
+        who has left for somebody who is silent.
+        """
+        if asyncio.get_running_loop() is not self._loop:
+            await self._close_from_elsewhere()
+            return
         if not self._closed:
             self._closed = True
             self._why = "this side closed it"
@@ -206,6 +213,15 @@ class ControlConnection:
         if line is not None:
             await line.close()
         await self._answers.close()
+
+    async def _close_from_elsewhere(self) -> None:
+        if self._loop.is_running():
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.close(), self._loop))
+            return
+        self._closed, self._why = True, "this side closed it"
+        line, self._line = self._line, None
+        if line is not None:
+            line.cut()
 
     # --- the line -----------------------------------------------------------------------------------------
 

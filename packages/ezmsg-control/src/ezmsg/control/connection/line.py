@@ -128,6 +128,11 @@ class Line:
         self._closing = self._closing or not self.closed
         await self._transport.close()
 
+    def cut(self) -> None:
+        """End the line at once, when its event loop has ended and can close nothing any more."""
+        self._closing = True
+        self._transport.cut()
+
     # --- inside -----------------------------------------------------------------------------------------
 
     async def _shake_hands(self) -> None:

@@ -5,6 +5,7 @@ for asyncio's own loop and uvloop.
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -83,6 +84,13 @@ class ControlTransport(asyncio.Protocol):
         if not self._gone.done():
             self._transport.abort()
             await asyncio.wait([self._gone], timeout=CLOSE_TIMEOUT)
+
+    def cut(self) -> None:
+        """Let the peer see the end, when the event loop that would close the socket has ended."""
+        descriptor = -1 if self._transport is None else self._transport.get_extra_info("socket").fileno()
+        if descriptor >= 0:  # else the loop has closed it on its own end
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as same:
+                same.shutdown(socket.SHUT_RDWR)
 
     # --- what the event loop calls ----------------------------------------------------------------------
 

@@ -163,6 +163,8 @@ async def follow_traces(
                 batch.batches = {each: b for each, b in batch.batches.items() if b.samples or b.lost_samples}
             if batch.batches or news or control.include_empty_batches:
                 batch.timestamp = time.time()
+                for each in batch.batches.values():
+                    each.timestamp = batch.timestamp
                 yield batch
             await asyncio.sleep(max(0.0, until - loop.time()))
     finally:

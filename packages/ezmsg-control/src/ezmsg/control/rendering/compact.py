@@ -4,8 +4,9 @@ A graph here is its topics with the topics that each feeds, as :attr:`ezmsg.prot
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from itertools import chain
 
 Graph = Mapping[str, AbstractSet[str]]
 """Every topic, also one that feeds nothing, with those that it feeds."""
@@ -31,19 +32,33 @@ def without_relaying(graph: Graph) -> tuple[dict[str, set[str]], list[str]]:
 
 
 def levels_up(graph: Graph, levels: int, separator: str = SEPARATOR) -> dict[str, set[str]]:
-    """Return the graph of what contains the topics, ``levels`` above them; nothing feeds itself.
+    """Return the graph with components in place of all that lies in them, if that is at most ``levels`` deep.
 
-    What has no so many levels above it stands for itself at the outermost one.
+    So a collection's own topics stand beside its units until it takes these up, too; nothing feeds itself.
     """
+    heights = _heights({*graph, *chain.from_iterable(graph.values())}, separator)
 
-    def container(topic: str) -> str:
-        parts = topic.split(separator)
-        return separator.join(parts[: max(1, len(parts) - levels)])
+    def container(name: str) -> str:
+        above, between, _ = name.rpartition(separator)
+        return container(above) if between and heights[above] <= levels else name
 
     up: dict[str, set[str]] = {}
     for topic, following in graph.items():
-        above = container(topic)
-        up.setdefault(above, set()).update(map(container, following))
-    for above, following in up.items():
-        following.discard(above)
+        up.setdefault(container(topic), set()).update(map(container, following))
+    for name, following in up.items():
+        following.discard(name)
     return up
+
+
+def _heights(topics: Iterable[str], separator: str) -> dict[str, int]:
+    """Return of every topic, and of all that topics lie in, how many levels there are below it."""
+    heights: dict[str, int] = {}
+    for topic in topics:
+        name, height = topic, 0
+        while heights.get(name, -1) < height:
+            heights[name] = height
+            name, between, _ = name.rpartition(separator)
+            height += 1
+            if not between:
+                break
+    return heights

@@ -18,6 +18,7 @@ from ezmsg.protocol.wire.plain import PlainArray
 
 _UNSAID = (ALSO_BY_NAME, NOT_FINITE)  # forms for programs
 _SUMMARY = 72  # characters
+_PLAIN = {"bool": "boolean", "int": "integer", "float": "number", "str": "string"}
 _JSON_TYPES = {
     "boolean": "true | false",
     "integer": "a whole number",
@@ -198,7 +199,8 @@ def _unit(schema: Mapping[str, Any]) -> str:
 
 def _kind(schema: Mapping[str, Any], field: SettingsFieldMetadata) -> str:
     kind = schema.get("type")
-    if isinstance(kind, str):
+    is_plain = field.field_type.removeprefix("builtins.") in _PLAIN
+    if isinstance(kind, str) and (is_plain or "enum" not in schema):
         return kind
     # A Literal's own text would say its choices once more.
     return "" if "Literal[" in field.field_type and allowed(schema) else field.field_type.rpartition(".")[2]
@@ -208,8 +210,7 @@ def _from_metadata(field: SettingsFieldMetadata) -> dict[str, Any]:
     said: dict[str, Any] = {} if field.choices is None else {"enum": field.choices}
     low, high = field.bounds or (None, None)
     said |= {key: each for key, each in (("minimum", low), ("maximum", high)) if each is not None}
-    kinds = {"bool": "boolean", "int": "integer", "float": "number", "str": "string"}
-    kind = kinds.get(field.field_type.removeprefix("builtins."))
+    kind = _PLAIN.get(field.field_type.removeprefix("builtins."))
     said |= {} if kind is None else {"type": kind}
     return said if field.description is None else {**said, "description": field.description}
 

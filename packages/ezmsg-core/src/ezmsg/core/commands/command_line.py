@@ -1,4 +1,4 @@
-"""The command line of ezmsg 3: serve, start, shutdown, graphviz, mermaid and dashboard, and the demo.
+"""The command line of ezmsg 3: serve, start, shutdown, graphviz, mermaid, inspect and dashboard, and the demo.
 
 It needs no extra. The verbs of today's ``ezmsg`` command are in :mod:`ezmsg.control.cli`; :func:`cmdline`, the way
 in that programs written for ezmsg 3 know, has these too.
@@ -20,7 +20,7 @@ __all__ = ["build_parser", "cmdline", "main", "run_command"]
 
 PROGRAM = "ezmsg.core"
 
-COMMANDS = ("dashboard", "demo", "graphviz", "mermaid", "serve", "shutdown", "start")
+COMMANDS = ("dashboard", "demo", "graphviz", "inspect", "mermaid", "serve", "shutdown", "start")
 
 
 async def run_command(
@@ -58,7 +58,7 @@ async def run_command(
         case _:
             from ezmsg.core.errors import UnknownCommand
 
-            choices = [each for each in COMMANDS if each not in ("dashboard", "demo")]
+            choices = [each for each in COMMANDS if each not in ("dashboard", "demo", "inspect")]
             raise UnknownCommand(given=cmd, choices=choices)
 
 
@@ -127,6 +127,7 @@ def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         each.add_argument("-c", "--compact", action="count", help="leave out a level of detail; -cc leaves out two")
     mermaid.add_argument("--target", default="live", help="the site that draws: live (default), play or ink")
     mermaid.add_argument("-n", "--nobrowser", action="store_true", help="write the source of the drawing instead")
+    _add_inspect(commands)
     _add_demo(commands)
     _add_dashboard(commands)
     return parser
@@ -173,6 +174,14 @@ def _add_serving(commands: Any, name: str, help: str) -> None:  # noqa: A002  ar
     )
 
 
+def _add_inspect(commands: Any) -> None:
+    parser = _add(commands, "inspect", "describe the components of a file or module as JSON, without running them")
+    parser.add_argument("source", help="a Python file, or the name of a module")
+    parser.add_argument("--component", help="only this class; else all that it defines")
+    parser.add_argument("--indent", type=int, help="how far each level is indented; else all is one line")
+    parser.set_defaults(_handler=_run_inspect)
+
+
 def _add_demo(commands: Any) -> None:
     parser = _add(commands, "demo", "run a live graph on a real electrocardiogram")
     parser.add_argument("--seconds", type=float, help="how much of the record to play; default 20")
@@ -213,6 +222,12 @@ def _run_demo(options: argparse.Namespace) -> int:
     from ezmsg.core.demo.command import demo
 
     return demo(seconds=options.seconds, speed=options.speed, json=options.json, slow=options.slow, top=options.top)
+
+
+def _run_inspect(options: argparse.Namespace) -> None:
+    from ezmsg.core.commands.programs.inspecting import inspect
+
+    inspect(options.source, options.component, options.indent)
 
 
 def _miss_dashboard(_: argparse.Namespace) -> None:

@@ -17,7 +17,10 @@ class LeafNodeException(Exception):
 def get_compactified_graph(
     graph_connections: Mapping[str, AbstractSet[str]], compact_level: int = 0, level_separator: str = "/"
 ) -> defaultdict[str, set[str]]:
-    """Return the graph of what lies ``compact_level`` levels above the topics."""
+    """Return the graph with components in place of all that lies at most ``compact_level`` levels deep in them.
+
+    The own topics of a collection stay for as long as its units do.
+    """
     return defaultdict(set, levels_up(graph_connections, compact_level, level_separator))
 
 

@@ -18,6 +18,7 @@ def _carry_out(words: list[str]) -> int:
 
 dashboard = passing_on("dashboard", _carry_out, help="Serve a running graph's dashboard; needs ezmsg-dashboard.")
 graphviz = passing_on("graphviz", _carry_out, help="Write the graph for Graphviz.")
+inspect = passing_on("inspect", _carry_out, help="Describe the components of a file or module as JSON.")
 mermaid = passing_on("mermaid", _carry_out, help="Show the graph in a browser, drawn by Mermaid, or write it.")
 serve = passing_on("serve", _carry_out, help="Serve the graph until the end is asked for.")
 start = passing_on("start", _carry_out, help="Start a graph server that stays, and return when it answers.")

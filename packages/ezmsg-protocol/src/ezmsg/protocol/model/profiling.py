@@ -142,6 +142,8 @@ class ProfilingTraceControl:
 class ProfilingTraceSample:
     """One measurement; ``timestamp`` is the monotonic time of its end, ``value`` its length, in nanoseconds.
 
+    The time between two messages is 0 of the first one that was published after the trace began.
+
     ``sample_seq`` is the number of the message among those of publisher ``publisher_id``; ``label`` names the task,
     and ``within`` the task of whose own time, measured beside it, this is a part.
     """
@@ -160,7 +162,11 @@ class ProfilingTraceSample:
 
 @dataclass
 class ProcessProfilingTraceBatch:
-    """Samples of one process, in the order of time; ``lost_samples`` were overwritten before they were read."""
+    """Samples of one process, in the order of time; ``lost_samples`` were overwritten before they were read.
+
+    ``timestamp`` is when it was taken: of one in a stream in seconds of wall time, as the stream's own, else
+    monotonic in nanoseconds.
+    """
 
     process_id: UUID
     pid: int

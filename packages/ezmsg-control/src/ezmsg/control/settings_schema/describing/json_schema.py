@@ -1,7 +1,12 @@
 """A settings type as JSON Schema (draft 2020-12), so that a form can be built without importing the class.
 
-Of the values that JSON has, the schema of a field accepts those that `coercion` does. Beside the standard keywords
-a field may have ``unit``, ``step`` and ``widget``.
+It is what pydantic would write, so that forms made for ezmsg 3.10 can read it: classes in ``$defs``, a title for
+every field; beside that what only we know: defaults that a factory makes, bounds, ``unit``, ``step`` and
+``widget``.
+
+What it accepts, `coercion` does, too, and of the values that JSON has no others but two forms for programs: members
+of an enumeration by their names, and ``{"$number": "nan"}`` for the numbers that JSON has not, which the schema has
+only where the default is such a number.
 """
 
 import math
@@ -14,7 +19,6 @@ from ezmsg.control.errors import SettingsCoercionError
 from ezmsg.control.settings_schema.describing.structured import default_value
 from ezmsg.control.settings_schema.fields.descriptions import Description, Field
 from ezmsg.control.settings_schema.fields.json_values import (
-    ALSO_BY_NAME,
     ARRAY_DTYPE,
     BASE64,
     NOT_FINITE,
@@ -56,6 +60,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
+_KINDS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 _BYTES = _object({"$bytes": _DATA})
 _ARRAY = {
     "anyOf": [
@@ -119,8 +124,11 @@ class _Writer:
             "step": hints.step,
             "widget": hints.widget,
         }
-        schema = {**self.shape(described.shape), **{key: each for key, each in said.items() if each is not None}}
-        return {**schema, **_default(described)}
+        title = {"title": _title(described.name)} if _is_titled(described.shape) else {}
+        told = {key: each for key, each in said.items() if each is not None}
+        default = _default(described)
+        shape = _with_its_default(self.shape(described.shape), default.get("default"))
+        return {**shape, **title, **told, **default}
 
     def shape(self, shape: Shape) -> dict[str, Any]:
         match shape:
@@ -133,7 +141,7 @@ class _Writer:
             case Whole(limits):
                 return {"type": "integer", **_range(limits)}
             case Real(limits):
-                return _number(limits)
+                return {"type": "number", **_range(limits)}
             case Text(length):
                 return {"type": "string", **_size(length, "Length")}
             case Binary():
@@ -192,12 +200,18 @@ def _default(described: Field) -> dict[str, Any]:
     return {"default": default} if _accepted(described.shape, default) else {}
 
 
+def _with_its_default(schema: dict[str, Any], default: Any) -> dict[str, Any]:
+    """Return a field's schema, such that it accepts the default also if that is a number that JSON has not."""
+    if not (isinstance(default, dict) and default.keys() == {"$number"}):
+        return schema
+    others = {"$comment": NOT_FINITE, **_object({"$number": {"enum": ["nan", "inf", "-inf"]}})}
+    return {"anyOf": [*schema.get("anyOf", [schema]), others]}
+
+
 def _members(shape: Member) -> dict[str, Any]:
+    """Return the members' values; if JSON has none of them, their names."""
     values = _forms(shape, [each.value for each in shape.members])
-    names = [each for each in _forms(shape, [each.name for each in shape.members]) if each not in values]
-    if values and names:
-        return {"anyOf": [_enum({}, values), _enum({"$comment": ALSO_BY_NAME}, names)]}
-    return _enum({}, values or names)
+    return _enum({"title": shape.cls.__name__}, values or _forms(shape, [each.name for each in shape.members]))
 
 
 def _forms(shape: Shape, values: list[Any]) -> list[Any]:
@@ -206,7 +220,25 @@ def _forms(shape: Shape, values: list[Any]) -> list[Any]:
 
 
 def _enum(schema: dict[str, Any], forms: list[Any]) -> dict[str, Any]:
-    return {**schema, "enum": forms} if forms else dict(_NOTHING)
+    if not forms:
+        return dict(_NOTHING)
+    kinds = {_KINDS.get(type(form)) for form in forms}
+    kind = {"type": kinds.pop()} if len(kinds) == 1 and "type" not in schema else {}
+    return {**schema, **{key: each for key, each in kind.items() if each is not None}, "enum": forms}
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").title().strip()
+
+
+def _is_titled(shape: Shape) -> bool:
+    """Return whether a field is titled by its name, and not by the class that its values are of."""
+    match shape:
+        case Record() | Member():
+            return False
+        case Either(shapes) if Null() in shapes and len(shapes) == 2:
+            return all(_is_titled(each) for each in shapes)
+    return True
 
 
 def _accepted(shape: Shape, form: Any) -> bool:
@@ -215,15 +247,6 @@ def _accepted(shape: Shape, form: Any) -> bool:
     except SettingsCoercionError:
         return False
     return True
-
-
-def _number(limits: Limits) -> dict[str, Any]:
-    """Return what JSON has of the numbers within limits, and beside it the form of those that it has not."""
-    finite = {"type": "number", **_range(limits)}
-    others = [name for name in ("nan", "inf", "-inf") if limits.hold(float(name))]
-    if not others:
-        return finite
-    return {"anyOf": [finite, {"$comment": NOT_FINITE, **_object({"$number": {"enum": others}})}]}
 
 
 def _range(limits: Limits) -> dict[str, Any]:

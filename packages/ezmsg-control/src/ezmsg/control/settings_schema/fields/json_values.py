@@ -23,11 +23,11 @@ _SPECIAL = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 """As `ezmsg.protocol.snapshots.json_form` writes what JSON has no numbers for."""
 
 ALSO_BY_NAME = "the same members by their names"
-"""The comment on the second half of an enumeration's schema, which is accepted and no choice of its own."""
+"""The comment on a part of an enumeration's schema that is no choice of its own; ours has none any more."""
 
 
 NOT_FINITE = "the numbers that JSON has not"
-"""The comment on the part of a number's schema that is for NaN and the infinities."""
+"""The comment on the part of a number's schema that is for NaN and the infinities, where the default is one."""
 
 
 def number_of_form(value: Any) -> Any:
