@@ -54,6 +54,9 @@ class ViewScreen(Screen[None]):
         super().__init__()
         self.fits: Fits = fitting("")
         self._is_ready = False
+        self._wanted = ""
+        # Textual reads all style sheets again, twice, for a screen whose count is another; this one's are fresh.
+        self._css_update_count = getattr(self.app, "_css_update_count", 0)
 
     @property
     def application(self) -> Application:
@@ -97,7 +100,7 @@ class ViewScreen(Screen[None]):
         parts = wording.status(view, warnings)
         if self.application.is_frozen:
             parts.append(("frozen: space goes on", "warn"))
-        if not self._is_ready:  # it is not composed yet, and is shown when it is
+        if not (self._is_ready and self.children):  # it is not composed yet, and is shown when it is; or it goes
             return
         self.query_one(StatusBar).show(parts)
         self.query_one(Banner).show(wording.banner(view))
@@ -120,6 +123,15 @@ class ViewScreen(Screen[None]):
         self._is_ready = True
         self._focus_list()
         self.show(self.view)
+        self.want(self._wanted)
+
+    def want(self, key: str) -> None:
+        """Put the cursor on what a key names, now or as soon as the screen is there."""
+        self._wanted = key
+        if self._is_ready and key:
+            self._wanted = ""
+            self.show(self.view)
+            self.choose(key)
 
     def _focus_list(self) -> None:
         """Let keys go to the first list."""
