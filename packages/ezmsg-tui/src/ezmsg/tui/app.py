@@ -54,7 +54,7 @@ class TopApp(App[None]):
     DEFAULT_MODE = "overview"
     ENABLE_COMMAND_PALETTE = True
     CSS = """
-    Screen { background: $surface; }
+    ViewScreen { background: $surface; }
     Footer { background: $panel; }
     Toast { width: 70; max-width: 90%; }
     """
