@@ -49,6 +49,9 @@ GEN_OUT, FILT_IN, FILT_OUT = "DEMO/GEN/OUTPUT", "DEMO/FILT/INPUT", "DEMO/FILT/OU
 DECODE_IN, DECODE_OUT, LOG_IN = "DEMO/DECODE/INPUT", "DEMO/DECODE/OUTPUT", "DEMO/LOG/INPUT"
 EDGES = [(GEN_OUT, FILT_IN), (GEN_OUT, LOG_IN), (FILT_OUT, DECODE_IN)]
 
+WOBBLE = (0.0, 0.0, 0.12, 0.05, -0.1, 0.08, 0.15, -0.05, 0.1, 0.02)
+"""How much ahead of its mean rate a publisher is in each second, in seconds."""
+
 FIRST, SECOND = uuid5(SPACE, "first"), uuid5(SPACE, "second")
 
 
@@ -161,7 +164,7 @@ def publisher(topic: str, at_s: float, hz: float, size: int, waits: float = 0.0,
             uuid5(SPACE, f"loop {for_whom}"), ProfileChannelType.SHM, round(hz * at_s), 0, 32, waited_ns
         )
     ]
-    count = round(hz * at_s)
+    count = round(hz * (at_s + WOBBLE[round(at_s) % 10]))
     return PublisherProfileSnapshot(
         endpoint(topic), topic, count, 0, 0.0, 2, 32, at_s * S, count * size, waited_ns, channels
     )

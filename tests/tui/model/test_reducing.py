@@ -40,7 +40,7 @@ def test_the_worst_news_come_first() -> None:
     told = news(states.running())
 
     assert [each.what for each in told] == ["waits", "late"]
-    assert "DEMO/FILT/OUTPUT waits 41.0 % of the time for DEMO/DECODE/INPUT (pid 4188" in told[0].text
+    assert "DEMO/FILT/OUTPUT waits 41.0 % of the time for DEMO/DECODE/INPUT (pid 4188)" in told[0].text
     assert "process 4188 (DEMO/DECODE) is 38 ms late" in told[1].text
     lost = news(states.lost())
     assert lost[0].text == "the graph server is gone: Connection refused"

@@ -54,7 +54,7 @@ class TopApp(App[None]):
     DEFAULT_MODE = "overview"
     ENABLE_COMMAND_PALETTE = True
     CSS = """
-    Screen { background: $surface; }
+    ViewScreen { background: $surface; }
     Footer { background: $panel; }
     Toast { width: 70; max-width: 90%; }
     """
@@ -133,14 +133,9 @@ class TopApp(App[None]):
     def go_to(self, place: Place) -> None:
         """Show a place: a screen, and what is chosen there."""
         self.action_go(place.screen)
-        if place.key:
-            self.call_after_refresh(self._choose, place)
-
-    def _choose(self, place: Place) -> None:
         screen = self._place
-        if screen is not None and place.screen == screen.NAME:
-            screen.show(self.shown)
-            screen.choose(place.key)
+        if place.key and screen is not None and place.screen == screen.NAME:
+            screen.want(place.key)
 
     # --- actions -------------------------------------------------------------------------------------------
 

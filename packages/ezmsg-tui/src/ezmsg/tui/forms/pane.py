@@ -154,7 +154,10 @@ class FormPane(Vertical):
         self.show(self.form)
 
     def focus_first(self) -> None:
-        """Let keys go to the first editor."""
+        """Let keys go to the first editor, as soon as it is there."""
+        if self._rows and not all(row.is_mounted and row.children for row in self._rows.values()):
+            self.call_after_refresh(self.focus_first)
+            return
         for row in self._rows.values():
             for widget in row.query(Widget):
                 if widget.focusable:

@@ -34,9 +34,9 @@ class FieldRow(Vertical):
     FieldRow .complaint { height: auto; color: $text-error; margin-left: 2; display: none; }
     FieldRow .description { height: auto; color: $text-muted; margin-left: 2; display: none; }
     FieldRow.-refused .complaint { display: block; }
-    FieldRow:focus-within .description { display: block; }
+    FieldRow.-here .description { display: block; }
     FieldRow.-staged .name { color: $text-warning; text-style: bold; }
-    FieldRow:focus-within .name { text-style: bold underline; }
+    FieldRow.-here .name { text-style: bold underline; }
     FieldRow Input { width: 1fr; }
     FieldRow Slider { margin-right: 1; }
     FieldRow.-slider Input { width: 14; }
@@ -114,6 +114,14 @@ class FieldRow(Vertical):
                 yield TextArea(shown(value), compact=True)
         if each.optional and each.editor not in (Editor.FIXED, *_TYPED):
             yield Checkbox("set", value is not None, compact=True)
+
+    def on_descendant_focus(self) -> None:
+        """Say more of the field that somebody is at."""
+        self.add_class("-here")
+
+    def on_descendant_blur(self) -> None:
+        """Say no more of it."""
+        self.remove_class("-here")
 
     # --- what is shown -------------------------------------------------------------------------------------
 

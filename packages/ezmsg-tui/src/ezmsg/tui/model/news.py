@@ -68,7 +68,8 @@ def blame_sentence(blame: Blame) -> str:
     others = len(blame.culprits) - 1
     more = f", and {counted(others, 'other')}" if others else ""
     through = f" through {', '.join(worst.through)}" if worst.through else ""
-    return f"{waits} for {worst.topic} (pid {worst.pid}, {percent(worst.share)} of it){through}{more}"
+    part = "" if worst.share > 0.995 else f", {percent(worst.share)} of it"
+    return f"{waits} for {worst.topic} (pid {worst.pid}{part}){through}{more}"
 
 
 def _late(view: View) -> Iterator[News]:

@@ -35,6 +35,9 @@ from ezmsg.tui.model.view import View
 from ezmsg.tui.operating.feed import Feed, Tell
 
 DEADLINE_S = 5.0
+CHANGE_LIMIT_S = 15.0
+"""How long a change of settings may take: a unit that is too slow takes it when it has a moment."""
+
 TRACE_LIMIT_S = 30.0
 """No trace of this application lasts longer."""
 
@@ -130,6 +133,7 @@ def _write(intent: Write) -> Path:
 
 async def _change(connection: ControlConnection, intent: ChangeSettings, view: View) -> Outcome:
     before = view.settings.get(intent.address)
-    after = await update_fields(connection, intent.address, intent.values, expect=intent.expect)
+    timeout = CHANGE_LIMIT_S
+    after = await update_fields(connection, intent.address, intent.values, expect=intent.expect, timeout=timeout)
     said = "" if before is None else "   ".join(differences(before, after))
     return Outcome(True, f"{intent.address} is at revision {after.revision}   {said}".rstrip(), after)

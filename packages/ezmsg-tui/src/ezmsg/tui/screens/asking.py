@@ -22,7 +22,7 @@ _CSS = """
 }}
 {name} #said {{ height: auto; max-height: 20; }}
 {name} Horizontal {{ height: auto; align-horizontal: right; }}
-{name} Button {{ margin-left: 1; min-width: 10; height: 1; border: none; }}
+{name} Button {{ margin-left: 1; }}
 """
 
 
@@ -46,8 +46,8 @@ class Question(ModalScreen[bool]):
             with VerticalScroll(id="said"):
                 yield Static(self._said, markup=False)
             with Horizontal():
-                yield Button("No (n)", id="no")
-                yield Button(f"{self._yes} (y)", id="yes", variant="error")
+                yield Button("No (n)", id="no", compact=True)
+                yield Button(f"{self._yes} (y)", id="yes", variant="error", compact=True)
 
     def on_mount(self) -> None:
         """Let enter mean no."""

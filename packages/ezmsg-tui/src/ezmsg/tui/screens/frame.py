@@ -3,6 +3,7 @@
 from collections.abc import Awaitable
 from typing import ClassVar, Protocol, cast
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -42,8 +43,7 @@ class ViewScreen(Screen[None]):
     ViewScreen #body { height: 1fr; }
     ViewScreen.-stale #body { opacity: 55%; }
     ViewScreen.-empty #body { display: none; }
-    ViewScreen #filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
-    ViewScreen #filter.-open { display: block; }
+    ViewScreen #filter { height: 1; border: none; padding: 0 1; background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", id="screen.filter", key_display="/"),
@@ -54,6 +54,9 @@ class ViewScreen(Screen[None]):
         super().__init__()
         self.fits: Fits = fitting("")
         self._is_ready = False
+        self._wanted = ""
+        # Textual reads all style sheets again, twice, for a screen whose count is another; this one's are fresh.
+        self._css_update_count = getattr(self.app, "_css_update_count", 0)
 
     @property
     def application(self) -> Application:
@@ -73,7 +76,9 @@ class ViewScreen(Screen[None]):
         with Vertical(id="body"):
             yield from self.compose_body()
         yield Waiting()
-        yield Input(placeholder="filter: words, * and !not; enter keeps it, escape clears it", id="filter")
+        line = Input(placeholder="filter: words, * and !not; enter keeps it, escape clears it", id="filter")
+        line.display = False
+        yield line
         yield Footer(compact=True)
 
     def compose_body(self) -> ComposeResult:
@@ -97,7 +102,7 @@ class ViewScreen(Screen[None]):
         parts = wording.status(view, warnings)
         if self.application.is_frozen:
             parts.append(("frozen: space goes on", "warn"))
-        if not self._is_ready:  # it is not composed yet, and is shown when it is
+        if not (self._is_ready and self.children):  # it is not composed yet, and is shown when it is; or it goes
             return
         self.query_one(StatusBar).show(parts)
         self.query_one(Banner).show(wording.banner(view))
@@ -118,13 +123,23 @@ class ViewScreen(Screen[None]):
 
     def _begin(self) -> None:
         self._is_ready = True
-        self._focus_list()
+        if self.focused is None:
+            self._focus_list()
         self.show(self.view)
+        self.want(self._wanted)
+
+    def want(self, key: str) -> None:
+        """Put the cursor on what a key names, now or as soon as the screen is there."""
+        self._wanted = key
+        if self._is_ready and key:
+            self._wanted = ""
+            self.show(self.view)
+            self.choose(key)
 
     def _focus_list(self) -> None:
         """Let keys go to the first list."""
         for listing in self.query(Listing):
-            listing.focus()
+            self.set_focus(listing)
             break
 
     # --- the filter ----------------------------------------------------------------------------------------
@@ -132,8 +147,8 @@ class ViewScreen(Screen[None]):
     def action_filter(self) -> None:
         """Open the filter."""
         line = self.query_one("#filter", Input)
-        line.add_class("-open")
-        line.focus()
+        line.display = True
+        self.set_focus(line)  # at once, so that no letter that follows goes elsewhere
 
     def action_leave_filter(self) -> None:
         """Clear the filter, and close it."""
@@ -144,6 +159,9 @@ class ViewScreen(Screen[None]):
     @on(Input.Changed, "#filter")
     def _filter_changed(self, event: Input.Changed) -> None:
         event.stop()
+        if cell_len(event.value) < event.input.size.width:
+            # It may have been typed into before it was as wide as it is.
+            self.call_after_refresh(event.input.scroll_to, x=0, animate=False)
         self.fits = fitting(event.value)
         self.show(self.view)
 
@@ -153,6 +171,6 @@ class ViewScreen(Screen[None]):
         self._close_filter(event.input)
 
     def _close_filter(self, line: Input) -> None:
-        line.set_class(bool(line.value), "-open")
         if line.has_focus:
             self._focus_list()
+        line.display = bool(line.value)

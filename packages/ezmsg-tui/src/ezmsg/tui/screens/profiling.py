@@ -324,7 +324,7 @@ def _lane_lines(batches: Iterable[ProcessProfilingTraceBatch], width: int) -> li
     if not found.lanes:
         return [Content("nothing in it has a length")]
     head = f"lanes, last {duration(found.span_ns)}: ░ waiting  ▒ lease  █ user code"
-    lines = [Content.styled(head, "$text-muted")]
+    lines = [Content.styled(head, "dim")]
     column = Column("", name, crop="left")
     lines += [
         Content.assemble(laid(lane.topic, column, name), " ", (lane.cells, "$text-accent")) for lane in found.lanes
@@ -345,7 +345,7 @@ def _flame_lines(batches: Iterable[ProcessProfilingTraceBatch], width: int) -> l
     if not whole.ns:
         return [Content("nothing in it has a length")]
     head = f"where {duration(whole.ns)} of waiting and user code went, in {counted(len(whole.parts), 'process')}"
-    lines = [Content.styled(head, "$text-muted")]
+    lines = [Content.styled(head, "dim")]
     column = Column("", 1)
     for depth, row in enumerate(icicle(whole, width)):
         pieces = []

@@ -22,16 +22,16 @@ class GraphCanvas(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"canvas--{tone}" for tone in _TONES}
     DEFAULT_CSS = """
-    GraphCanvas { background: $surface; color: $foreground 70%; height: 1fr; scrollbar-size: 1 1; }
+    GraphCanvas { background: $surface; color: $foreground; height: 1fr; scrollbar-size: 1 1; }
     GraphCanvas > .canvas--box { color: $foreground; }
     GraphCanvas > .canvas--chosen { color: $text; background: $primary-muted; text-style: bold; }
     GraphCanvas:focus > .canvas--chosen { background: $primary; }
     GraphCanvas > .canvas--up { color: $text-secondary; }
     GraphCanvas > .canvas--down { color: $text-accent; }
-    GraphCanvas > .canvas--quiet { color: $foreground 35%; }
+    GraphCanvas > .canvas--quiet { text-style: dim; }
     GraphCanvas > .canvas--warn { color: $text-warning; }
     GraphCanvas > .canvas--bad { color: $text-error; text-style: bold; }
-    GraphCanvas > .canvas--label { color: $text-muted; }
+    GraphCanvas > .canvas--label { text-style: dim; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "follow(-1)", "Upstream", show=False, id="graph.upstream"),

@@ -38,7 +38,7 @@ class Listing(ScrollView, can_focus=True):
     Listing > .listing--bad { color: $text-error; text-style: bold; }
     Listing > .listing--warn { color: $text-warning; }
     Listing > .listing--good { color: $text-success; }
-    Listing > .listing--dim { color: $text-muted; }
+    Listing > .listing--dim { text-style: dim; }
     Listing > .listing--name { text-style: bold; }
     Listing > .listing--accent { color: $text-accent; }
     """

@@ -27,7 +27,7 @@ class RateChart(Static):
         labels = [hz(top), *[""] * (height - 2), "0"] if height > 1 else [hz(top)]
         lines = [Content.styled(visible(title) or "no topic", "$foreground bold")]
         lines += [
-            Content.assemble((label.rjust(_LABEL - 1) + " ", "$text-muted"), line)
+            Content.assemble((label.rjust(_LABEL - 1) + " ", "dim"), line)
             for label, line in zip(labels, drawn, strict=False)
         ]
         self.update(Content("\n").join(lines))

@@ -16,7 +16,7 @@ SCREENS = (
 )
 """Every screen by its name, in the order of the number keys."""
 
-_TONES = {"good": "$text-success", "bad": "$text-error bold", "warn": "$text-warning", "dim": "$text-muted"}
+_TONES = {"good": "$text-success", "bad": "$text-error bold", "warn": "$text-warning", "dim": "dim"}
 
 
 class StatusBar(Static):
@@ -39,7 +39,12 @@ class StatusBar(Static):
 class Navigation(Static):
     """The screens with their keys; a click goes there."""
 
-    DEFAULT_CSS = "Navigation { height: 1; background: $surface; padding: 0 1; text-wrap: nowrap; }"
+    DEFAULT_CSS = """
+    Navigation {
+        height: 1; background: $surface; padding: 0 1; text-wrap: nowrap;
+        link-style: none; link-color: $foreground; link-background: transparent;
+    }
+    """
 
     def __init__(self, here: str) -> None:
         super().__init__()

@@ -33,10 +33,10 @@ class Timeline(Static):
                 counts[entry.kind][width - 1 - int(age_s / _SPAN_S * width)] += 1
         lines = [
             Content.assemble(
-                (kind.value.ljust(_LABEL), "$text-muted"),
+                (kind.value.ljust(_LABEL), "dim"),
                 ("".join(BARS[min(8, 2 * count)] if count else "·" for count in row), _STYLES.get(kind, "")),
             )
             for kind, row in counts.items()
         ]
         ends = f"{'':<{_LABEL}}{'-5 min':<{max(0, width - 3)}}now"
-        self.update(Content("\n").join([*lines, Content.styled(ends, "$text-muted")]))
+        self.update(Content("\n").join([*lines, Content.styled(ends, "dim")]))
