@@ -19,7 +19,7 @@ EXTRAS = {
     ("ezmsg-core", "mypy"): "src/ezmsg/core/graph/mypy_plugin.py",
     ("ezmsg-graphserver", "uvloop"): "src/ezmsg/graphserver/sockets/loops.py",
     ("ezmsg-protocol", "testing"): "src/ezmsg/protocol/testing.py",
-    ("ezmsg-util", "perf"): "src/ezmsg/util/perf/**/*.py",
+    ("ezmsg-util", "perf"): "",  # the name is kept, and all that it needs is there anyway
     ("ezmsg-tui", "web"): "src/ezmsg/tui/serving.py",
     ("ezmsg-util", "xarray"): "src/ezmsg/util/messages/axisarray/conversion.py",
     ("ezmsg-util", "progress"): "src/ezmsg/util/units/progress.py",

@@ -21,9 +21,13 @@ ours is a subclass of it.
         │   ├── UnknownType              also an ImportError
         │   ├── InvalidLine              also a ValueError
         │   └── UnloggableMessage        also a TypeError
-        └── GeneratorError         72xx  units made of generators
-            ├── NoGenerator              also a ValueError
-            └── MissingAttribute         also an AttributeError
+        ├── GeneratorError         72xx  units made of generators
+        │   ├── NoGenerator              also a ValueError
+        │   └── MissingAttribute         also an AttributeError
+        └── PerfError              73xx  measuring how fast messages go
+            ├── MessageMissing           also a TimeoutError
+            ├── SideFailed
+            └── BenchmarkUnreadable      also a ValueError
 """
 
 from typing import ClassVar
@@ -232,3 +236,46 @@ class MissingAttribute(GeneratorError, AttributeError):
 
     def sentence(self) -> str:
         return f"{self.unit}: msg_to_state names {self.attribute!r}, and {self.owner} has none. Name what is there."
+
+
+# --- 73xx: measuring how fast messages go -----------------------------------------------------------------------
+
+
+class PerfError(UtilError):
+    """A measurement could not be made, or not be read."""
+
+
+@define(kw_only=True, slots=False, eq=False)
+class MessageMissing(PerfError, TimeoutError):
+    """A message did not arrive in a measurement; ``case`` says what was measured."""
+
+    code: ClassVar[str] = "EZ-7301"
+    case: str
+    seconds: float
+
+    def sentence(self) -> str:
+        return f"{self.case}: no message arrived within {self.seconds:g} s. See: ezmsg doctor"
+
+
+@define(kw_only=True, slots=False, eq=False)
+class SideFailed(PerfError):
+    """One side of a comparison could not be measured."""
+
+    code: ClassVar[str] = "EZ-7302"
+    side: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"{self.side} cannot be measured: {self.reason}."
+
+
+@define(kw_only=True, slots=False, eq=False)
+class BenchmarkUnreadable(PerfError, ValueError):
+    """A file is none that a benchmark wrote."""
+
+    code: ClassVar[str] = "EZ-7303"
+    file: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"{self.file} is no benchmark's file: {self.reason}. `ezmsg perf benchmark --name NAME` writes one."
