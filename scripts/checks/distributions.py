@@ -231,7 +231,8 @@ class Proofs:
 
     def run_tui(self) -> None:
         siblings = {"ezmsg-protocol", "ezmsg-control"}
-        self._check_tui(self._environment("ezmsg-tui", brings=siblings, never={"numpy"}))
+        tui = self._environment("ezmsg-tui", "ezmsg-control[cli]", brings=siblings, never={"aiohttp", "numpy"})
+        self._check_tui(tui)
 
     def profile(self) -> None:
         siblings = {"ezmsg-protocol", "ezmsg-graphserver", "ezmsg-control", "ezmsg-core"}
@@ -298,8 +299,11 @@ class Proofs:
     def _check_tui(self, environment: Environment) -> None:
         version = environment.run("ezmsg-tui", "--version")
         require(version.startswith("ezmsg-tui "), f"`ezmsg-tui --version` says {version!r}")
-        said = environment.run("ezmsg-tui")
-        require(said == environment.python("-m", "ezmsg.tui"), f"`ezmsg-tui` says {said!r}")
+        helped = environment.run("ezmsg-tui", "--help")
+        require("--address" in helped, f"`ezmsg-tui --help` says {helped!r}")
+        verb = environment.run("ezmsg", "top", "--help")
+        require("--once" in verb, f"`ezmsg top --help` says {verb!r}")
+        environment.python("-c", "import ezmsg.tui.app, ezmsg.tui.summary")
 
 
 def check_root(folder: Path) -> None:

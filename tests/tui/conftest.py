@@ -1,16 +1,19 @@
 """A real server and a real graph of processes for the application, apart from what the developer's machine has."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ezmsg.control import ControlConnection, take_snapshot
 from ezmsg.graphserver import GraphServer
 from ezmsg.protocol.addresses import Address
 
@@ -41,6 +44,26 @@ class RunningLab:
         self.server.start(("127.0.0.1", 0))
         self.address = Address(*self.server.address)
         self.program = self.run()
+        self._wait_for_units()
+
+    def _wait_for_units(self) -> None:
+        """Wait until every unit has a process."""
+
+        async def look() -> None:
+            connection = await ControlConnection.open(self.address)
+            try:
+                async with asyncio.timeout(HANG):
+                    owned = 0
+                    while owned < 3:
+                        await asyncio.sleep(0.05)
+                        owned = sum(
+                            len(each.units) for each in (await take_snapshot(connection)).processes.values()
+                        )
+            finally:
+                await connection.close()
+
+        with ThreadPoolExecutor(1) as thread:  # a test's event loop may run in this one
+            thread.submit(lambda: asyncio.run(look())).result(2 * HANG)
 
     def run(self) -> "subprocess.Popen[bytes]":
         environment = {**os.environ, "EZMSG_GRAPHSERVER_ADDR": str(self.address), "EZMSG_LOGLEVEL": "ERROR"}

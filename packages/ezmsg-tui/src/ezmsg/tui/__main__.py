@@ -1,6 +1,7 @@
 """The command: ``ezmsg-tui``, or ``python -m ezmsg.tui``; the same as ``ezmsg top`` where that is installed."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import distributions
@@ -17,6 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.version:
         sys.stdout.write(f"{version_text('ezmsg-tui', distributions())}\n")
         return 0
+    # In a browser it has no terminal either, but a driver of its own.
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) and "TEXTUAL_DRIVER" not in os.environ:
+        sys.stderr.write("ezmsg-tui wants a terminal. For a script: ezmsg top --once\n")
+        return 2
     from ezmsg.tui.app import TopApp
 
     app = TopApp(options.address)
