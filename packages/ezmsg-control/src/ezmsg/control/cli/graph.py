@@ -1,6 +1,8 @@
 """``ezmsg graph``: what is connected with what."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 from ezmsg.control.cli.saying import note, say, say_json
@@ -12,7 +14,18 @@ if TYPE_CHECKING:
     from ezmsg.protocol.model.snapshot import GraphSnapshot
 
 
-def graph(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
+graph = App(
+    name="graph",
+    help="Show what is connected with what in a running graph, and change it. For example:\n\nezmsg graph",
+    help_format="plaintext",
+)
+
+From = Annotated[str, Parameter(help="The topic that feeds, in full: it need not be there yet.")]
+To = Annotated[str, Parameter(help="The topic that is fed, in full.")]
+
+
+@graph.default
+def show(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show the topics of a running graph and how they are connected, in the order in which data flows.
 
     An edge that leads nowhere is marked, and streams without an edge come last.
@@ -37,6 +50,68 @@ def graph(*, address: AddressOption = None, json: JsonOption = False, timeout: T
         return 0
     say(tree_lines(dag, described(snapshot)))
     note(f"{counted(len(dag.edge_owners), 'edge')} at {server}")
+    return 0
+
+
+@graph.command
+def connect(
+    from_topic: From,
+    to_topic: To,
+    /,
+    *,
+    address: AddressOption = None,
+    json: JsonOption = False,
+    timeout: TimeoutOption = 2.0,
+) -> int:
+    """Set an edge that outlives every session, until it is disconnected.
+
+    For example:
+
+    ezmsg graph connect DEMO/GEN/OUTPUT SPY/INPUT
+    """
+    return _change(from_topic, to_topic, address, timeout, json=json, is_set=True)
+
+
+@graph.command
+def disconnect(
+    from_topic: From,
+    to_topic: To,
+    /,
+    *,
+    address: AddressOption = None,
+    json: JsonOption = False,
+    timeout: TimeoutOption = 2.0,
+) -> int:
+    """Remove an edge that outlives every session; it stays while a session owns it, too.
+
+    For example:
+
+    ezmsg graph disconnect DEMO/GEN/OUTPUT SPY/INPUT
+    """
+    return _change(from_topic, to_topic, address, timeout, json=json, is_set=False)
+
+
+def _change(
+    from_topic: str, to_topic: str, address: str | None, timeout: float, *, json: bool, is_set: bool
+) -> int:
+    from ezmsg.control.cli.asking import ask
+    from ezmsg.control.connection.discovery import find_address
+    from ezmsg.control.graph.edges import change_edge, connect_request, disconnect_request
+
+    request = (connect_request if is_set else disconnect_request)(from_topic, to_topic)
+
+    async def change(connection: "ControlConnection", _: float) -> bool:
+        return await change_edge(connection, request)
+
+    changed = ask(change, find_address(address), timeout)
+    if json:
+        form = {"from": from_topic, "to": to_topic, "set": is_set, "topology_changed": changed}
+        say_json({"$schema": "ezmsg.graph.change/1", **form})
+        return 0
+    unchanged = "it was there already" if is_set else "a session owns it, or it was not there"
+    say([f"{from_topic} -> {to_topic}   {'connected' if is_set else 'disconnected'}"])
+    if not changed:
+        note(f"The graph is as it was: {unchanged}.")
     return 0
 
 

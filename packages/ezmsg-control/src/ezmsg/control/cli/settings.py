@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
+from ezmsg.control.cli.remembering import add_to
 from ezmsg.control.cli.saying import note, say, say_json
 from ezmsg.control.rendering.quantities import counted
 
@@ -216,6 +217,9 @@ def watch(
         return 0
 
     return _ask(follow, server, timeout)
+
+
+add_to(settings)
 
 
 def _ask(operation: Any, server: "Address", timeout: float) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 from ezmsg.control.errors import UnknownTarget
 from ezmsg.protocol.model.snapshot import SnapshotProcess
@@ -51,6 +52,22 @@ def resolved(target: str, known: Iterable[str], kind: str, by: str = "an address
         return begun[0]
     near = begun or get_close_matches(target, addresses) or [each for each in addresses if _has(each, target)]
     raise UnknownTarget(kind=kind, target=target, near=near[:_MOST], known=addresses, by=by)
+
+
+def matching(target: str | None, known: Iterable[str], kind: str) -> list[str]:
+    """Return the addresses that are meant: all, those that fit a pattern with ``*``, or that of :func:`resolved`.
+
+    :raises UnknownTarget: if none is.
+    """
+    addresses = sorted(known)
+    if target is None:
+        return addresses
+    if "*" not in target and "?" not in target:
+        return [resolved(target, addresses, kind)]
+    found = [each for each in addresses if fnmatchcase(each, target)]
+    if not found:
+        raise UnknownTarget(kind=kind, target=target, near=[], known=addresses)
+    return found
 
 
 def _has(address: str, target: str) -> bool:

@@ -14,12 +14,16 @@ GROUP = "ezmsg.commands"
 
 _OURS = {
     "doctor": "ezmsg.control.cli.doctor:doctor",
+    "events": "ezmsg.control.cli.events:events",
     "graph": "ezmsg.control.cli.graph:graph",
     "process": "ezmsg.control.cli.process:process",
     "profile": "ezmsg.control.cli.profile:profile",
+    "session": "ezmsg.control.cli.session:session",
     "settings": "ezmsg.control.cli.settings:settings",
     "shutdown": "ezmsg.control.cli.shutdown:shutdown",
     "snapshot": "ezmsg.control.cli.snapshot:snapshot",
+    "topic": "ezmsg.control.cli.topic:topic",
+    "unit": "ezmsg.control.cli.unit:unit",
 }
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ezmsg.control.graph.history import NOTHING, Change
 from ezmsg.control.rendering.arrays import array_text
 from ezmsg.control.rendering.columns import aligned
 from ezmsg.control.settings_schema.describing.json_paths import subschema
@@ -95,6 +96,15 @@ def event_line(event: SettingsChangedEvent, before: SettingsSnapshotValue | None
     return "   ".join([moment, event.component_address, f"revision {event.value.revision}", *what])
 
 
+def history_line(change: Change) -> str:
+    """Return a change of a history as a line; its time is that of this machine's clock."""
+    moment = time.strftime("%H:%M:%S", time.localtime(change.at))
+    what = [f"{each.path} {text_of(each.before)} -> {text_of(each.after)}" for each in change.fields]
+    kind = change.kind.value.lower().replace("_", " ")
+    by = f"by {change.by}" if change.by else ""
+    return "   ".join(filter(None, [moment, f"revision {change.revision}", *(what or [kind]), by]))
+
+
 def differences(before: SettingsSnapshotValue, after: SettingsSnapshotValue) -> Iterator[str]:
     """Yield each field that is no longer what it was; both values are of one component."""
     old, new = dict(flat(before.structured_value or {})), dict(flat(after.structured_value or {}))
@@ -159,6 +169,8 @@ def text_of(value: object) -> str:
 
     A text that would do something to a terminal is JSON, too.
     """
+    if value is NOTHING:
+        return "nothing"
     if isinstance(value, str):
         return value if value.isprintable() else json.dumps(value)
     if isinstance(value, PlainArray):
