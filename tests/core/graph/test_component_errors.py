@@ -16,7 +16,7 @@ OURS.remove(EzmsgError)
 
 
 def filled(cls: type[EzmsgError], text: str) -> EzmsgError:
-    values = {str: text, int: 3, float: 0.5, bool: True, list[str]: [text, text]}
+    values = {str: text, int: 3, float: 0.5, bool: True, list[str]: [text, text], dict[str, str]: {text: text}}
     return cls(**{field.name: values[field.type] for field in attrs.fields(written(cls))})
 
 
