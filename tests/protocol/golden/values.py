@@ -321,6 +321,7 @@ MESSAGES: tuple[Any, ...] = (
             )
         ],
     ),
+    endpoints.RoutesApplied([PUBLISHER]),
     endpoints.PausePublishing(),
     endpoints.ResumePublishing(),
     endpoints.AwaitReleases(),
