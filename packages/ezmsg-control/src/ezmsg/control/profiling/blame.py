@@ -58,6 +58,8 @@ async def measure_blame(
     )
     async with Tracing(connection, units, control, timeout=timeout) as tracing:
         before, _ = await _snapshots(connection, units, timeout)
+        answered = {each.process_id for each in before}
+        before += [each for each in there if each.process_id in units and each.process_id not in answered]
         await tracing.collect_for(window_s)
         after, _ = await _snapshots(connection, units, timeout)
         await tracing.collect()
