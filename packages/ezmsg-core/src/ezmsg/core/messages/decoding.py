@@ -83,7 +83,7 @@ class Decoder:
         pickled, *rest = _buffers_of(memory, description, 1)
         if copy and not own:  # what is in the pickle itself is copied in any case
             rest = [_copied(buffer) for buffer in rest]
-        return loads(pickled, rest, own=copy)
+        return loads(pickled, rest, copy)
 
     def _learn_form(self, description: bytes) -> _ArrayForm:
         import numpy as np  # with the first array that comes, where none is sent

@@ -112,12 +112,13 @@ def _learn() -> None:
     _learned = count
 
 
-def loads(pickled: Any, buffers: Iterable[memoryview] = (), *, own: bool = False) -> Any:
+def loads(pickled: Any, buffers: Iterable[memoryview] = (), own: bool = False) -> Any:
     """Return the object that was taken apart by :func:`dumps`, or by pickle itself.
 
     :param own: the buffers are the reader's own, who may write to every array.
     """
-    before, owning.now = owning.now, own
+    if own:
+        return _loads_own(pickled, buffers)
     try:
         return pickle.loads(pickled, buffers=buffers)
     except ImportError as error:
@@ -126,5 +127,11 @@ def loads(pickled: Any, buffers: Iterable[memoryview] = (), *, own: bool = False
         from ezmsg.core.messages import arrays
 
         return arrays.loads_of_another_version(pickled, buffers)
+
+
+def _loads_own(pickled: Any, buffers: Iterable[memoryview]) -> Any:
+    before, owning.now = owning.now, True
+    try:
+        return loads(pickled, buffers)
     finally:
         owning.now = before
