@@ -5,7 +5,6 @@ So what is in a message is taken apart here, and put together by the functions o
 arguments travel, and never change. Elements of arrays lie beside the pickle and are not copied into it.
 """
 
-import copyreg
 import io
 import pickle
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from ezmsg.core.messages.payload import Array
+from ezmsg.core.messages.pickles import owning
 from ezmsg.core.support.arrays import PLAIN_KINDS
 
 _DIRECT_KINDS = "biufcSU"
@@ -30,8 +30,9 @@ Reduce = Callable[[Any], Reduced]
 
 
 def array(buffer: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> Array:
-    """Return an array over a buffer."""
-    return np.ndarray(shape, dtype, buffer, 0, order=order)
+    """Return an array over a buffer, which its reader may write to if it is the reader's own."""
+    made: Array = np.ndarray(shape, dtype, buffer, 0, order=order)
+    return made.copy(order="K") if owning.now and not made.flags.writeable else made
 
 
 def array_of_objects(dtype: Any, shape: tuple[int, ...]) -> Array:
@@ -159,7 +160,7 @@ _OURS: dict[Any, Any] = {np.zeros(1).view(np.matrix).__reduce__()[0]: derived_ar
 _BITS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 _SCALARS = {cls for cls in np.sctypeDict.values() if cls is not np.object_}
 
-_TABLE: dict[type[Any], Reduce] = {
+TABLE: dict[type[Any], Reduce] = {
     np.ndarray: _reduce_array,
     **dict.fromkeys(_SCALARS, _reduce_scalar),
     **dict.fromkeys((np.matrix, np.recarray, np.memmap), _translated),
@@ -167,21 +168,7 @@ _TABLE: dict[type[Any], Reduce] = {
     np.random.Generator: _reduce_generator,
     np.random.RandomState: _reduce_random_state,
 }
-
-
-_table: dict[type[Any], Any] = {}
-"""How each class is taken apart: NumPy's by us, those that the program has registered as it says."""
-
-
-def _learn_registered() -> None:
-    _table.clear()
-    _table.update(_TABLE)
-    _table.update(copyreg.dispatch_table)
-    _registered[0] = len(copyreg.dispatch_table)
-
-
-_registered = [-1]
-"""How many classes the program had registered when that was last looked at."""
+"""How NumPy's classes are taken apart, and those that derive from them and were met."""
 
 
 class _Careful(pickle.Pickler):
@@ -189,79 +176,22 @@ class _Careful(pickle.Pickler):
 
     def reducer_override(self, value: Any) -> Any:
         cls = type(value)
-        if not isinstance(value, np.ndarray | np.generic) or cls in _table:
+        known: Any = self.dispatch_table
+        if not isinstance(value, np.ndarray | np.generic) or cls in known:
             return NotImplemented
-        if len(_TABLE) < CLASSES_LIMIT:
-            _TABLE[cls] = _table[cls] = _translated
+        if len(TABLE) < CLASSES_LIMIT:
+            TABLE[cls] = known[cls] = _translated
         return _translated(value)
 
 
-class _Sink:
-    """A file, as far as a pickler needs one."""
-
-    __slots__ = ("write",)
-
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self.write = write
+def careful() -> type[pickle.Pickler]:
+    """Return the pickler for what the table does not hold."""
+    return _Careful
 
 
-class _Press:
-    """A pickler that is used again and again: making one takes longer than pickling a small message."""
-
-    __slots__ = ("buffers", "chunks", "pickler")
-
-    def __init__(self, kind: type[pickle.Pickler] = pickle.Pickler) -> None:
-        self.chunks: list[bytes] = []
-        self.buffers: list[pickle.PickleBuffer] = []
-        self.pickler = kind(_Sink(self.chunks.append), 5, buffer_callback=self.buffers.append)
-        self.pickler.dispatch_table = _table
-
-
-_idle: list[_Press] = []
-"""Presses that nobody uses just now; an object may have messages of its own encoded while it is taken apart."""
-
-
-def dumps(value: object) -> tuple[bytes, list[pickle.PickleBuffer]]:
-    """Return the pickle of an object, and the buffers that belong beside it.
-
-    :raises Exception: whatever pickling the object raises.
-    """
-    if len(copyreg.dispatch_table) != _registered[0]:
-        _learn_registered()
-    pickled, buffers = _dump(_idle.pop() if _idle else _Press(), value)
-    if b"numpy" in pickled and (b"numpy._core" in pickled or b"numpy.core" in pickled):
-        return _dump(_Press(_Careful), value)
-    return pickled, buffers
-
-
-def _dump(press: _Press, value: object) -> tuple[bytes, list[pickle.PickleBuffer]]:
-    pickler, chunks, buffers = press.pickler, press.chunks, press.buffers
-    pickler.dump(value)  # a press that failed is not used again
-    pickler.clear_memo()  # it refers to all that was in the message
-    pickled = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    chunks.clear()
-    if buffers:
-        buffers, press.buffers[:] = buffers[:], []
-    else:
-        buffers = []
-    if type(pickler) is pickle.Pickler:
-        _idle.append(press)
-    return pickled, buffers
-
-
-def loads(pickled: Any, buffers: Iterable[memoryview], *, own: bool = False) -> Any:
-    """Return the object that was taken apart by :func:`dumps`, or by pickle itself.
-
-    :param own: the buffers are the reader's own, who may write to every array.
-    """
-    if own:
-        return _Own(io.BytesIO(pickled), buffers=buffers).load()
-    try:
-        return pickle.loads(pickled, buffers=buffers)
-    except ImportError as error:
-        if not str(error.name).startswith("numpy."):
-            raise
-        return _AnyNumPy(io.BytesIO(pickled), buffers=buffers).load()
+def loads_of_another_version(pickled: Any, buffers: Iterable[memoryview]) -> Any:
+    """Return an object in whose pickle another version of NumPy has named what it has."""
+    return _AnyNumPy(io.BytesIO(pickled), buffers=buffers).load()
 
 
 _ALSO = {"_core": "core"} if not hasattr(np, "_core") else {"core": "_core"}
@@ -285,16 +215,3 @@ class _AnyNumPy(pickle.Unpickler):
             if place is None:
                 raise ImportError(f"this version of NumPy has no {module}", name=module)
         return getattr(place, name)
-
-
-class _Own(_AnyNumPy):
-    """Lets its reader write to every array: that the sender could not write to its own is no matter."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = super().find_class(module, name)
-        return _own_array if found is array else found
-
-
-def _own_array(buffer: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> Array:
-    made = array(buffer, dtype, shape, order)
-    return made if made.flags.writeable else made.copy(order="K")

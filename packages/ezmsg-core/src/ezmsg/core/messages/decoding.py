@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ezmsg.core.errors import PickleForbidden, UnknownEncoding
 from ezmsg.core.messages.encoding import CACHE_LIMIT, SIZE
 from ezmsg.core.messages.forms import HeardForms
-from ezmsg.core.messages.payload import LENGTH, LENGTH_BYTES, Array, first_buffer, split
+from ezmsg.core.messages.payload import LENGTH, LENGTH_BYTES, Array, first_buffer, split, unset_memory
 from ezmsg.core.messages.pickles import loads
 from ezmsg.core.messages.registry import Registry
 from ezmsg.core.support.arrays import PLAIN_KINDS
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 _NO_FORMS: HeardForms = {}
+
+PAGE_BYTES = 4096
+"""Less than that is copied in one step."""
 
 
 @declared
@@ -40,12 +43,15 @@ class Decoder:
         self._registry = registry
         self._forms: dict[bytes, _ArrayForm] = {}
 
-    def decode(self, memory: memoryview, forms: HeardForms = _NO_FORMS, *, copy: bool = False) -> Any:
+    def decode(
+        self, memory: memoryview, forms: HeardForms = _NO_FORMS, *, copy: bool = False, own: bool = False
+    ) -> Any:
         """Return the object that a payload's memory holds.
 
         :param memory: the payload's bytes, exactly.
         :param forms: what the channel was told that it came by.
         :param copy: return a private, writable value instead of a view.
+        :param own: the memory is the reader's from now on: a private value may lie in it.
         :raises PickleForbidden: if the payload is a pickle, and pickle is forbidden.
         :raises UnknownEncoding: if only the sender has registered how it is encoded.
         """
@@ -53,12 +59,10 @@ class Decoder:
         description = bytes(memory[LENGTH_BYTES : LENGTH_BYTES + length])
         form = self._forms.get(description)
         if form is not None or description[:1] == b"a":
-            return _array_at(memory, form or self._learn_form(description), copy)
-        if copy:
-            memory = memoryview(bytearray(memory))
+            return _array_at(memory, form or self._learn_form(description), copy and not own)
         heard = forms.get(description)
         if heard is not None:
-            return heard.join(memory, copy)
+            return heard.join(_copied(memory) if copy and not own else memory, copy)
         match description[:1]:
             case b"b":
                 (buffer,) = _buffers_of(memory, description, 1)
@@ -69,13 +73,16 @@ class Decoder:
                 encoding = self._registry.of_name(name)
                 if encoding is None:
                     raise UnknownEncoding(name=name)
+                memory = _copied(memory) if copy and not own else memory
                 return encoding.load(_buffers_of(memory, description, name_end))
             case b"f":
                 raise UnknownEncoding(name="form that this channel was not told")
         if not self._registry.allow_pickle:
             raise PickleForbidden(type_name="(unknown, as it came pickled)")
         pickled, *rest = _buffers_of(memory, description, 1)
-        return loads(pickled, rest, own=copy)
+        if copy and not own:  # what is in the pickle itself is copied in any case
+            rest = [_copied(buffer) for buffer in rest]
+        return loads(pickled, rest, copy)
 
     def _learn_form(self, description: bytes) -> _ArrayForm:
         import numpy as np  # with the first array that comes, where none is sent
@@ -90,6 +97,14 @@ class Decoder:
             self._forms.clear()
         self._forms[description] = form
         return form
+
+
+def _copied(memory: memoryview) -> memoryview:
+    if len(memory) < PAGE_BYTES:
+        return memoryview(bytearray(memory))
+    copy = unset_memory(len(memory))
+    copy[:] = memory
+    return copy
 
 
 def _array_at(memory: memoryview, form: _ArrayForm, copy: bool) -> Array:

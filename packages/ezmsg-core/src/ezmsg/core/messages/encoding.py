@@ -81,9 +81,12 @@ class Encoder:
     def _encode_pickle(self, value: object) -> BuffersPayload:
         if not self._registry.allow_pickle:
             raise PickleForbidden(type_name=type(value).__qualname__)
-        pickled, out_of_band = dumps(value)
-        buffers = [memoryview(pickled), *(buffer.raw() for buffer in out_of_band)]
-        return BuffersPayload(_with_sizes(b"p", buffers), buffers)
+        parts, out_of_band = dumps(value)
+        head = b"p" + SIZE.pack(len(parts[0]) if len(parts) == 1 else sum(map(len, parts)))
+        if not out_of_band:
+            return BuffersPayload(head, (), parts)
+        buffers = [buffer.raw() for buffer in out_of_band]
+        return BuffersPayload(_with_sizes(head, buffers), buffers, parts)
 
 
 def _describe_array(array: Array, order: str) -> bytes:

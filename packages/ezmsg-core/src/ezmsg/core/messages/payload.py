@@ -8,7 +8,10 @@
 The same layout is used in a shared-memory slot and in the body of a TCP record.
 """
 
+import contextlib
+import mmap
 import struct
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ezmsg.core.support.arrays import loaded_numpy
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 
 ALIGNMENT = 64
 """Buffers begin at multiples of this many bytes, which is a cache line and more than any dtype asks for."""
+
+LARGE_BYTES = 4 * 1024 * 1024
+"""From this size on, memory is asked for in large pages, as NumPy does: to fetch it page by page takes longer than
+to copy into it."""
 
 LENGTH = struct.Struct("<I")
 LENGTH_BYTES = LENGTH.size
@@ -44,10 +51,15 @@ class Payload(Protocol):
 def unset_memory(size: int) -> memoryview:
     """Return new memory of ``size`` bytes whose content is about to be written; setting it to zero takes long."""
     numpy = loaded_numpy()
-    if numpy is None:  # only large messages are worth its import, and they are arrays
+    if numpy is not None:
+        memory: memoryview = numpy.empty(size, numpy.uint8).data
+        return memory
+    if size < LARGE_BYTES or not hasattr(mmap, "MADV_HUGEPAGE"):
         return memoryview(bytearray(size))
-    memory: memoryview = numpy.empty(size, numpy.uint8).data
-    return memory
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):  # this system has no large pages, and many small ones to fetch
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return memoryview(pages)
 
 
 def align(offset: int) -> int:
@@ -87,27 +99,47 @@ class ArrayPayload:
 
 
 class BuffersPayload:
-    """Any number of buffers of bytes."""
+    """Any number of buffers of bytes.
 
-    __slots__ = ("_buffers", "_prefix", "size")
+    :param first: the parts of one more buffer, before the others.
+    """
+
+    __slots__ = ("_buffers", "_first", "_prefix", "size")
 
     form = None
 
-    def __init__(self, description: bytes, buffers: list[memoryview]) -> None:
+    def __init__(self, description: bytes, buffers: Sequence[memoryview], first: Sequence[Buffer] = ()) -> None:
         self._prefix = prefix(description)
+        self._first = first
         self._buffers = buffers
         size = len(self._prefix)
+        for part in first:
+            size += len(part)
         for buffer in buffers:
             size = align(size) + buffer.nbytes
         self.size = size
 
     def write(self, memory: memoryview, offset: int) -> None:
-        memory[offset : offset + len(self._prefix)] = self._prefix
-        position = len(self._prefix)
+        position = offset + len(self._prefix)
+        memory[offset:position] = self._prefix
+        for part in self._first:
+            end = position + len(part)
+            memory[position:end] = part
+            position = end
         for buffer in self._buffers:
-            position = align(position)
-            memory[offset + position : offset + position + buffer.nbytes] = buffer
+            position = align(position - offset) + offset
+            memory[position : position + buffer.nbytes] = buffer
             position += buffer.nbytes
+
+    def pieces(self) -> Iterator[Buffer]:
+        """Yield what :meth:`write` would lay one behind the other."""
+        yield self._prefix
+        yield from self._first
+        position = len(self._prefix) + sum(map(len, self._first))
+        for buffer in self._buffers:
+            yield bytes(align(position) - position)
+            yield buffer
+            position = align(position) + buffer.nbytes
 
 
 def split(memory: memoryview, description: bytes, sizes: tuple[int, ...]) -> list[memoryview]:

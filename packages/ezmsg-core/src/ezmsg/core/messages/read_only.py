@@ -35,8 +35,8 @@ class ReadOnly:
         if encoding is not None and dumped is not None:
             return encoding.load([_bytes_of(buffer) for buffer in dumped])
         # Nothing from outside is unpickled here, so this is not for the registry to allow.
-        pickled, out_of_band = dumps(value)
-        return loads(pickled, [buffer.raw().toreadonly() for buffer in out_of_band])
+        parts, out_of_band = dumps(value)
+        return loads(b"".join(parts), [buffer.raw().toreadonly() for buffer in out_of_band])
 
 
 def _view_of_array(array: Array) -> Array:

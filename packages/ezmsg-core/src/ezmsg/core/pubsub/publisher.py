@@ -33,7 +33,7 @@ from ezmsg.core.transports.in_process import LocalSender
 from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.core.transports.sender import Sender
 from ezmsg.core.transports.shared_memory import SharedMemorySender, Slots
-from ezmsg.core.transports.tcp import TcpSender, joined
+from ezmsg.core.transports.tcp import TcpSender, kept
 from ezmsg.protocol.addresses import AddressType
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ class Publisher:
                 form = self._form_of[token]
                 if form is not None:
                     new.tell(form)
-                new.send(number, token, self._slots.copy_of(token))
+                new.send(number, token, (self._slots.copy_of(token),))
         old.moved_to(new)
         self._set_senders(tuple(new if sender is old else sender for sender in self._senders))
 
@@ -342,7 +342,7 @@ class Publisher:
         segment = self._slots.write(token, payload, number) if self._shared else None
         if payload.size >= LARGE_BYTES and self._tidying is None and segment is not None:
             self._tidying = asyncio.get_running_loop().call_later(TIDY_S, self._tidy)
-        body = joined(payload) if self._tcp else None
+        body = kept(payload) if self._tcp else None
         self.window.hold(token, len(self._senders))
         form = payload.form
         if form is not None:

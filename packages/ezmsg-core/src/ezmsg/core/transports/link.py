@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, Protocol, cast
 
@@ -114,10 +114,11 @@ class Link(asyncio.BufferedProtocol):
         self._outbox.append(records.pack(records.NOTICE, channel, number, segment, slot, size))
         self._write_soon()
 
-    def data(self, channel: int, number: int, token: int, body: bytes | memoryview) -> None:
-        """Send a message itself. The body must not change afterwards."""
-        self._outbox.append(records.pack(records.DATA, channel, number, 0, token, len(body)))
-        self._outbox.append(body)
+    def data(self, channel: int, number: int, token: int, body: Sequence[bytes | memoryview]) -> None:
+        """Send a message itself, which comes in parts. They must not change afterwards."""
+        self._outbox.append(records.pack(records.DATA, channel, number, 0, token, sum(map(len, body))))
+        for part in body:
+            self._outbox.append(part)
         self._write_soon()
 
     def release(self, channel: int, token: int, *, prompt: bool) -> None:

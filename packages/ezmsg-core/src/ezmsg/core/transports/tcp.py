@@ -1,21 +1,62 @@
 """Over TCP: the payload itself travels, laid out as it would be in a slot. One connection for each channel."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeGuard
 from uuid import UUID
 
 from ezmsg.core.channels.channel import Channel, DetachedLease, EncodedLease, Receiver
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.forms import HeardForms
-from ezmsg.core.messages.payload import Payload, unset_memory
+from ezmsg.core.messages.payload import Array, Buffer, BuffersPayload, Payload, unset_memory
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.protocol.messages.channels import ChannelLeaky, CloseChannel
 
+WHOLE_BYTES = 1024 * 1024
+"""Payloads up to this size are copied; of larger ones, what cannot change is sent from where it is."""
 
-def joined(payload: Payload) -> memoryview:
-    """Return a payload's bytes, copied once for all channels: its owner may change the original at any time."""
+PART_BYTES = 64 * 1024
+"""Parts of those up to this size are copied all the same, with their neighbours."""
+
+Body = Sequence[bytes | memoryview]
+"""A message's bytes in parts, none of which changes any more."""
+
+
+def kept(payload: Payload) -> Body:
+    """Return a payload's bytes for all channels; what its owner may change at any time is copied, once."""
+    if payload.size > WHOLE_BYTES and isinstance(payload, BuffersPayload):
+        return _parts(payload.pieces())
     body = unset_memory(payload.size)
     payload.write(body, 0)
-    return body
+    return (body,)
+
+
+def _parts(pieces: Iterable[Buffer]) -> Body:
+    parts: list[bytes | memoryview] = []
+    copied: list[Buffer] = []
+    for piece in pieces:
+        if len(piece) > PART_BYTES and _is_constant(piece):
+            parts += _joined(copied)
+            copied = []
+            parts.append(piece)
+        else:
+            copied.append(piece)
+    return [*parts, *_joined(copied)]
+
+
+def _is_constant(piece: Buffer) -> TypeGuard[bytes | memoryview]:
+    return isinstance(piece.obj if isinstance(piece, memoryview) else piece, bytes)
+
+
+def _joined(pieces: list[Buffer]) -> list[memoryview]:
+    size = sum(map(len, pieces))
+    if not size:
+        return []
+    body, position = unset_memory(size), 0
+    for piece in pieces:
+        body[position : position + len(piece)] = piece
+        position += len(piece)
+    return [body]
 
 
 class TcpSender(LinkSender):
@@ -23,7 +64,7 @@ class TcpSender(LinkSender):
 
     kind = "TCP"
 
-    def send(self, number: int, token: int, body: memoryview) -> None:
+    def send(self, number: int, token: int, body: Body) -> None:
         """Send a message; the connection keeps the body until the operating system has taken it."""
         self.hold(number, token)
         if self.leaky and not self.link.writable:
@@ -33,21 +74,40 @@ class TcpSender(LinkSender):
 
 
 class TcpLease(EncodedLease):
-    """A message that arrived whole."""
+    """A message that arrived whole, in memory that is used for nothing else.
 
-    __slots__ = ("_channel",)
+    So it can be given to one subscriber that wants it for itself, if no other one has seen it there.
+    """
+
+    __slots__ = ("_channel", "_unseen")
 
     def __init__(self, number: int, token: int, body: bytes | memoryview, channel: "TcpChannel") -> None:
-        super().__init__(number, token, memoryview(body).toreadonly(), channel, channel.codec, channel.forms)
+        memory = memoryview(body)
+        super().__init__(number, token, memory.toreadonly(), channel, channel.codec, channel.forms)
         self._channel = channel
+        self._unseen = None if memory.readonly else memory
 
     @property
     def channel(self) -> Channel:
         return self._channel
 
+    def private(self) -> Any:
+        unseen, self._unseen = self._unseen, None
+        if unseen is None or self.holders != 1:
+            return super().private()
+        return self._codec.decode(unseen, self._forms, copy=True, own=True)
+
     def detached(self) -> DetachedLease:
-        # Its memory is used for nothing else.
+        self._unseen = None
         return DetachedLease(self.number, self._memory, self.source, self._codec, self._forms)
+
+    def guarded(self) -> "tuple[Any, Array | None]":
+        self._unseen = None
+        return super().guarded()
+
+    def _decode(self) -> Any:
+        self._unseen = None
+        return super()._decode()
 
     def _free(self) -> None:
         self._channel.release(self._token)
