@@ -61,17 +61,23 @@ class DataPlaneError(EzmsgError):
 
 @declared_error
 class UnencodableMessage(DataPlaneError, TypeError):
-    """A message cannot be turned into bytes; nothing of it was sent."""
+    """A message cannot be turned into bytes; nothing of it was sent.
+
+    ``component`` and ``stream`` are whose it is, where a unit has published it.
+    """
 
     code: ClassVar[str] = "EZ-5001"
     topic: str
     type_name: str
     reason: str
+    component: str = ""
+    stream: str = ""
 
     def sentence(self) -> str:
+        whose = f", from the stream {self.stream} of {self.component}," if self.component else ""
         return (
-            f"A message of type {self.type_name} on {self.topic} cannot be encoded: {self.reason}. Nothing was "
-            "sent. Publish an array, bytes or something that pickles, or keep both ends in one process."
+            f"A message of type {self.type_name} on {self.topic}{whose} cannot be encoded: {self.reason}. Nothing "
+            "was sent. Publish an array, bytes or something that pickles, or keep both ends in one process."
         )
 
 

@@ -30,14 +30,19 @@ def fingerprint(message: object) -> bytes | None:
     return hashlib.blake2b(body, digest_size=16).digest()
 
 
-def tell_if_changed(topic: str, function: str, message: object, before: bytes) -> None:
-    """Warn, once for each function and topic, if a message is not what it was before it was lent."""
-    if (topic, function) in _told or len(_told) >= PLACES or fingerprint(message) in (before, None):
+def tell_if_changed(topic: str, whom: str, message: object, before: bytes, instead: str) -> None:
+    """Warn, once for each place and topic, if a message is not what it was before it was lent.
+
+    :param whom: where it was lent to, as ``to A:function``.
+    :param instead: how private copies are had there.
+    """
+    if (topic, whom) in _told or len(_told) >= PLACES or fingerprint(message) in (before, None):
         return
-    _told.add((topic, function))
+    _told.add((topic, whom))
     logger.warning(
-        "A message of %s was changed while it was lent to %s. In one process all subscribers and the publisher "
-        "share it, and see that. Write into a copy, or take private ones with @subscriber(..., zero_copy=False).",
+        "A message of %s was changed while it was lent %s. In one process all subscribers and the publisher "
+        "share it, and see that. Write into a copy, or take private ones with %s.",
         topic,
-        function,
+        whom,
+        instead,
     )

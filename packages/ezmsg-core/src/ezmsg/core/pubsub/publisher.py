@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.channels.loans import is_lent_elsewhere
-from ezmsg.core.errors import EndpointClosed, UnencodableMessage
+from ezmsg.core.errors import EndpointClosed, PickleForbidden, UnencodableMessage
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.messages.forms import Form
 from ezmsg.core.profiling.object_size import object_size
@@ -27,7 +27,7 @@ from ezmsg.core.pubsub.options import (
 )
 from ezmsg.core.pubsub.taking_back import TakingBack
 from ezmsg.core.support import arrays
-from ezmsg.core.support.copying import uncopyable_words
+from ezmsg.core.support.copying import uncopyable_words, unpicklable_words
 from ezmsg.core.support.wording import counted, said
 from ezmsg.core.transports.in_process import LocalSender
 from ezmsg.core.transports.link_sender import LinkSender
@@ -118,6 +118,7 @@ class Publisher:
         self._losing_patience: asyncio.TimerHandle | None = None
         self._taking_back = TakingBack(self.window, self._slots, lambda: (*self._shared, *self._tcp))
         self._tidying: asyncio.TimerHandle | None = None
+        self.origin = ("", "")  # the component and the stream that publish here, for errors
         self.cut_off = 0
 
     def __repr__(self) -> str:
@@ -320,11 +321,19 @@ class Publisher:
         try:
             return copy.deepcopy(obj)
         except Exception as error:  # whatever a user's class raises when it is copied
-            raise UnencodableMessage(
-                topic=self.topic,
-                type_name=type(obj).__qualname__,
-                reason=f"{said(error)}; {uncopyable_words(obj, 'the message')}",
-            ) from error
+            raise self._unencodable(obj, error, uncopyable_words(obj, "the message")) from error
+
+    def _unencodable(self, obj: Any, error: Exception, words: str) -> UnencodableMessage:
+        """Return the error that says whose message it is, and which part of it is at fault."""
+        component, stream = self.origin
+        reason = f"{said(error)}; {words}" if words else said(error)
+        return UnencodableMessage(
+            topic=self.topic,
+            type_name=type(obj).__qualname__,
+            reason=reason.replace(".; ", "; "),
+            component=component,
+            stream=stream,
+        )
 
     def _send_encoded(self, number: int, token: int, obj: Any) -> int:
         """Send to other processes; return the payload's size.
@@ -334,9 +343,8 @@ class Publisher:
         try:
             payload = CODEC.encode(obj, self._forms)
         except Exception as error:  # whatever a user's class raises when it is pickled
-            raise UnencodableMessage(
-                topic=self.topic, type_name=type(obj).__qualname__, reason=said(error)
-            ) from error
+            words = "" if isinstance(error, PickleForbidden) else unpicklable_words(obj, "the message")
+            raise self._unencodable(obj, error, words) from error
         # Releases are read before the next large message, so that it goes where the cache is still warm.
         self._turn_due = payload.size >= LARGE_BYTES
         segment = self._slots.write(token, payload, number) if self._shared else None

@@ -5,7 +5,6 @@ run side by side on the unit's event loop.
 """
 
 import asyncio
-import copy
 import inspect
 import logging
 from collections.abc import Callable, Coroutine, Mapping
@@ -26,6 +25,7 @@ from ezmsg.core.profiling.spans import span_of_task
 from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.runtime.turns import Turns
+from ezmsg.core.support.copying import copied
 from ezmsg.core.support.descriptors import output_is_closed
 from ezmsg.core.support.folding import Folding
 from ezmsg.protocol.declared import declared
@@ -148,7 +148,7 @@ class RunningUnit:
         for function in tuple(functions):
             seen = fingerprint(message) if subscriber.watched else None
             try:
-                given = copy.deepcopy(message) if hasattr(function, OWN_COPIES_ATTR) else message
+                given = _own(message, subscriber.topic) if hasattr(function, OWN_COPIES_ATTR) else message
                 if (tracer := subscriber.tracer) is None:
                     await self._call(function.__name__, function, given)
                 else:
@@ -170,7 +170,8 @@ class RunningUnit:
                     raise
                 failure = error
             if seen is not None:
-                tell_if_changed(subscriber.topic, f"{self.unit.address}:{function.__name__}", message, seen)
+                whom = f"to {self.unit.address}:{function.__name__}"
+                tell_if_changed(subscriber.topic, whom, message, seen, "@subscriber(..., zero_copy=False)")
         return failure
 
     async def _call(self, name: str, function: Function, *message: Any) -> None:
@@ -244,6 +245,15 @@ class RunningUnit:
 
     def _tell_exception(self, name: str, error: BaseException) -> None:
         self._floods.tell("Exception in Task: %s", f"{self.unit.address}:{name}", error)
+
+
+def _own(message: Any, topic: str) -> Any:
+    """Return a private copy for a function that wants one; an error over that names the stream and the part."""
+    try:
+        return copied(message)
+    except Exception as error:  # whatever a user's class raises when it is copied
+        error.add_note(f"It is a message of {topic}, of which a function wants copies (zero_copy=False).")
+        raise
 
 
 def inlets_in_use(unit: Unit) -> list[InputStream]:

@@ -220,7 +220,9 @@ class Worker:
             publishers = {}
             for outlet in unit.streams.values():
                 if isinstance(outlet, OutputStream):
-                    publishers[outlet.address] = await _publisher(self._context, outlet)
+                    publisher = await _publisher(self._context, outlet)
+                    publisher.origin = (unit.address, outlet.name)
+                    publishers[outlet.address] = publisher
             subscribers = {
                 inlet.address: await self._context.subscriber(
                     inlet.address, leaky=inlet.leaky, max_queue=inlet.max_queue

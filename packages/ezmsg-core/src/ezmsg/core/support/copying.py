@@ -1,7 +1,8 @@
 """Objects copied, and which part of one it is that cannot be."""
 
 import copy
-from collections.abc import Iterator, Mapping
+import pickle
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -24,14 +25,25 @@ def uncopyable_words(value: object, name: str) -> str:
     return f"{name}{path} cannot be copied, which is a {type(part).__qualname__}"
 
 
-def uncopyable_part(value: object) -> tuple[str, object]:
-    """Return the way to the smallest part that cannot be copied deeply, such as ``.SETTINGS.lock``, and the part.
+def unpicklable_words(value: object, name: str) -> str:
+    """Return which part of a value cannot be pickled, as the beginning of a sentence."""
+    path, part = faulty_part(value, _is_picklable)
+    return f"{name}{path} cannot be pickled, which is a {type(part).__qualname__}"
 
-    The value itself, by the way of nothing, if no part of it does.
+
+def uncopyable_part(value: object) -> tuple[str, object]:
+    """Return the way to the smallest part that cannot be copied, such as ``.SETTINGS.lock``, and the part."""
+    return faulty_part(value, _is_copyable)
+
+
+def faulty_part(value: object, is_fine: Callable[[object], bool]) -> tuple[str, object]:
+    """Return the way to the smallest part that is not fine, and the part.
+
+    The value itself, by the way of nothing, if all its parts are.
     """
     path, part = "", value
     for _ in range(_DEEPEST):
-        found = next(((step, inner) for step, inner in _parts(part) if not _is_copyable(inner)), None)
+        found = next(((step, inner) for step, inner in _parts(part) if not is_fine(inner)), None)
         if found is None:
             break
         path, part = path + found[0], found[1]
@@ -42,6 +54,14 @@ def _is_copyable(value: object) -> bool:
     try:
         copy.deepcopy(value)
     except Exception:  # noqa: BLE001  whatever a user's class raises when it is copied
+        return False
+    return True
+
+
+def _is_picklable(value: object) -> bool:
+    try:
+        pickle.dumps(value, protocol=5, buffer_callback=lambda _: None)
+    except Exception:  # noqa: BLE001  whatever a user's class raises when it is pickled
         return False
     return True
 
