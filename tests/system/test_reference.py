@@ -7,11 +7,15 @@ ROOT = Path(__file__).parents[2]
 VARIABLE = re.compile(r"EZMSG_[A-Z][A-Z_]*[A-Z]")
 
 
+CONSTANTS = {"EZMSG_LOG_DATE_FORMAT", "EZMSG_LOG_FORMAT", "EZMSG_STDERR_LOG_LEVEL"}
+"""Names of ezmsg 3 for what is no variable: how its log looks."""
+
+
 def test_every_environment_variable_is_in_the_reference():
     sources = (ROOT / "packages").glob("*/src/**/*.py")
     used = {name for source in sources for name in VARIABLE.findall(source.read_text(encoding="utf-8"))}
     listed = set(VARIABLE.findall((ROOT / "docs/reference/environment.md").read_text(encoding="utf-8")))
-    assert used == listed
+    assert used - CONSTANTS == listed
 
 
 def test_every_file_that_the_page_on_the_control_plane_names_is_there():
