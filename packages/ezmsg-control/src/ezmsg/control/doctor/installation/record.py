@@ -1,9 +1,10 @@
 """What is installed, as plain data; the look at it takes no module of what it looks at into use."""
 
 import base64
+import csv
 import hashlib
-from collections.abc import Iterable, Mapping
-from importlib.metadata import Distribution, PackagePath, distributions
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from attrs import frozen
@@ -41,16 +42,18 @@ def take_record(every: Iterable[Distribution] | None = None) -> Installation:
         name = str(each.metadata["Name"] or "").lower().replace("_", "-")  # what is half removed has none
         if name in parts or not (name == "ezmsg" or name.startswith("ezmsg-")):
             continue
-        recorded = [file for file in each.files or () if file.as_posix().startswith(NAMESPACE)]
-        places.update((file.as_posix(), Path(str(each.locate_file(file)))) for file in recorded)
-        files = {file.as_posix(): _stated(file) for file in recorded}
+        files = {file: stated for file, stated in _recorded(each) if file.startswith(NAMESPACE)}
+        places.update((file, Path(str(each.locate_file(file)))) for file in files)
         parts[name] = Part(name, each.version, tuple(each.requires or ()), files)
     ordered = tuple(parts[name] for name in sorted(parts))
     return Installation(ordered, {name: _digest(place) for name, place in places.items()})
 
 
-def _stated(file: PackagePath) -> str | None:
-    return file.hash.value if file.hash is not None and file.hash.mode == "sha256" else None
+def _recorded(distribution: Distribution) -> Iterator[tuple[str, str | None]]:
+    """Yield each file that was installed, and its digest; ``Distribution.files`` leaves out what is gone."""
+    for path, stated, *_ in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+        kind, _, digest = stated.partition("=")
+        yield path, digest if kind == "sha256" else None
 
 
 def _digest(place: Path) -> str | None:
