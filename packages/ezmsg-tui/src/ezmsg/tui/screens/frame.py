@@ -102,7 +102,9 @@ class ViewScreen(Screen[None]):
         parts = wording.status(view, warnings)
         if self.application.is_frozen:
             parts.append(("frozen: space goes on", "warn"))
-        if not (self._is_ready and self.children):  # it is not composed yet, and is shown when it is; or it goes
+        if not self._is_ready:  # it is not composed yet, and is shown when it is
+            return
+        if not all(self.query(kind) for kind in (StatusBar, Banner, Waiting)):  # it goes, and its parts go before it
             return
         self.query_one(StatusBar).show(parts)
         self.query_one(Banner).show(wording.banner(view))
