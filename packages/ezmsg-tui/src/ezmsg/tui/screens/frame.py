@@ -104,7 +104,7 @@ class ViewScreen(Screen[None]):
             parts.append(("frozen: space goes on", "warn"))
         if not self._is_ready:  # it is not composed yet, and is shown when it is
             return
-        if not all(self.query(kind) for kind in (StatusBar, Banner, Waiting)):  # it goes, and its parts go before it
+        if not all(self.query(kind) for kind in (StatusBar, Banner, Waiting)):  # it goes, its parts first
             return
         self.query_one(StatusBar).show(parts)
         self.query_one(Banner).show(wording.banner(view))
