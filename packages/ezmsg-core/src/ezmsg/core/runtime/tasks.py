@@ -180,7 +180,7 @@ class RunningUnit:
             try:
                 async for item in result:
                     await self._publish(name, item)
-            except BaseException:
+            except BaseException:  # also a cancellation: what the user's generator holds is let go of before it goes on
                 await result.aclose()
                 raise
         elif inspect.isgenerator(result):
