@@ -180,7 +180,7 @@ class RunningUnit:
             try:
                 async for item in result:
                     await self._publish(name, item)
-            except BaseException:  # also a cancellation: what the user's generator holds is let go of before it goes on
+            except BaseException:  # a cancellation, too: first the user's generator lets go of what it holds
                 await result.aclose()
                 raise
         elif inspect.isgenerator(result):
