@@ -113,6 +113,7 @@ class RunningUnit:
                 if self.strict:
                     raise
                 self._floods.tell("A message for %s could not be received, and is skipped", topic, error)
+            await self._give_way()  # what waits in the queue makes nobody wait, and a function need not either
         subscriber.close()
 
     async def _read_one(self, subscriber: Subscriber, functions: list[Function]) -> None:
@@ -207,6 +208,10 @@ class RunningUnit:
             )
             return
         await publisher.broadcast(obj)
+        await self._give_way()
+
+    async def _give_way(self) -> None:
+        """Let the others of the event loop have their turn, if it is time: an order to stop is among them."""
         if self._turns.due():
             await asyncio.sleep(0)
             self._turns.taken()
