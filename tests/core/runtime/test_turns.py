@@ -1,6 +1,9 @@
 """A unit that publishes without end lets the others of its event loop have their turn."""
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -76,3 +79,49 @@ async def test_others_have_their_turn_within_a_burst() -> None:
     between = [after - before for before, after in pairwise(seen)]
     assert max(between) <= BURST_MESSAGES
     assert outlet.count >= 25
+
+
+class Queued:
+    """A subscriber for which messages wait, so that taking one makes nobody wait."""
+
+    leaky = False
+    watched = False
+    tracer = None
+
+    def __init__(self, count: int) -> None:
+        self.left = count
+        self.idle = asyncio.Event()
+
+    @asynccontextmanager
+    async def recv_zero_copy(self) -> AsyncIterator[int]:
+        if not self.left:
+            await self.idle.wait()
+        self.left -= 1
+        yield self.left
+
+    def close(self) -> None: ...
+
+
+class Blocking(ez.Unit):
+    INPUT = ez.InputStream(int)
+
+    @ez.subscriber(INPUT)
+    def take(self, _: int) -> None:
+        time.sleep(2 * BURST_S)  # what is under test is a function that keeps the event loop
+
+
+async def test_who_reads_what_waits_gives_way_between_two_messages() -> None:
+    unit = Blocking()
+    unit._set_name("A")
+    unit._set_location([])
+    queued = Queued(20)
+    running = RunningUnit(unit, {}, {"A/INPUT": queued})  # type: ignore[dict-item]
+    (coroutine,) = running.coroutines().values()
+    task = asyncio.ensure_future(coroutine)
+    seen = []
+    while queued.left:
+        seen.append(queued.left)
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert len(seen) >= 20
