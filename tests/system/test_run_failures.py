@@ -196,7 +196,7 @@ def test_a_message_that_cannot_be_pickled_is_named(start):
         EZMSG_STRICT_SHUTDOWN="1",
     )
     assert program.ends() == 1
-    assert "A message of type function on SOURCE/OUTPUT cannot be encoded" in program.errors
+    assert "A message of type function on SOURCE/OUTPUT, from the stream OUTPUT of SOURCE, cannot be encoded" in program.errors
 
 
 @pytest.mark.parametrize("listed", ["", "bad,"])
