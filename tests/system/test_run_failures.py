@@ -196,7 +196,8 @@ def test_a_message_that_cannot_be_pickled_is_named(start):
         EZMSG_STRICT_SHUTDOWN="1",
     )
     assert program.ends() == 1
-    assert "A message of type function on SOURCE/OUTPUT, from the stream OUTPUT of SOURCE, cannot be encoded" in program.errors
+    named = "A message of type function on SOURCE/OUTPUT, from the stream OUTPUT of SOURCE, cannot be encoded"
+    assert named in program.errors
 
 
 @pytest.mark.parametrize("listed", ["", "bad,"])
