@@ -1,7 +1,6 @@
 """Encodings that packages bring: looked for once, when they are needed, and never in the way of a message."""
 
 import logging
-from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
@@ -36,16 +35,13 @@ MISNAMED = Encoding(f"{__name__}.Derived", Point, ENCODING.dump, ENCODING.load)
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Install two encodings, of which one is broken; what is returned grows whenever somebody looks."""
     times = []
-    entries = [
-        EntryPoint(NAME, f"{__name__}:ENCODING", GROUP),
-        EntryPoint(f"{__name__}.Derived", f"{__name__}:NOWHERE", GROUP),
-    ]
+    entries = {NAME: (f"{__name__}:ENCODING", ""), f"{__name__}.Derived": (f"{__name__}:NOWHERE", "")}
 
-    def look(group: str) -> list[EntryPoint]:
+    def look(group: str) -> dict[str, tuple[str, str]]:
         times.append(group)
         return entries
 
-    monkeypatch.setattr("importlib.metadata.entry_points", look)
+    monkeypatch.setattr(registry, "installed", look)
     return times
 
 
@@ -101,8 +97,8 @@ def test_a_broken_one_is_told_once_and_harms_nobody(looked: list[str], caplog: p
 
 
 def test_one_for_another_class_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint(f"{__name__}.Derived", f"{__name__}:MISNAMED", GROUP)
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [entry])
+    entries = {f"{__name__}.Derived": (f"{__name__}:MISNAMED", "")}
+    monkeypatch.setattr(registry, "installed", lambda group: entries)
     codec = Codec()
     assert type(codec.decode(laid(codec, Derived(1)))) is Derived
 

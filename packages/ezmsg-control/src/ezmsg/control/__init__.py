@@ -4,9 +4,11 @@ Names are imported when they are first used, so that the ``ezmsg`` command can s
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # the module that has it is slow to import, and a command's help needs nothing of it
 if TYPE_CHECKING:
+    from typing import Any
+
     from ezmsg.control.connection.client import ControlConnection
     from ezmsg.control.connection.discovery import find_address, find_running, find_token
     from ezmsg.control.connection.sharing import acquire, release
@@ -109,7 +111,7 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -7,9 +7,11 @@ Names are imported when they are first used, so that a program pays only for the
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # the module that has it is slow to import, and a command's help needs nothing of it
 if TYPE_CHECKING:
+    from typing import Any
+
     from ezmsg.protocol import errors, messages, model
     from ezmsg.protocol.addresses import Address, AddressType, parse_address
     from ezmsg.protocol.errors import CyclicException, EzmsgError
@@ -115,7 +117,7 @@ _MODULES = {
 _SUBMODULES = frozenset({"errors", "messages", "model"})
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name in _SUBMODULES:
         return import_module(f"{__name__}.{name}")
     if name not in _MODULES:

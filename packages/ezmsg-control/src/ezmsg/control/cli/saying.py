@@ -5,7 +5,10 @@ No name in it can steer a terminal.
 
 import sys
 from collections.abc import Iterable
-from typing import Any
+
+TYPE_CHECKING = False  # as in `verbs`
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def say(lines: Iterable[str], *, flush: bool = False) -> None:
@@ -23,7 +26,7 @@ def note(text: str) -> None:
     print(visible_lines(text), file=sys.stderr, flush=True)
 
 
-def say_json(form: Any, *, flush: bool = False) -> None:
+def say_json(form: "Any", *, flush: bool = False) -> None:
     """Write a line of JSON, in which nothing is written that JSON has not."""
     import json
 

@@ -6,13 +6,19 @@ to import belongs inside the function.
 """
 
 import sys
-from collections.abc import Callable, Iterable
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from collections.abc import Mapping
+from importlib import import_module
+
+from ezmsg.protocol.entry_points import installed
+
+TYPE_CHECKING = False  # the module that has it is slow to import, and help needs nothing of it
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 GROUP = "ezmsg.commands"
 
-_OURS = {
+OURS = {
     "doctor": "ezmsg.control.cli.doctor:doctor",
     "events": "ezmsg.control.cli.events:events",
     "graph": "ezmsg.control.cli.graph:graph",
@@ -27,21 +33,20 @@ _OURS = {
 }
 
 
-def known_verbs() -> dict[str, EntryPoint]:
-    """Return where each verb is, by name and without an import; ours cannot be replaced."""
-    theirs = {point.name: point for point in entry_points(group=GROUP)}
-    ours = {name: EntryPoint(name, place, GROUP) for name, place in _OURS.items()}
-    return dict(sorted({**theirs, **ours}.items()))
+def known_verbs() -> dict[str, tuple[str, str]]:
+    """Return where each verb is and whose, by name and without an import; ours cannot be replaced."""
+    ours = {name: (place, "ezmsg-control") for name, place in OURS.items()}
+    return dict(sorted({**installed(GROUP), **ours}.items()))
 
 
-def load(points: Iterable[EntryPoint]) -> dict[str, Callable[..., Any]]:
+def load(places: Mapping[str, tuple[str, str]]) -> "dict[str, Callable[..., Any]]":
     """Import verbs; one that cannot be imported is left out with a note, and the others are there."""
     verbs = {}
-    for point in points:
+    for name, (place, distribution) in places.items():
+        module, _, attribute = place.partition(":")
         try:
-            verbs[point.name] = point.load()
+            verbs[name] = getattr(import_module(module), attribute)
         except Exception as error:  # noqa: BLE001  protects every other verb from a broken distribution
-            source = f" of {point.dist.name}" if point.dist else ""
-            note = f"ezmsg: the verb {point.name!r}{source} does not work: {type(error).__name__}: {error}"
+            note = f"ezmsg: the verb {name!r} of {distribution} does not work: {type(error).__name__}: {error}"
             print(note, file=sys.stderr)
     return verbs

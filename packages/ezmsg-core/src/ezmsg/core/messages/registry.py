@@ -22,6 +22,7 @@ from ezmsg.core.errors import InvalidOption
 from ezmsg.core.messages.payload import Buffer
 from ezmsg.core.support.logs import logger
 from ezmsg.protocol.declared import declared
+from ezmsg.protocol.entry_points import installed
 
 if TYPE_CHECKING:
     from ezmsg.core.messages.forms import Joiner, Part
@@ -110,9 +111,7 @@ class Registry:
 
     def _entries(self) -> dict[str, str]:
         if self._installed is None:
-            from importlib.metadata import entry_points  # by whoever first sends what is neither array nor bytes
-
-            self._installed = {each.name: each.value for each in entry_points(group=GROUP)}
+            self._installed = {name: place for name, (place, _) in installed(GROUP).items()}
         return self._installed
 
 
