@@ -76,7 +76,7 @@ def _source(module: str) -> str:
         places = spec.submodule_search_locations if spec is not None else []
     if spec is None or spec.origin is None:
         raise FileNotFoundError(module)
-    with open(spec.origin, encoding="utf-8") as file:
+    with open(spec.origin, encoding="utf-8") as file:  # noqa: PTH123  pathlib is slow to import
         return file.read()
 
 
