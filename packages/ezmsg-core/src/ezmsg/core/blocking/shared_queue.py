@@ -1,6 +1,7 @@
 """The queue of a subscriber whose messages are taken by other threads, at no cost of asking its event loop."""
 
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from ezmsg.core.blocking.waiting import Doorbell
@@ -22,6 +23,12 @@ class SharedQueue(Queue):
         """Take a message in; on the event loop."""
         with self._lock:
             super().put(lease)
+        self.bell.ring()
+
+    def put_all(self, leases: Iterable[Lease]) -> None:
+        """Take several."""
+        with self._lock:
+            super().put_all(leases)
         self.bell.ring()
 
     def try_take(self) -> Lease | None:

@@ -176,6 +176,9 @@ class Receiver(Protocol):
     def put(self, lease: Lease) -> None:
         """Take a message in; :meth:`Lease.release` must follow sooner or later."""
 
+    def put_all(self, leases: "Sequence[Lease]") -> None:
+        """Take several, in order."""
+
     def joined(self, channel: "Channel") -> None:
         """Learn of a channel that messages will come by."""
 
@@ -188,7 +191,7 @@ class Receiver(Protocol):
 
 def patience(num_buffers: int) -> int:
     """Return how many releases may gather before the publisher is told, as it may soon be waiting for them."""
-    return max(1, num_buffers // 4)
+    return max(1, num_buffers // 2)
 
 
 class Channel:
@@ -219,6 +222,20 @@ class Channel:
         """Hand a message to every subscriber that hears this publisher."""
         self.next_message = lease.number + 1
         self._hand_out(lease, self.receivers)
+
+    def deliver_all(self, leases: Sequence[Lease]) -> None:
+        """Hand several messages to every subscriber that hears this publisher, numbered one after the other."""
+        self.next_message = leases[-1].number + 1
+        receivers = self.receivers
+        if not receivers:
+            for lease in leases:
+                self._hand_out(lease, receivers)
+            return
+        holders = len(receivers)
+        for lease in leases:
+            lease.holders = holders
+        for receiver in receivers:
+            receiver.put_all(leases)
 
     def deliver_revocable(self, lease: Lease) -> None:
         """Hand a message that may be taken back to the leaky subscribers; the others have not joined yet."""

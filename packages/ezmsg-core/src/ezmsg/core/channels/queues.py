@@ -1,6 +1,7 @@
 """The queue of a subscriber: loss-free, or leaky, when it keeps the newest and counts what it let go."""
 
 from collections import deque
+from collections.abc import Iterable
 
 from ezmsg.core.channels.channel import Channel, Lease
 
@@ -14,6 +15,7 @@ class Queue(deque[Lease]):
     dropped = 0
 
     put = deque.append
+    put_all = deque.extend
     take = deque.popleft
 
     def let_go(self) -> None:
@@ -41,6 +43,11 @@ class LeakyQueue(Queue):
         self.append(lease)
         if lease.room < self.limit and lease.channel is not None:
             self._detach_oldest(lease.channel)
+
+    def put_all(self, leases: Iterable[Lease]) -> None:
+        """Append several."""
+        for lease in leases:
+            LeakyQueue.put(self, lease)  # not that of a class that holds a lock for all of them
 
     def _detach_oldest(self, channel: Channel) -> None:
         """Leave the messages of a channel no more slots than its publisher can spare."""

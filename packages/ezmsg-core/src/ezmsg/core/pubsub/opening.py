@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -369,3 +369,6 @@ class _Stranded:
 
     def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | memoryview) -> None:
         """Leave it to the other channel."""
+
+    def receive_listed(self, first: int, segment: int, slots: Sequence[int], size: int) -> None:
+        """Leave them to the other channel."""

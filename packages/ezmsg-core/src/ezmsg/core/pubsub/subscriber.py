@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID, uuid4
 
@@ -135,6 +136,16 @@ class Subscriber:
             lease.release()
             return
         self._queue.put(lease)
+        if self._waiting:
+            self._wake()
+
+    def put_all(self, leases: Sequence[Lease]) -> None:
+        """Take several."""
+        if self._closed:
+            for lease in leases:
+                lease.release()
+            return
+        self._queue.put_all(leases)
         if self._waiting:
             self._wake()
 

@@ -20,7 +20,7 @@ from ezmsg.core.transports.busy_wait import BusyWait
 from ezmsg.core.transports.listening import OTHER_USER, same_user
 from ezmsg.core.transports.liveness import pid_at, unresponsive
 from ezmsg.core.transports.outbox import Outbox
-from ezmsg.core.transports.records import CONTROL, RELEASE, RecordReader
+from ezmsg.core.transports.records import CONTROL, NOTICES, RELEASE, RELEASES, RecordReader
 from ezmsg.core.transports.sender import Sender
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages import CHANNELS
@@ -51,6 +51,30 @@ class Hearing(Protocol):
     def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | memoryview) -> None:
         """Take a NOTICE or DATA record: the message's number, where it lies, or the message itself."""
 
+    def receive_listed(self, first: int, segment: int, slots: Sequence[int], size: int) -> None:
+        """Take a NOTICES record: the number of the first message, where they lie, and the bytes of each."""
+
+
+class _Notices:
+    """Messages of one size that lie in slots of one segment, numbered one after the other."""
+
+    __slots__ = ("first", "segment", "size", "slots")
+
+    def __init__(self, first: int, segment: int, size: int, slot: int) -> None:
+        self.first = first
+        self.segment = segment
+        self.size = size
+        self.slots = [slot]
+
+    def takes(self, number: int, segment: int, size: int) -> bool:
+        """Whether a message can be listed with these."""
+        return (
+            number == self.first + len(self.slots)
+            and segment == self.segment
+            and size == self.size
+            and size < records.LISTED_BYTES
+        )
+
 
 class Link(asyncio.BufferedProtocol):
     """A socket, the channels that this end opened on it, and those that the other end opened."""
@@ -80,6 +104,8 @@ class Link(asyncio.BufferedProtocol):
         self._socket: socket.socket | None = None
         self._numbers = 0
         self._outbox = Outbox()
+        self._noticed: dict[int, _Notices] = {}  # by channel
+        self._released: dict[int, list[int]] = {}  # the slots of each channel
         self._when_writable: list[Callable[[], None]] = []
         self._busy_wait = BusyWait(self._loop, busy_wait_s)
         self._written_s = 0.0
@@ -105,14 +131,23 @@ class Link(asyncio.BufferedProtocol):
     def control(self, message: object) -> None:
         """Send a message of the channel conversation."""
         body = encode(message)
+        self._write_lists()
         self._outbox.append(records.pack(records.CONTROL, 0, size=len(body)))
         self._outbox.append(body)
         self._flush()
 
     def notice(self, channel: int, number: int, segment: int, slot: int, size: int) -> None:
         """Say that a message lies in a slot."""
-        self._outbox.append(records.pack(records.NOTICE, channel, number, segment, slot, size))
-        self._write_soon()
+        listed = self._noticed.get(channel)
+        if listed is None:
+            self._noticed[channel] = _Notices(number, segment, size, slot)
+        elif listed.takes(number, segment, size):
+            listed.slots.append(slot)
+        else:
+            self._write_notices(channel, listed)
+            self._noticed[channel] = _Notices(number, segment, size, slot)
+        if not self._turn_end_scheduled:
+            self._write_soon()
 
     def data(self, channel: int, number: int, token: int, body: Sequence[bytes | memoryview]) -> None:
         """Send a message itself, which comes in parts. They must not change afterwards."""
@@ -123,7 +158,11 @@ class Link(asyncio.BufferedProtocol):
 
     def release(self, channel: int, token: int, *, prompt: bool) -> None:
         """Say that nobody here holds a message any more; ``prompt`` if its publisher may be waiting for it."""
-        self._outbox.append(records.pack(records.RELEASE, channel, slot=token))
+        slots = self._released.get(channel)
+        if slots is None:
+            self._released[channel] = [token]
+        else:
+            slots.append(token)
         if prompt:
             self._write_soon()
         elif not self._release_timer:
@@ -159,6 +198,29 @@ class Link(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _write_lists(self) -> None:
+        """Let what was gathered be written before what follows."""
+        if self._noticed:
+            noticed, self._noticed = self._noticed, {}
+            for channel, listed in noticed.items():
+                self._write_notices(channel, listed)
+        if self._released:
+            released, self._released = self._released, {}
+            for channel, slots in released.items():
+                if len(slots) == 1:
+                    self._outbox.append(records.pack(RELEASE, channel, slot=slots[0]))
+                else:
+                    body = records.pack_slots(slots)
+                    self._outbox.append(records.pack(RELEASES, channel, size=len(body)) + body)
+
+    def _write_notices(self, channel: int, listed: "_Notices") -> None:
+        first, segment, size, slots = listed.first, listed.segment, listed.size, listed.slots
+        if len(slots) == 1:
+            self._outbox.append(records.pack(records.NOTICE, channel, first, segment, slots[0], size))
+        else:
+            body = records.pack_slots(slots)
+            self._outbox.append(records.pack(NOTICES, channel, first, segment, size, len(body)) + body)
+
     def _write_soon(self) -> None:
         if self._turn_end_scheduled:
             return
@@ -184,6 +246,7 @@ class Link(asyncio.BufferedProtocol):
         self._flush()
 
     def _flush(self) -> None:
+        self._write_lists()
         self._outbox.flush()
         self._check_outbox()
 
@@ -235,14 +298,22 @@ class Link(asyncio.BufferedProtocol):
                 sender.released(slot)
                 if sender.closing and not sender.held:
                     self.stop_feeding(channel)
+        elif kind == RELEASES:
+            sender = self.fed.get(channel)
+            if sender is not None:
+                for each in records.slots_in(body):
+                    sender.released(each)
+                if sender.closing and not sender.held:
+                    self.stop_feeding(channel)
         elif kind == CONTROL:
             self._on_control(self, body_from_wire(unpack_map(bytes(body)), CHANNELS))
+        elif (hearing := self.heard.get(channel)) is None:  # it crossed our CloseChannel
+            for each in records.slots_in(body) if kind == NOTICES else (slot,):
+                self.release(channel, each, prompt=False)
+        elif kind == NOTICES:
+            hearing.receive_listed(message, segment, records.slots_in(body), slot)
         else:
-            hearing = self.heard.get(channel)
-            if hearing is not None:
-                hearing.receive(message, segment, slot, size, body)
-            else:
-                self.release(channel, slot, prompt=False)  # it crossed our CloseChannel
+            hearing.receive(message, segment, slot, size, body)
 
     # --- the socket's life --------------------------------------------------------------------------------
 

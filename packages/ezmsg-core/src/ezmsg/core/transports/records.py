@@ -5,6 +5,8 @@
 ``NOTICE``    a message lies in a slot of shared memory
 ``DATA``      a message, as a payload in the body
 ``RELEASE``   every subscriber of a process has let go of a message
+``NOTICES``   messages of one size, numbered one after the other, lie in the slots that the body lists
+``RELEASES``  the same as many RELEASE records, for the slots that the body lists
 ============  =======================================================================================
 
 Bytes in, records out; no meaning here. The reader offers the memory to read into, so that a large body is received
@@ -12,19 +14,30 @@ straight to where it stays.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ezmsg.core.messages.payload import unset_memory
 
-CONTROL, NOTICE, DATA, RELEASE = 1, 2, 3, 4
+CONTROL, NOTICE, DATA, RELEASE, NOTICES, RELEASES = 1, 2, 3, 4, 5, 6
 
 RECORD = struct.Struct("<BxHIQIIQ")
-"""kind, reserved, channel number, message number, segment, slot, bytes of the payload or body."""
+"""kind, reserved, channel number, message number, segment, slot, bytes of the payload or body.
+
+NOTICES have the bytes of each message in the place of the slot, and those of the body at the end.
+"""
 
 CONTROL_LIMIT = 64 * 1024
 """The largest body, in bytes, of a CONTROL record, which a peer may send before it has proved anything."""
 
+SLOTS_LIMIT = 2 * 2**16
+"""The largest body, in bytes, of records that list slots: two for each slot that there can be."""
+
+LISTED_BYTES = 2**32
+"""Messages of fewer bytes may be listed."""
+
 RECORD_BYTES = RECORD.size
+
+_LIMITS = {CONTROL: CONTROL_LIMIT, NOTICES: SLOTS_LIMIT, RELEASES: SLOTS_LIMIT}
 
 _BUFFER_BYTES = 64 * 1024
 
@@ -40,6 +53,22 @@ class RecordError(ValueError):
 def pack(kind: int, channel: int, message: int = 0, segment: int = 0, slot: int = 0, size: int = 0) -> bytes:
     """Return the 32 bytes of a record."""
     return RECORD.pack(kind, 0, channel, message, segment, slot, size)
+
+
+def pack_slots(slots: Sequence[int]) -> bytes:
+    """Return the body that lists slots."""
+    return struct.pack(f"<{len(slots)}H", *slots)
+
+
+def slots_in(body: bytes | memoryview) -> tuple[int, ...]:
+    """Return the slots that a body lists.
+
+    :raises RecordError: if it lists none, or half of one.
+    """
+    count, rest = divmod(len(body), 2)
+    if rest or not count:
+        raise RecordError(f"a body of {len(body)} bytes lists no slots")
+    return struct.unpack(f"<{count}H", body)
 
 
 class RecordReader:
@@ -99,7 +128,7 @@ class RecordReader:
         self._filled = filled - start
 
     def _check(self, kind: int, size: int) -> None:
-        limit = {CONTROL: CONTROL_LIMIT, DATA: self.data_limit}.get(kind)
+        limit = self.data_limit if kind == DATA else _LIMITS.get(kind)
         if limit is None:
             raise RecordError(f"a record of kind {kind} is not known")
         if size > limit:

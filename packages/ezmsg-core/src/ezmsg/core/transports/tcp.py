@@ -142,6 +142,13 @@ class TcpChannel(Channel):
         else:
             self.deliver(lease)
 
+    def receive_listed(self, first: int, segment: int, slots: Sequence[int], size: int) -> None:
+        """Refuse messages that lie in shared memory.
+
+        :raises ValueError: always.
+        """
+        raise ValueError(f"a notice on {self.topic}, which comes over TCP")
+
     def release(self, token: int) -> None:
         """Tell the publisher."""
         self._link.release(self._number, token, prompt=True)
