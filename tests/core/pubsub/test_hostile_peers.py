@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -43,6 +44,7 @@ class Peer:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self.exchange_id = uuid4()
+        self.listed: deque[tuple[int, int, int, int, Any]] = deque()
 
     @classmethod
     async def to(cls, contact: Contact, transport: str) -> "Peer":
@@ -69,12 +71,18 @@ class Peer:
 
     async def next(self) -> tuple[int, int, int, int, Any]:
         """Kind, channel, message, slot and body of the next record."""
+        if self.listed:
+            return self.listed.popleft()
         async with asyncio.timeout(30):
             head = await self.reader.readexactly(records.RECORD_BYTES)
             kind, _, channel, message, _, slot, size = records.RECORD.unpack(head)
             body: Any = b""
-            if kind in (records.CONTROL, records.DATA):
+            if kind not in (records.NOTICE, records.RELEASE):
                 body = await self.reader.readexactly(size)
+            if kind == records.NOTICES:
+                for number, each in enumerate(records.slots_in(body), message):
+                    self.listed.append((records.NOTICE, channel, number, each, b""))
+                return self.listed.popleft()
             if kind == records.CONTROL:
                 body = body_from_wire(unpack_map(body), CHANNELS)
             return kind, channel, message, slot, body
@@ -305,11 +313,18 @@ async def test_a_peer_lets_go_only_of_what_it_holds_and_once(victims: Victims) -
     peer.control(OpenChannel(9, uuid4(), uuid4(), b""))
     while not isinstance((await peer.next())[4], ChannelRefused):  # so all of that has been read
         pass
+    for listed in ([4, 4, 77, 2**16 - 1], [held[0]] * 2):
+        body = records.pack_slots(listed)
+        peer.record(records.RELEASES, 2 if held[0] in listed else 1, 0, 0, 0, len(body), body=body)
+    peer.control(OpenChannel(10, uuid4(), uuid4(), b""))
+    while not isinstance((await peer.next())[4], ChannelRefused):
+        pass
     assert not blocked.done()
     assert victims.publisher.window.busy == 4
+    body = records.pack_slots(held * 3)
+    peer.record(records.RELEASES, 1, 0, 0, 0, len(body), body=body)
     for slot in held:
-        for _ in range(3):
-            peer.record(records.RELEASE, 1, 0, 0, slot)
+        peer.record(records.RELEASE, 1, 0, 0, slot)
     while not blocked.done():
         kind, _, _, slot, _ = await peer.next()
         if kind != records.CONTROL:
@@ -485,6 +500,31 @@ async def test_a_slot_that_there_is_not(victims: Victims, rogue: RogueExchange, 
     await declaring
     give_segment(rogue, peer, number, key, Segment(0, SegmentForm(2, 4096)))
     peer.record(records.NOTICE, number, 0, 0, slot, 64)
+    await peer.closed()
+
+
+@pytest.mark.parametrize(
+    ("slots", "size"), [([0, 2], 64), ([2**16 - 1], 64), ([0, 1], 4097), ([0, 1], 2**32 - 1)], ids=str
+)
+async def test_a_list_of_slots_that_there_are_not(
+    victims: Victims, rogue: RogueExchange, slots: list[int], size: int
+) -> None:
+    declaring = await rogue.declare(victims.world.address, "OUT")
+    peer, number, key = await rogue.accept()
+    await declaring
+    if rogue.transport != "tcp":
+        give_segment(rogue, peer, number, key, Segment(0, SegmentForm(2, 4096)))
+    body = records.pack_slots(slots)
+    peer.record(records.NOTICES, number, 0, 0, size, len(body), body=body)
+    await peer.closed()
+
+
+@pytest.mark.parametrize("body", [b"", b"\0\0\1"], ids=["none", "half"])
+async def test_a_list_that_is_none(victims: Victims, rogue: RogueExchange, body: bytes) -> None:
+    declaring = await rogue.declare(victims.world.address, "OUT")
+    peer, number, _ = await rogue.accept()
+    await declaring
+    peer.record(records.NOTICES, number, 0, 0, 64, len(body), body=body)
     await peer.closed()
 
 

@@ -12,11 +12,16 @@ from ezmsg.core.transports.records import (
     CONTROL_LIMIT,
     DATA,
     NOTICE,
+    NOTICES,
     RECORD_BYTES,
     RELEASE,
+    RELEASES,
+    SLOTS_LIMIT,
     RecordError,
     RecordReader,
     pack,
+    pack_slots,
+    slots_in,
 )
 
 LIMIT = 300_000
@@ -26,12 +31,13 @@ BODIES = st.binary(max_size=100) | st.integers(0, LIMIT).map(lambda size: random
 
 @st.composite
 def records(draw: st.DrawFn) -> tuple[int, int, int, int, int, int, bytes]:
-    kind = draw(st.sampled_from([CONTROL, NOTICE, DATA, RELEASE]))
+    kind = draw(st.sampled_from([CONTROL, NOTICE, DATA, RELEASE, NOTICES, RELEASES]))
     channel, segment, slot = draw(U32), draw(U32), draw(U32)
     message = draw(st.integers(0, 2**64 - 1))
-    body = draw(BODIES) if kind in (CONTROL, DATA) else b""
-    body = body[:CONTROL_LIMIT] if kind == CONTROL else body
-    size = len(body) if kind in (CONTROL, DATA) else draw(st.integers(0, 2**64 - 1))
+    has_body = kind not in (NOTICE, RELEASE)
+    body = draw(BODIES) if has_body else b""
+    body = body if kind == DATA else body[:CONTROL_LIMIT]
+    size = len(body) if has_body else draw(st.integers(0, 2**64 - 1))
     return kind, channel, message, segment, slot, size, body
 
 
@@ -109,3 +115,21 @@ def test_nonsense_is_refused_or_understood(stream: bytes) -> None:
         feed(reader, stream, iter(lambda: 500, None))
     except RecordError as error:
         assert str(error)  # noqa: PT017  no error is fine, too
+
+
+@given(st.lists(st.integers(0, 2**16 - 1), min_size=1, max_size=300))
+def test_slots_that_are_listed_are_read_again(slots: list[int]) -> None:
+    assert list(slots_in(pack_slots(slots))) == slots
+
+
+@pytest.mark.parametrize("body", [b"", b"\1", b"\1\0\2"])
+def test_a_list_without_slots_or_with_half_of_one_is_refused(body: bytes) -> None:
+    with pytest.raises(RecordError, match="lists no slots"):
+        slots_in(body)
+
+
+@pytest.mark.parametrize("kind", [NOTICES, RELEASES])
+def test_a_list_that_is_longer_than_there_are_slots_ends_it(kind: int) -> None:
+    reader = RecordReader(lambda *record: None, LIMIT)
+    with pytest.raises(RecordError, match="larger than"):
+        feed(reader, pack(kind, 1, size=SLOTS_LIMIT + 1), iter(lambda: 64, None))

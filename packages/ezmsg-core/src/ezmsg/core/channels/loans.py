@@ -62,6 +62,8 @@ class Lender(Protocol):
 
     def let_go(self, taken_ns: int, lease: Lease) -> None: ...
 
+    def ready_lease(self) -> Lease | None: ...
+
     async def next_lease(self) -> Lease: ...
 
     async def recv(self) -> Any: ...
@@ -78,8 +80,9 @@ class Loan:
         self._taken_ns = 0  # it is not traced
 
     async def __aenter__(self) -> Any:
-        lease = await self._subscriber.next_lease()
-        tracer = self._subscriber.tracer
+        subscriber = self._subscriber
+        lease = subscriber.ready_lease() or await subscriber.next_lease()
+        tracer = subscriber.tracer
         if tracer is not None:
             # As SubscriberTracer.took has it, at less cost: this is once for each message.
             if tracer.taken_ns:
@@ -90,11 +93,11 @@ class Loan:
             message = lease.view()
         except BaseException:
             lease.release()
-            self._subscriber.let_go(self._taken_ns, lease)
+            subscriber.let_go(self._taken_ns, lease)
             raise
         self._lease = lease
         if lease.lent:
-            self._subscriber.loans.append(lease)
+            subscriber.loans.append(lease)
         return message
 
     async def __aexit__(
@@ -102,10 +105,11 @@ class Loan:
     ) -> None:
         lease, self._lease = self._lease, None
         if lease is not None:
+            subscriber = self._subscriber
             if lease.lent:
-                self._subscriber.loans.remove(lease)
+                subscriber.loans.remove(lease)
             lease.release()
-            tracer = self._subscriber.tracer
+            tracer = subscriber.tracer
             if tracer is not None:  # as SubscriberTracer.let_go has it
                 taken_ns, noted = self._taken_ns, tracer.leases
                 noted += (taken_ns, perf_counter_ns(), lease.number, lease.source.number_in_traces)

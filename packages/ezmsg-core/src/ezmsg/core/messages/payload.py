@@ -81,21 +81,21 @@ def prefix(description: bytes) -> bytes:
 class ArrayPayload:
     """One array, of no subclass, copied straight to where it goes; its shape may have any strides."""
 
-    __slots__ = ("_array", "_order", "_prefix", "size")
+    __slots__ = ("array", "order", "prefix", "size")
 
     form = None
 
     def __init__(self, prefix: bytes, array: Array, order: Any) -> None:
-        self._prefix = prefix
-        self._array = array
-        self._order = order
+        self.prefix = prefix
+        self.array = array
+        self.order = order
         self.size = len(prefix) + array.nbytes
 
     def write(self, memory: memoryview, offset: int) -> None:
-        start = offset + len(self._prefix)
-        memory[offset:start] = self._prefix
-        array = self._array
-        type(array)(array.shape, array.dtype, memory, start, order=self._order)[...] = array
+        start = offset + len(self.prefix)
+        memory[offset:start] = self.prefix
+        array = self.array
+        type(array)(array.shape, array.dtype, memory, start, order=self.order)[...] = array
 
 
 class BuffersPayload:

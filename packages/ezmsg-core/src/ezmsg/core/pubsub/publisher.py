@@ -98,9 +98,9 @@ class Publisher:
         self.waits = (0, 0, 0)
         self.tracer: PublisherTracer | None = None
         self.undelivered = 0
-        self.window = Window(options.num_buffers, on_free=self._token_free)
         self._exchange = exchange
         self._slots = Slots(options.num_buffers, options.buf_size)
+        self.window = Window(options.num_buffers, on_free=self._slots.free)
         self._forms = None if flag("EZMSG_DISABLE_AXIS_ELISION", False) else CODEC.forms()
         self._form_of: list[Form | None] = [None] * options.num_buffers  # by token
         self._senders: tuple[Sender, ...] = ()
@@ -216,7 +216,8 @@ class Publisher:
             if (tracer := self.tracer) is not None:
                 tracer.settle_many()
             await asyncio.sleep(0)
-        self._check_open()
+        if self._closed:
+            self._check_open()
         waited_ns: tuple[int, int] | None = None
         while True:
             while not self._running.is_set():
@@ -340,6 +341,22 @@ class Publisher:
 
         Everything that can fail comes before the first channel gets the message.
         """
+        if type(obj) is arrays.ndarray and not self._tcp:
+            size = self._slots.write_again(token, obj, number)
+            if size:
+                segment = self._slots.segment
+                assert segment is not None
+                self.window.hold(token, len(self._senders))
+                if (tracer := self.tracer) is not None:
+                    note = tracer.published
+                    note(perf_counter_ns())
+                for shared in self._shared:
+                    shared.send(number, token, segment, size)
+                return size
+        return self._send_encoded_anew(number, token, obj)
+
+    def _send_encoded_anew(self, number: int, token: int, obj: Any) -> int:
+        """Send what is not like the messages before it."""
         try:
             payload = CODEC.encode(obj, self._forms)
         except Exception as error:  # whatever a user's class raises when it is pickled
@@ -462,9 +479,6 @@ class Publisher:
     def _check_open(self) -> None:
         if self._closed:
             raise EndpointClosed(topic=self.topic, role="publisher")
-
-    def _token_free(self, token: int) -> None:
-        self._slots.free(token)
 
     def _set_senders(self, senders: tuple[Sender, ...]) -> None:
         self._senders = senders

@@ -215,6 +215,16 @@ class Subscriber:
         if self._withdrawal is not None:
             await asyncio.shield(self._withdrawal)  # who gives up waiting does not stop it
 
+    def ready_lease(self) -> Lease | None:
+        """Take the next message if it is there, as :meth:`next_lease` does, at less cost."""
+        if not self._queue or self._queue[0].revocable:
+            return None
+        lease = self._queue.take()
+        self.messages_received += 1
+        self.bytes_received += lease.size
+        self.kind_last = lease.source.kind
+        return lease
+
     async def next_lease(self) -> Lease:
         """Take the next message; :meth:`Lease.release` must follow.
 

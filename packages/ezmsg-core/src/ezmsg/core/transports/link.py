@@ -58,22 +58,13 @@ class Hearing(Protocol):
 class _Notices:
     """Messages of one size that lie in slots of one segment, numbered one after the other."""
 
-    __slots__ = ("first", "segment", "size", "slots")
+    __slots__ = ("next", "segment", "size", "slots")
 
-    def __init__(self, first: int, segment: int, size: int, slot: int) -> None:
-        self.first = first
+    def __init__(self, number: int, segment: int, size: int, slot: int) -> None:
+        self.next = number + 1  # the number that the next one must have
         self.segment = segment
         self.size = size
         self.slots = [slot]
-
-    def takes(self, number: int, segment: int, size: int) -> bool:
-        """Whether a message can be listed with these."""
-        return (
-            number == self.first + len(self.slots)
-            and segment == self.segment
-            and size == self.size
-            and size < records.LISTED_BYTES
-        )
 
 
 class Link(asyncio.BufferedProtocol):
@@ -139,13 +130,13 @@ class Link(asyncio.BufferedProtocol):
     def notice(self, channel: int, number: int, segment: int, slot: int, size: int) -> None:
         """Say that a message lies in a slot."""
         listed = self._noticed.get(channel)
-        if listed is None:
-            self._noticed[channel] = _Notices(number, segment, size, slot)
-        elif listed.takes(number, segment, size):
+        if listed is not None and number == listed.next and size == listed.size and segment == listed.segment:
+            listed.next = number + 1
             listed.slots.append(slot)
-        else:
+            return  # it is written with those before it
+        if listed is not None:
             self._write_notices(channel, listed)
-            self._noticed[channel] = _Notices(number, segment, size, slot)
+        self._noticed[channel] = _Notices(number, segment, size, slot)
         if not self._turn_end_scheduled:
             self._write_soon()
 
@@ -214,12 +205,14 @@ class Link(asyncio.BufferedProtocol):
                     self._outbox.append(records.pack(RELEASES, channel, size=len(body)) + body)
 
     def _write_notices(self, channel: int, listed: "_Notices") -> None:
-        first, segment, size, slots = listed.first, listed.segment, listed.size, listed.slots
-        if len(slots) == 1:
-            self._outbox.append(records.pack(records.NOTICE, channel, first, segment, slots[0], size))
-        else:
+        segment, size, slots = listed.segment, listed.size, listed.slots
+        first = listed.next - len(slots)
+        if len(slots) > 1 and size < records.LISTED_BYTES:
             body = records.pack_slots(slots)
             self._outbox.append(records.pack(NOTICES, channel, first, segment, size, len(body)) + body)
+            return
+        for number, slot in enumerate(slots, first):
+            self._outbox.append(records.pack(records.NOTICE, channel, number, segment, slot, size))
 
     def _write_soon(self) -> None:
         if self._turn_end_scheduled:
@@ -301,8 +294,7 @@ class Link(asyncio.BufferedProtocol):
         elif kind == RELEASES:
             sender = self.fed.get(channel)
             if sender is not None:
-                for each in records.slots_in(body):
-                    sender.released(each)
+                sender.released_all(records.slots_in(body))
                 if sender.closing and not sender.held:
                     self.stop_feeding(channel)
         elif kind == CONTROL:

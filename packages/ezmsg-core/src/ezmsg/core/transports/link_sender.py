@@ -1,7 +1,7 @@
 """The publisher's end of a channel over a socket: how it ends."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from ezmsg.core.channels.backpressure import Window
@@ -97,6 +97,15 @@ class LinkSender(Sender):
             self.late = False
             return
         super().released(token)
+
+    def released_all(self, tokens: Iterable[int]) -> None:
+        if self._late:
+            super().released_all(tokens)
+            return
+        held, release = self._held, self._window.release
+        for token in tokens:
+            if held.pop(token, None) is not None:
+                release(token, self)
 
     async def end(self, next_message: int) -> int:
         """Wait until the other end says that it has read everything."""

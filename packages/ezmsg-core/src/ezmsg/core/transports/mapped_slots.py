@@ -29,8 +29,8 @@ class MappedSlots:
         self._views: list[memoryview | None] = []
         self._size = -1  # of the messages that the views are of
         self._last = b""
-        # What is known of arrays that came again: the bytes of a message, how it begins, and the array over all slots.
-        # Other threads decode, too, so it is one value.
+        # Of arrays that came again: the bytes of a message, how it begins, how many bytes that are, and the array
+        # over all slots. Other threads decode, too, so it is one value.
         self._arrays: tuple[int, bytes, int, Array] | None = None
 
     def memory_of(self, slot: int, size: int) -> memoryview:

@@ -1,5 +1,6 @@
 """The publisher's end of a channel: what every transport's end has in common."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from ezmsg.core.channels.backpressure import Window
@@ -50,6 +51,11 @@ class Sender:
         if token in self._held:
             del self._held[token]
             self._window.release(token, self)
+
+    def released_all(self, tokens: Iterable[int]) -> None:
+        """The other end let go of several messages."""
+        for token in tokens:
+            self.released(token)
 
     def abandon(self) -> None:
         """The other end is gone, and holds nothing any more."""

@@ -11,9 +11,10 @@ from typing import Any
 
 from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.errors import SharedMemoryFull
-from ezmsg.core.messages.payload import Payload, unset_memory
+from ezmsg.core.messages.payload import Array, ArrayPayload, Payload, unset_memory
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
+from ezmsg.core.transports.repeated_arrays import REPEATED_BYTES, RepeatedArrays
 from ezmsg.core.transports.segments import PAGE_BYTES, Segment, SegmentForm
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages.channels import MemoryNotShared
@@ -46,6 +47,8 @@ class Slots:
         self._count = 0
         self._messages: list[_Message | None] = [None] * slots
         self._granted = [0] * slots  # the largest message of each slot since the last look
+        self._again: RepeatedArrays | None = None
+        self._heads: list[bytes] = [b""] * slots  # how the array begins that lies in each slot of the segment
         self.apart = ""
 
     def write(self, token: int, payload: Payload, number: int = 0) -> Segment | None:
@@ -66,7 +69,36 @@ class Slots:
             self._granted[token] = payload.size
         payload.write(segment.memory, token * segment.form.slot_bytes)
         self._messages[token] = (number, segment, payload.size)
+        if type(payload) is ArrayPayload and payload.size < REPEATED_BYTES:
+            self._remember(token, payload, segment)
+        elif self._heads[token]:
+            self._heads[token] = b""
         return segment
+
+    def write_again(self, token: int, array: Array, number: int) -> int:
+        """Lay an array of the same form as the last ones into the slot of a token, which begins as it must already.
+
+        Return the size of the message, 0 if this is another case; nothing was written then.
+        """
+        again = self._again
+        if again is None or self._heads[token] is not again.head or not again.fits(array):
+            return 0
+        again.ring[token] = array
+        size = again.size
+        self._messages[token] = (number, again.segment, size)
+        return size
+
+    @property
+    def segment(self) -> Segment | None:
+        """Where the last message lies, if anywhere."""
+        return self._segment
+
+    def _remember(self, token: int, payload: ArrayPayload, segment: Segment) -> None:
+        """Note how the array in a slot begins, and what is needed to lay another one there."""
+        again = self._again
+        if again is None or again.segment is not segment or again.head is not payload.prefix:
+            again = self._again = RepeatedArrays.of(payload, segment)
+        self._heads[token] = b"" if again is None else again.head
 
     def copy_of(self, token: int) -> memoryview:
         """Return a copy of the message of a token that is taken."""
@@ -90,6 +122,7 @@ class Slots:
     def end_period(self) -> None:
         """Begin to note anew how much of each slot is used."""
         self._used, self._granted = self._granted, [0] * self._form.slots
+        self._heads = [b""] * self._form.slots  # what is given back is empty afterwards
 
     def give_back(self, most: int) -> bool:
         """Give memory back that no message used in the last period, or this one, about so much; return if any was.
@@ -112,7 +145,7 @@ class Slots:
         if 4 * largest >= segment.form.slot_bytes:
             return False
         self._form = SegmentForm(self._form.slots, _pages(2 * largest))
-        self._segment = None
+        self._let_go()
         return False
 
     def take_back(self, token: int) -> bool:
@@ -132,12 +165,16 @@ class Slots:
 
     def retire(self) -> None:
         """Write into this segment no more: who was cut off may read it later. It goes with the last who maps it."""
-        self._segment = None
+        self._let_go()
 
     def close(self) -> None:
         """Let go of all segments. Whoever maps them keeps what is in them."""
-        self._segment = None
+        self._let_go()
         self._messages = [None] * len(self._messages)
+
+    def _let_go(self) -> None:
+        self._segment = None
+        self._again = None
 
     def _grow(self, size: int) -> Segment | None:
         if self.apart:
@@ -153,6 +190,8 @@ class Slots:
         self._form = form
         self._segment = segment
         self._granted = [0] * form.slots
+        self._heads = [b""] * form.slots
+        self._again = None
         self._count += 1
         return segment
 
@@ -186,7 +225,10 @@ class SharedMemorySender(LinkSender):
 
     def send(self, number: int, token: int, segment: Segment, size: int) -> None:
         """Say where a message lies."""
-        self.hold(number, token)
+        self._held[token] = number
+        if segment.number == self._handed_over and not (self._waiting or self._apart or self.leaky):
+            self.link.notice(self.number, number, segment.number, token, size)
+            return
         if self._apart:
             return
         if self.leaky and (self._waiting or not self.link.writable):
