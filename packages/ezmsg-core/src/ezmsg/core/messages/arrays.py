@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from ezmsg.core.messages.owning import owning
 from ezmsg.core.messages.payload import Array
-from ezmsg.core.messages.pickles import owning
 from ezmsg.core.support.arrays import PLAIN_KINDS
 
 _DIRECT_KINDS = "biufcSU"

@@ -6,9 +6,10 @@ That module loads NumPy, so it is asked only where there is NumPy, or something 
 import copyreg
 import pickle
 import sys
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+from ezmsg.core.messages.owning import owning
 
 FRAME_BYTES = 256 * 1024
 """More than the largest part of a pickle that names anything: longer texts and bytes are parts of their own."""
@@ -29,15 +30,6 @@ _with_numpy = False
 
 _carefully: Callable[[], type[pickle.Pickler]]
 """Returns the pickler that finds what derives from NumPy's classes."""
-
-
-class Owning(threading.local):
-    """Whether this thread puts an object together whose reader may write to every array."""
-
-    now = False
-
-
-owning = Owning()
 
 
 class _Sink:
