@@ -13,8 +13,10 @@ import sys
 import types
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
+from ezmsg.core.messages.payload import Array
+from ezmsg.core.support import arrays
 from ezmsg.core.support.arrays import loaded_numpy, ndarray_class
 
 LIMIT = 2000
@@ -72,6 +74,8 @@ def memory_used(value: object, owners: Iterable[object]) -> set[int]:
     :param owners: owners of memory, as ``memoryview.obj`` names them.
     """
     asked = {id(owner) for owner in owners}
+    if type(value) is arrays.ndarray and _owns_all(cast(Array, value)):  # the usual case, at a third of the cost
+        return asked & {id(value)}
     used: set[int] = set()
     seen: set[int] = set()
     waiting = [value]
@@ -92,6 +96,11 @@ def memory_used(value: object, owners: Iterable[object]) -> set[int]:
             return asked
         waiting += found
     return used
+
+
+def _owns_all(array: Array) -> bool:
+    """Whether an array refers to nothing, and lies in memory of its own."""
+    return array.base is None and not array.dtype.hasobject
 
 
 def _is_known_empty(item: object) -> bool:
