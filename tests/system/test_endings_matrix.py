@@ -1,9 +1,9 @@
 """Every kind of program times every way to end: in time, with the status that is documented, and nothing left.
 
 Of the 7380 combinations that can be some fifty are run, in which any two values meet that can: the same ones each
-time, and others with a number in ``EZMSG_TEST_ENDINGS_SEED``. The whole product runs with ``EZMSG_TEST_ENDINGS=all``,
-and one in so many of it with a number there. Each is a program of its own, programs/endings_matrix.py; several run at
-once, as they mostly wait.
+time, and others with a number in ``EZMSG_TEST_ENDINGS_SEED``. The whole product runs with
+``EZMSG_TEST_ENDINGS=all``, and one in so many of it with a number there. Each is a program of its own,
+programs/endings_matrix.py; several run at once, as they mostly wait.
 """
 
 import contextlib
