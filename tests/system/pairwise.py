@@ -5,6 +5,7 @@ whole product would, with a hundredth of the cases.
 """
 
 import itertools
+import random
 from collections.abc import Callable, Mapping, Sequence
 
 Case = dict[str, str]
@@ -23,12 +24,15 @@ def pairs(case: Case) -> list[Pair]:
     return list(itertools.combinations(case.items(), 2))
 
 
-def covering(table: Table, possible: Callable[[Case], bool]) -> list[Case]:
-    """Return few possible cases in which each pair is met that is met in any; always the same ones.
+def covering(table: Table, possible: Callable[[Case], bool], seed: int = 0) -> list[Case]:
+    """Return few possible cases in which each pair is met that is met in any; always the same ones for one seed.
 
-    Greedy: the next one is the case that brings most pairs that were not met yet.
+    Greedy: the next one is the case that brings most pairs that were not met yet. Of those that bring as many it is
+    the first, and each seed but 0 has an order of its own.
     """
     cases = product(table, possible)
+    if seed:
+        random.Random(seed).shuffle(cases)
     bits: dict[Pair, int] = {}
     masks = [sum(1 << bits.setdefault(pair, len(bits)) for pair in pairs(case)) for case in cases]
     missing = (1 << len(bits)) - 1

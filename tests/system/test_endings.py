@@ -4,6 +4,7 @@ nobody reads, streams that are closed; every unit's ``shutdown()`` runs wherever
 
 import contextlib
 import logging
+import logging.handlers
 import os
 import signal
 import subprocess
@@ -378,6 +379,90 @@ def test_workers_log_as_their_parent_does(start: Start, tmp_path: Path, method: 
     assert "a debug word of SPEAKER" in program.errors
     assert log.read_text(encoding="utf-8").count("INFO|a word of SPEAKER") == 1
     assert "a debug word" not in log.read_text(encoding="utf-8")
+
+
+LOUD = """
+    import logging
+    import logging.handlers
+
+    class Formatter(logging.Formatter):
+        def format(self, record):
+            return "FORMATTED " + super().format(record)
+
+    class Filter(logging.Filter):
+        def filter(self, record):
+            return "secret" not in record.getMessage()
+
+    class Speaker(ez.Unit):
+        @ez.task
+        async def speak(self):
+            ez.logger.debug("a debug word of %s", self.address)
+            ez.logger.info("a secret of %s", self.address)
+            ez.logger.warning("a word of %s", self.address)
+            logging.getLogger("ezmsg.lab").warning("a child's word of %s", self.address)
+            logging.getLogger("lab").warning("another's word of %s", self.address)
+            raise ez.NormalTermination
+
+    if __name__ == "__main__":
+        start_as("{method}")
+        ours, log = logging.getLogger("ezmsg"), sys.argv[1]
+        file = logging.FileHandler(log)
+        {setting}
+        speaker = Speaker()
+        ez.run(SPEAKER=speaker, HERE=Here(), process_components=(speaker,))
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("setting", "written", "not_written"),
+    [
+        ("file.setFormatter(Formatter()); ours.addHandler(file)", "FORMATTED a word of", "\na word of"),
+        ("file.addFilter(Filter()); ours.addHandler(file)", "a word of", "a secret"),
+        ("ours.addHandler(file); logging.getLogger('ezmsg.lab').setLevel(50)", "a word of", "a child's"),
+        ("logging.getLogger('lab').addHandler(file)", "another's word of", "a word of"),
+        ("ours.setLevel(10); logging.disable(logging.INFO); ours.addHandler(file)", "a word of", "a debug"),
+        ("ours.addHandler(logging.handlers.RotatingFileHandler(log))", "a word of", "a debug"),
+    ],
+    ids=["formatter", "filter", "child", "another", "disable", "rotating"],
+)
+def test_the_whole_log_is_the_parents(
+    start: Start, tmp_path: Path, method: str, setting: str, written: str, not_written: str
+) -> None:
+    log = tmp_path / "ours.log"
+    program = start(LOUD.format(method=method, setting=setting), str(log))
+    assert program.ends() == 0
+    text = log.read_text(encoding="utf-8")
+    assert text.count(f"{written} SPEAKER") == 1, text
+    assert f"{not_written} SPEAKER" not in text
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_standard_streams_are_written_to_as_the_parent_does(start: Start, tmp_path: Path, method: str) -> None:
+    setting = "ours.handlers[:] = [logging.StreamHandler(sys.stdout)]"
+    program = start(LOUD.format(method=method, setting=setting), str(tmp_path / "ours.log"))
+    assert program.ends() == 0
+    assert program.says("a word of SPEAKER")
+    assert "a word of SPEAKER" not in program.errors
+
+
+def test_a_file_that_is_put_aside_is_put_aside_by_the_program_alone(tmp_path: Path) -> None:
+    from ezmsg.core.support.log_setup import LogSetup
+
+    logger, path = logging.getLogger("ezmsg.rotating"), tmp_path / "a.log"
+    logger.addHandler(logging.handlers.RotatingFileHandler(path, maxBytes=100, backupCount=1))
+    try:
+        setup = LogSetup.taken()
+        setup.apply()  # as in a forked process, which has inherited the handler
+        (handler,) = logger.handlers
+        logger.warning("a" * 200)
+        assert not (tmp_path / "a.log.1").exists()
+        path.rename(tmp_path / "a.log.1")  # as the program does it
+        logger.warning("b" * 200)
+        assert "b" in path.read_text(encoding="utf-8")
+    finally:
+        logger.handlers.clear()
+        handler.close()
 
 
 def test_last_words_wait_for_nobody() -> None:

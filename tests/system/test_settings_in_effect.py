@@ -43,6 +43,9 @@ PROGRAM = """
         async def take(self, settings: Tuning) -> None:
             if settings.gain == 66:
                 return
+            if settings.gain == 55:
+                self.SETTINGS = dataclasses.replace(settings, gain=56.0)
+                return
             self.apply_settings(dataclasses.replace(settings, gain=float(round(settings.gain))))
             say("has", self.SETTINGS.gain, self.SETTINGS.record, self.SETTINGS.path)
             if settings.gain == 13:
@@ -108,6 +111,9 @@ async def test_what_is_told_is_in_effect(
             await context.update_setting("AMPLIFIER", "gain", 13, timeout=HANG)
         assert ((await anext(aiter(follow))).value.structured_value or {})["gain"] == 13.0
         await follow.aclose()  # type: ignore[attr-defined]
+        # What is assigned is in effect as well.
+        applied = await context.update_setting("AMPLIFIER", "gain", 55, timeout=HANG)
+        assert ((applied.structured_value or {})["gain"], await everybody_says()) == (56.0, [56.0, 56.0])
         # Nothing is applied of this one: the function has its own way with it.
         applied = await context.update_setting("AMPLIFIER", "gain", 66, timeout=HANG)
         assert (applied.structured_value or {})["gain"] == 66.0

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -89,15 +89,15 @@ async def registered(server: GraphServer) -> ProcessControlClient:
 
 
 async def takes_over(server: GraphServer) -> None:
-    """Own the units as soon as nobody else does."""
-    async with asyncio.timeout(HANG):
-        while True:
-            try:
+    """Own the units as soon as nobody else does, which the server tells whoever follows its events."""
+    connection = await ControlConnection.open(server.address)
+    async with asyncio.timeout(HANG), aclosing(follow_topology(connection)) as events:
+        async for _ in events:  # the first is older than the end that the server has yet to see
+            with suppress(OwnershipCollision):
                 process = await registered(server)
-            except OwnershipCollision:
-                await asyncio.sleep(0.01)  # the server has yet to see the end
-                continue
-            return await process.close()
+                await process.close()
+                break
+    await connection.close()
 
 
 def test_it_is_closed_from_the_loop_of_another_thread(server: GraphServer) -> None:

@@ -116,6 +116,19 @@ def test_what_nobody_runs_is_said(caplog: pytest.LogCaptureFixture) -> None:
     assert "Mixed inherits work with @task from" in said[1]
 
 
+def test_what_only_a_unit_has_called_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    class Box(Collection):
+        async def initialize(self) -> None: ...
+
+        def shutdown(self) -> None: ...
+
+    class Derived(Box): ...
+
+    said = [record.getMessage() for record in caplog.records]
+    assert ["Box.initialize() is called by nobody" in each for each in said] == [True, False]
+    assert ["Box.shutdown() is called by nobody" in each for each in said] == [False, True]
+
+
 @dataclass
 class OfDataclass:
     gain: float = 1.0

@@ -2,16 +2,18 @@
 
 ``FAR``, in the worker, sends to ``NEAR``, in the program's own process, and to ``PROBE``, which is in either and in
 the state that the case is about. The first argument is the case. What happens is written into a file, because the
-standard streams may be closed, and the sign to act is another file.
+standard streams may be closed, and the sign to act is something to read in a pipe that has a name.
 """
 
 import asyncio
+import fcntl
+import functools
 import json
 import multiprocessing
 import os
+import select
 import sys
 import threading
-import time
 from typing import Any, NoReturn
 
 from run_units import Output
@@ -36,18 +38,34 @@ def say(*words: object) -> None:
         file.write((" ".join(map(str, words)) + "\n").encode())
 
 
-def told() -> bool:
-    return os.path.exists(GO)  # noqa: PTH110
+@functools.cache
+def sign() -> int:
+    """Return what can be read from when it is told. Nobody reads, so that everybody sees it."""
+    low = os.open(GO, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 3)  # what is below may be closed, and is not ours
+    finally:
+        os.close(low)
+
+
+async def told() -> None:
+    """Wait for the sign."""
+    loop, seen = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sign(), seen.set)
+    try:
+        await seen.wait()
+    finally:
+        loop.remove_reader(sign())
 
 
 async def keep(seconds: float, *, unless_told: bool = False) -> None:
     """Take so long, with turns for others or without."""
-    until_s = time.monotonic() + seconds
-    while time.monotonic() < until_s and not (unless_told and told()):
-        if GIVES_TURNS:
-            await asyncio.sleep(0.02)
-        else:
-            time.sleep(0.02)  # noqa: ASYNC251
+    if not GIVES_TURNS:
+        select.select([sign()] if unless_told else [], [], [], seconds)
+    elif unless_told:
+        await asyncio.wait_for(told(), seconds)
+    else:
+        await asyncio.sleep(seconds)
 
 
 class MemberSettings(ez.Settings):
@@ -67,8 +85,9 @@ class Member(ez.Unit):
 
     @ez.task
     async def wait(self) -> None:
-        while LEAVES or not (self.SETTINGS.ends_run and told()):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+        if LEAVES or not self.SETTINGS.ends_run:
+            await asyncio.Event().wait()
+        await told()
         if FAILS and CASE["state"] != "in_shutdown":
             raise OSError("no amplifier")
         raise ez.NormalTermination
@@ -166,8 +185,7 @@ def main() -> None:
         thread = threading.Thread(target=run, daemon=CASE["called"] == "daemon")
         thread.start()
         if CASE["ending"] == "leaves":
-            while not told():
-                time.sleep(0.02)
+            select.select([sign()], [], [])
             return
         thread.join()
     sys.exit(outcome[0])

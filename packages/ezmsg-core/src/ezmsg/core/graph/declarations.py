@@ -57,6 +57,13 @@ def refuse_what_only_units_have(cls: type) -> None:
     if "STATE" in vars(cls) or "STATE" in inspect.get_annotations(cls):
         reason = "it has a STATE, which only a Unit has; keep what is to be remembered in one of its units"
         raise InvalidComponent(component=cls.__qualname__, reason=reason)
+    for name in ("initialize", "shutdown"):  # said, and not refused: it may be a function of the program's own
+        if inspect.isfunction(vars(cls).get(name)):
+            logger.warning(
+                "%s.%s() is called by nobody, as %s is a Collection, which runs nothing. Write it in one of its "
+                "units.",
+                *(cls.__qualname__, name, cls.__qualname__),
+            )
 
 
 def see_that_they_can_be_called(cls: type) -> None:

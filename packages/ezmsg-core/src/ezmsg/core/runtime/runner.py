@@ -29,6 +29,7 @@ from ezmsg.core.runtime.supervisor import LEAVE_LIMIT_S, Supervisor
 from ezmsg.core.runtime.warm_up import warm_up
 from ezmsg.core.runtime.wishes import Wishes
 from ezmsg.core.runtime.worker import Worker, run_units
+from ezmsg.core.support.descriptors import leave_closed_output
 from ezmsg.core.support.log_setup import LogSetup
 from ezmsg.protocol.addresses import Address, AddressType
 
@@ -351,6 +352,7 @@ def _work(
     let_in(main_call, wishes)
     worker = Worker(plan, pipe, main_call, owner=owner, wishes=wishes, stop_limit_s=stop_limit_s, backend=backend)
     join(run_units(worker, main_call))
+    leave_closed_output()  # multiprocessing writes out what is buffered, before any exit function
 
 
 def _check_mains(processes: list[ProcessPlan]) -> None:

@@ -5,6 +5,7 @@ run side by side on the unit's event loop.
 """
 
 import asyncio
+import atexit
 import inspect
 import logging
 from collections.abc import Callable, Coroutine, Mapping
@@ -26,7 +27,7 @@ from ezmsg.core.pubsub.publisher import Publisher
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.runtime.turns import Turns
 from ezmsg.core.support.copying import copied
-from ezmsg.core.support.descriptors import output_is_closed
+from ezmsg.core.support.descriptors import leave_closed_output, output_is_closed
 from ezmsg.core.support.folding import Folding
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.wire.plain import safe_repr
@@ -88,6 +89,9 @@ class RunningUnit:
         except (Exception, asyncio.CancelledError) as error:  # a user's function; the others go on unless strict
             if cancelled_from_outside():
                 raise
+            if _is_of_closed_output(error):
+                self._tell_closed_output(name)
+                return
             self._tell_exception(name, error)
             if self.strict:
                 raise
@@ -163,8 +167,9 @@ class RunningUnit:
             except (Exception, asyncio.CancelledError) as error:  # a user's; called again for the next message
                 if cancelled_from_outside():
                     raise
-                if isinstance(error, BrokenPipeError) and output_is_closed():
-                    self._end_printing(function, functions)
+                if _is_of_closed_output(error):
+                    functions.remove(function)
+                    self._tell_closed_output(function.__name__)
                     continue
                 self._tell_exception(function.__name__, error)
                 if self.strict:
@@ -235,13 +240,13 @@ class RunningUnit:
         returned = "" if value is None else f", and what it returned goes nowhere: {safe_repr(value)}"
         self._tell_once(name, f"{what}{returned}. Write `yield self.{stream}, message` in an `async def`.")
 
-    def _end_printing(self, function: Function, functions: list[Function]) -> None:
-        functions.remove(function)
+    def _tell_closed_output(self, name: str) -> None:
         logger.warning(
             "Standard output is closed, so that %s:%s, which prints, is not called any more; all else goes on.",
             self.unit.address,
-            function.__name__,
+            name,
         )
+        atexit.register(leave_closed_output)
 
     def _tell_once(self, name: str, what: str) -> None:
         if name not in self._told:
@@ -250,6 +255,11 @@ class RunningUnit:
 
     def _tell_exception(self, name: str, error: BaseException) -> None:
         self._floods.tell("Exception in Task: %s", f"{self.unit.address}:{name}", error)
+
+
+def _is_of_closed_output(error: BaseException) -> bool:
+    """Return whether a function has printed for a reader that has had enough."""
+    return isinstance(error, BrokenPipeError) and output_is_closed()
 
 
 def _own(message: Any, topic: str) -> Any:

@@ -120,16 +120,17 @@ class UnitSettings:
     def observer(self, loop: asyncio.AbstractEventLoop) -> Observer:
         """Return what the unit's loop calls when a message was taken; ``loop`` is the control link's.
 
-        What the unit has then is what its functions applied, which may be another value than the message's. Of one
-        that applies nothing it is the message: it has its own way of taking it.
+        What the unit has then is what its functions applied or assigned, which may be another value than the
+        message's. Of one that does neither it is the message: it has its own way of taking it.
         """
-        unit, times_before = self._unit, self._unit._times_applied
+        unit, times_before, before = self._unit, self._unit._times_applied, self._unit.SETTINGS
 
         def observe(message: object, error: BaseException | None) -> None:
-            nonlocal times_before
+            nonlocal times_before, before
             times, settings = unit._times_applied, message
-            if times != times_before:
-                times_before, settings = times, unit.SETTINGS
+            if times != times_before or unit.SETTINGS is not before:
+                times_before, before = times, unit.SETTINGS
+                settings = before
             elif error is not None:
                 settings = NOTHING
             with contextlib.suppress(RuntimeError):  # the control link has ended

@@ -31,3 +31,14 @@ def output_is_closed() -> bool:
     poll = select.poll()
     poll.register(1, 0)  # errors are always told
     return any(events & select.POLLERR for _, events in poll.poll(0))
+
+
+def leave_closed_output() -> None:
+    """Let the null device stand for a standard output that nobody reads: what is left in its buffer goes there.
+
+    For the end of a process, whose interpreter would stumble over the rest, and say so.
+    """
+    if output_is_closed():
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
