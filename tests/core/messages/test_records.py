@@ -21,6 +21,7 @@ from ezmsg.core.messages import records
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.forms import HeardForms
 from ezmsg.core.messages.payload import unset_memory
+from ezmsg.core.messages.record_classes import class_of
 
 T = TypeVar("T")
 
@@ -339,12 +340,6 @@ def test_who_never_has_plain_objects_is_not_looked_at_for_ever() -> None:
 # --- what comes from outside ---
 
 
-def name_of(cls: type) -> str:
-    name = records.name_of(cls)
-    assert name is not None
-    return name
-
-
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -373,7 +368,7 @@ def test_nothing_is_imported_for_who_forbids_pickle(monkeypatch: pytest.MonkeyPa
     name = "dataclass:this:Zen"
     monkeypatch.delitem(sys.modules, "this", raising=False)
     with pytest.raises(MessageClassNotFound, match="while pickle is forbidden"):
-        records.class_of(name, load=False)
+        class_of(name, load=False)
     assert "this" not in sys.modules
 
 

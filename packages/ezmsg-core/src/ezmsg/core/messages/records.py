@@ -13,27 +13,22 @@ within, and parts that two fields share.
     head: u32 length | msgpack of [value, or the shape of an array, or the bytes of a scalar, ...]
 """
 
-import copyreg
-import dataclasses
 import functools
-import importlib
 import sys
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from ezmsg.core.errors import MessageClassNotFound
 from ezmsg.core.messages.payload import LENGTH, LENGTH_BYTES, Array, Buffer, align
 from ezmsg.core.messages.plain import CONTAINERS, PLAIN, NotPlain, plain
+from ezmsg.core.messages.record_classes import names_of, slots_of
 from ezmsg.core.support import arrays
 from ezmsg.core.support.arrays import PLAIN_KINDS
 
 if TYPE_CHECKING:
     from ezmsg.core.messages.forms import Parted
 
-PREFIX = "dataclass:"
 VALUE, ARRAY, SCALAR = 0, 1, 2
 
 PLANS = 4
@@ -51,75 +46,6 @@ _AMISS = (NotPlain, AttributeError, TypeError, ValueError, OverflowError, Recurs
 _Described = tuple[int, Any, Any]
 
 
-def name_of(cls: type) -> str | None:
-    """Return the name of the encoding of a class, or ``None`` if its objects cannot be sent in this way."""
-    name = f"{PREFIX}{cls.__module__}:{cls.__qualname__}"
-    # One of a function, or another one under the same name: pickle tells what is wrong with it.
-    found = _at(sys.modules.get(cls.__module__), cls.__qualname__)
-    return name if found is cls and _suits(cls) else None
-
-
-def class_of(name: str, *, load: bool) -> type[Any]:
-    """Return the class that the name of an encoding speaks of.
-
-    :param load: import its module if nobody has.
-    :raises MessageClassNotFound: if there is none, or it is none whose objects are sent in this way.
-    """
-    module, _, path = name.removeprefix(PREFIX).partition(":")
-    class_name = f"{module}.{path}"
-    try:
-        place = importlib.import_module(module) if load else sys.modules[module]
-    except KeyError:
-        reason = f"{module} is not imported, and while pickle is forbidden no message has anything imported"
-        raise MessageClassNotFound(class_name=class_name, reason=reason) from None
-    except Exception as error:  # whatever a module raises when it is imported
-        raise MessageClassNotFound(class_name=class_name, reason=f"{type(error).__name__}: {error}") from error
-    found = _at(place, path)
-    if not isinstance(found, type):
-        raise MessageClassNotFound(class_name=class_name, reason=f"there is no such class in {module}")
-    if not _suits(found):
-        reason = "here it is no dataclass, or has a pickle of its own"
-        raise MessageClassNotFound(class_name=class_name, reason=reason)
-    return found
-
-
-def _at(place: Any, path: str) -> Any:
-    """Return what lies at a path of names, in a module and in classes alone."""
-    for name in path.split("."):
-        place = vars(place).get(name) if isinstance(place, ModuleType | type) else None
-    return place
-
-
-def _suits(cls: type[Any]) -> bool:
-    """Whether an object of this class is its fields and nothing else."""
-    if not dataclasses.is_dataclass(cls) or cls.__new__ is not object.__new__ or cls in copyreg.dispatch_table:
-        return False
-    if cls.__reduce_ex__ is not object.__reduce_ex__ or cls.__reduce__ is not object.__reduce__:
-        return False
-    if any(hasattr(cls, way) for way in ("__getnewargs__", "__getnewargs_ex__")):
-        return False
-    slots = _slots(cls)
-    if slots and (cls.__dictoffset__ or slots != {*_names(cls)}):
-        return False
-    ways = [getattr(cls, way, None) for way in ("__getstate__", "__setstate__")]
-    if ways == [getattr(object, "__getstate__", None), None]:
-        return True
-    # Those of a frozen one with slots are not its own.
-    return all(getattr(way, "__module__", None) == dataclasses.__name__ for way in ways)
-
-
-def _slots(cls: type) -> set[str]:
-    found: set[str] = set()
-    for base in cls.__mro__:
-        own = vars(base).get("__slots__", ())
-        found.update([own] if isinstance(own, str) else own)
-    return found - {"__weakref__", "__dict__"}
-
-
-def _names(cls: type[Any]) -> list[str]:
-    return [field.name for field in dataclasses.fields(cls)]
-
-
 class Parting:
     """Parts the objects of one dataclass.
 
@@ -129,8 +55,8 @@ class Parting:
     def __init__(self, cls: type[Any], *, patient: bool = False) -> None:
         self._patient = patient
         self._refused = 0
-        self._names = _names(cls)
-        self._slots = bool(_slots(cls))
+        self._names = names_of(cls)
+        self._slots = bool(slots_of(cls))
         # To make a packer for each message would take longer than to use it.
         self._pack = msgpack.Packer(strict_types=True).pack
         self._plans: tuple[_Plan, ...] = ()
@@ -259,7 +185,7 @@ class Joining:
 
     def __init__(self, cls: type[Any], form: bytes) -> None:
         described = msgpack.unpackb(form)
-        self._made = _by_slots(cls) if _slots(cls) else _by_dict(cls)
+        self._made = _by_slots(cls) if slots_of(cls) else _by_dict(cls)
         self._names = [sys.intern(name) for name, *_ in described]
         self._following: list[tuple[int, Any, Any]] = []
         self._scalars: list[tuple[int, Any]] = []

@@ -25,6 +25,7 @@ from attrs import field
 from ezmsg.core.errors import InvalidOption
 from ezmsg.core.messages import records
 from ezmsg.core.messages.payload import Buffer
+from ezmsg.core.messages.record_classes import PREFIX, class_of, name_of
 from ezmsg.core.support.logs import logger
 from ezmsg.protocol.declared import declared
 
@@ -92,17 +93,17 @@ class Registry:
             if found is None or found.cls is not cls:
                 if len(self.by_class) >= CLASS_LIMIT:
                     self.by_class = {each: known for each, known in self.by_class.items() if known is not None}
-                name = records.name_of(cls)
+                name = name_of(cls)
                 self.by_class[cls] = None if name is None else self._record(name, cls)
             return self.by_class[cls]
 
     def of_name(self, name: str) -> Encoding | None:
         """Return the encoding that has a name; one that is installed is taken into use."""
         known = self.by_name.get(name)
-        if not name.startswith(records.PREFIX):
+        if not name.startswith(PREFIX):
             return known or self._find(name)
         # Whoever forbids pickle has nothing imported because a message says so. A module may be loaded anew.
-        cls = records.class_of(name, load=self.allow_pickle)
+        cls = class_of(name, load=self.allow_pickle)
         return known if known is not None and known.cls is cls else self._record(name, cls)
 
     def _record(self, name: str, cls: type) -> Encoding | None:
