@@ -1,4 +1,4 @@
-"""Whatever a program publishes arrives as it was, or its publisher is told why not; and the next message arrives."""
+"""Whatever is published arrives as it was, or its publisher is told why not; and the next message arrives."""
 
 import asyncio
 import dataclasses
@@ -70,7 +70,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
 
 
 @ways
-async def test_it_arrives_as_it_was_and_the_next_one_too(context: ez.GraphContext, force_tcp: bool, kind: str) -> None:
+async def test_it_arrives_as_it_was_and_so_does_the_next(
+    context: ez.GraphContext, force_tcp: bool, kind: str
+) -> None:
     publisher, subscriber = await joined(context, force_tcp), await context.subscriber("T")
     for number, (name, array) in enumerate(FAITHFUL.items()):
         await publisher.broadcast(array)
