@@ -14,11 +14,17 @@ from packages import Package, selected
 from places import Environment, NotPossible, Side, build_wheels, fetch_tests
 
 HERE = Path(__file__).parent
-REAL = {
-    "pipeline": ("ezmsg-sigproc",),
-    "dashboard_live": ("ezmsg-dashboard", "ezmsg-sigproc", "httpx", "websockets"),
-}
-"""The scripts that use packages as people do, and what they need."""
+REAL: dict[str, tuple[str, ...]] = {"pipeline": (), "tuned_live": (), "dashboard_live": ("--browser",)}
+"""The scripts that use packages as people do, and with which arguments."""
+
+QUICK: dict[str, tuple[str, ...]] = {"pipeline": (), "dashboard_live": ()}
+"""Those for each change, and without a browser."""
+
+NEEDED = ("ezmsg-dashboard", "ezmsg-sigproc", "httpx", "websockets")
+"""What they need beside ezmsg."""
+
+NO_MATTER = ("seconds", "events")
+"""What may differ between the sides."""
 
 
 def compare(package: Package, folder: Path, wheels: Path, sides: list[str]) -> Comparison:
@@ -46,19 +52,33 @@ def compare(package: Package, folder: Path, wheels: Path, sides: list[str]) -> C
     return comparison
 
 
-def use_for_real(folder: Path, wheels: Path) -> list[str]:
-    """Run the scripts on both sides; return what went wrong on ours."""
+def use_for_real(folder: Path, sides: list[Side], scripts: dict[str, tuple[str, ...]]) -> list[str]:
+    """Run the scripts on each side; return what went wrong on ours, or was different there.
+
+    :raises NotPossible: if there is no environment for them.
+    """
     wrong = []
-    for name, needs in REAL.items():
-        for side in (Side.ours(wheels), Side.public()):
+    browser = ("playwright",) if any("--browser" in arguments for arguments in scripts.values()) else ()
+    environments = {
+        side.name: Environment.make(folder / f"real-{side.name}", side, None, (*NEEDED, *browser)) for side in sides
+    }
+    for name, arguments in scripts.items():
+        found: dict[str, dict[str, object]] = {}
+        for side, environment in environments.items():
             try:
-                environment = Environment.make(folder / f"{name}-{side.name}", side, None, needs)
-                print(f"{name:<16}{side.name:<8}{environment.run_script(HERE / f'{name}.py')}", flush=True)
+                found[side] = environment.run_script(HERE / f"{name}.py", *arguments)
+                print(f"{name:<16}{side:<8}{found[side]}", flush=True)
             except NotPossible as error:
-                print(f"{name:<16}{side.name:<8}FAILED: {error}", flush=True)
-                if side.name == "ours":
-                    wrong.append(name)
+                print(f"{name:<16}{side:<8}FAILED: {error}", flush=True)
+        ours, others = _compared(found.get("ours")), [_compared(each) for each in found.values()]
+        if ours is None or any(each != ours for each in others):
+            wrong.append(name)
+            print(f"{name} {'FAILS' if ours is None else 'does not do the same'} on ours", flush=True)
     return wrong
+
+
+def _compared(form: dict[str, object] | None) -> dict[str, object] | None:
+    return form and {name: value for name, value in form.items() if name not in NO_MATTER}
 
 
 def parse() -> argparse.Namespace:
@@ -70,34 +90,24 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--side", choices=("ours", "public"), action="append", help="only this side")
     parser.add_argument("--real", action="store_true", help="only the pipelines and the dashboard")
+    parser.add_argument(
+        "--quick", action="store_true", help="only on ours, and only what is looked at with each change"
+    )
     parser.add_argument("--table", action="store_true", help="print what is recorded, and run nothing")
     return parser.parse_args()
 
 
-def main() -> int:
-    """Run what is asked for, record it, and print the table of all that is recorded."""
-    options = parse()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    record, wheels = options.folder / "record.json", options.folder / "wheels"
-    known, wrong = load(record), []
-    try:
-        packages = selected(options.packages)
-        if not options.table:
-            build_wheels(wheels)
-    except (ValueError, NotPossible) as error:
-        print(error, file=sys.stderr)
-        return 2
-    if options.real or not (options.packages or options.table):
-        wrong = use_for_real(options.folder, wheels)
-    for package in [] if options.real or options.table else packages:
+def try_packages(packages: list[Package], folder: Path, wheels: Path, sides: list[str]) -> bool:
+    """Run the suites of packages, record them and print the table; return whether ours is below none."""
+    record, well = folder / "record.json", True
+    known = load(record)
+    for package in packages if sides else []:
         print(f"{package.distribution} ...", flush=True)
         try:
-            known[package.distribution] = compare(
-                package, options.folder, wheels, options.side or ["ours", "public"]
-            )
+            known[package.distribution] = compare(package, folder, wheels, sides)
         except Exception:  # noqa: BLE001  the other packages are to be tried, too
             traceback.print_exc()
-            wrong.append(package.distribution)
+            well = False
         save(record, known)
     shown = [known[each.distribution] for each in packages if each.distribution in known]
     print("\n".join(table(shown)))
@@ -109,7 +119,32 @@ def main() -> int:
         for name, suite in (("ours", each.ours), ("public", each.public)):
             if suite.problem:
                 print(f"  {each.name}, {name}: {suite.problem}")
-    return 1 if wrong or not all(each.good for each in shown) else 0
+    return well and all(each.good for each in shown)
+
+
+def main() -> int:
+    """Do what is asked for; 0 says that all is well on ours, 2 that it could not be tried."""
+    options = parse()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    wheels = options.folder / "wheels"
+    sides = [] if options.table else options.side or ["ours", "public"]
+    only_real, wrong = options.real or options.quick, []
+    try:
+        packages = selected(options.packages)
+        if sides:
+            build_wheels(wheels)
+        if sides and (only_real or not options.packages):
+            both = [Side.ours(wheels)] if options.quick else [Side.ours(wheels), Side.public()]
+            wrong = use_for_real(options.folder, both, QUICK if options.quick else REAL)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except NotPossible as error:
+        print(f"What this needs could not be installed; can the package index be reached? {error}", file=sys.stderr)
+        return 2
+    if only_real:
+        return 1 if wrong else 0
+    return 0 if try_packages(packages, options.folder, wheels, sides) and not wrong else 1
 
 
 if __name__ == "__main__":

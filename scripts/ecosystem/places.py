@@ -33,8 +33,10 @@ class Side:
 
     @classmethod
     def ours(cls, wheels: Path) -> "Side":
-        """Ours, from a folder of wheels."""
-        return cls("ours", ("--find-links", str(wheels), "ezmsg>=4"))
+        """Ours, from a folder of wheels, as they are now: their names are those of yesterday's."""
+        names = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
+        fresh = [word for name in names for word in ("--refresh-package", name)]
+        return cls("ours", ("--find-links", str(wheels), *fresh, "ezmsg>=4"))
 
     @classmethod
     def public(cls) -> "Side":

@@ -15,6 +15,7 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── PickleForbidden
     │   ├── SegmentRefused
     │   ├── UnknownEncoding              also a LookupError
+    │   ├── MessageClassNotFound         also an ImportError
     │   ├── UndersizedMemory
     │   ├── UninitializedMemory
     │   ├── InvalidTraceControl          also a ValueError
@@ -169,6 +170,21 @@ class UnknownEncoding(DataPlaneError, LookupError):
         return (
             f"A message came in the encoding {self.name!r}, which is not registered here. Register it in every "
             "process that receives such messages, before the first one arrives."
+        )
+
+
+@declared_error
+class MessageClassNotFound(DataPlaneError, ImportError):
+    """A message came whose class this process does not have, or does not have as a dataclass."""
+
+    code: ClassVar[str] = "EZ-5012"
+    class_name: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"A message came whose class {self.class_name} cannot be used here: {self.reason}. Install and import "
+            "the same module in every process that receives such messages."
         )
 
 

@@ -9,8 +9,12 @@ module, and of the encoding::
 It is looked for when the first object of a class, or the first message of an encoding, comes along that nobody
 registered. So a program imports no encoding that it does not use. A look at all that is installed takes a while; a
 class whose ``__ezmsg_encoding__`` says the same as its entry point is found without it.
+
+A dataclass that nobody brings an encoding for has one all the same, if its objects are nothing but their fields:
+see :mod:`ezmsg.core.messages.records`.
 """
 
+import functools
 import pkgutil
 import sys
 from collections.abc import Callable, Sequence
@@ -19,7 +23,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import field
 
 from ezmsg.core.errors import InvalidOption
+from ezmsg.core.messages import records
 from ezmsg.core.messages.payload import Buffer
+from ezmsg.core.messages.record_classes import PREFIX, class_of, name_of
 from ezmsg.core.support.logs import logger
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.entry_points import installed
@@ -88,12 +94,27 @@ class Registry:
             if found is None or found.cls is not cls:
                 if len(self.by_class) >= CLASS_LIMIT:
                     self.by_class = {each: known for each, known in self.by_class.items() if known is not None}
-                self.by_class[cls] = None
+                name = name_of(cls)
+                self.by_class[cls] = None if name is None else self._record(name, cls)
             return self.by_class[cls]
 
     def of_name(self, name: str) -> Encoding | None:
         """Return the encoding that has a name; one that is installed is taken into use."""
-        return self.by_name.get(name) or self._find(name)
+        known = self.by_name.get(name)
+        if not name.startswith(PREFIX):
+            return known or self._find(name)
+        # Whoever forbids pickle has nothing imported because a message says so. A module may be loaded anew.
+        cls = class_of(name, load=self.allow_pickle)
+        return known if known is not None and known.cls is cls else self._record(name, cls)
+
+    def _record(self, name: str, cls: type) -> Encoding | None:
+        """Take the encoding of a dataclass into use."""
+        if len(name.encode()) > NAME_BYTES:
+            return None
+        parting = functools.partial(records.Parting, cls, patient=not self.allow_pickle)
+        joining = functools.partial(records.Joining, cls)
+        encoding = self.by_name[name] = Encoding(name, cls, parting().dump, records.loader(cls), parting, joining)
+        return encoding
 
     def _find(self, name: str) -> Encoding | None:
         """Take an encoding into use that is installed."""

@@ -130,6 +130,7 @@ class _Plan:
         self.order = _order_of(data)
         self.ndim = data.ndim
         self.dims = [_text(dim) for dim in state["dims"]]
+        _expect(self.ndim == len(self.dims))  # somebody has changed one of them afterwards
         self.key = _text(state["key"])
         self.stream_dim = state["stream_dim"]
         _expect(self.stream_dim is None or type(self.stream_dim) is str)
