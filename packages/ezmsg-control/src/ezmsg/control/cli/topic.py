@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 from ezmsg.control.cli.saying import note, say, say_json
+from ezmsg.control.cli.watching import watchable
 from ezmsg.control.rendering.quantities import counted
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ Window = Annotated[float, Parameter(help="Seconds over which to count.")]
 
 
 @topic.default
+@watchable
 def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show every topic: its unit, by how many it is fed, and how many it feeds.
 
@@ -53,6 +55,7 @@ topic.command(list_all, name="list")
 
 
 @topic.command
+@watchable
 def info(
     name: Annotated[str, Parameter(help="A topic, or a beginning that only it has.")],
     /,
@@ -85,6 +88,7 @@ def info(
 
 
 @topic.command
+@watchable
 def hz(
     target: Target = None,
     /,
@@ -104,6 +108,7 @@ def hz(
 
 
 @topic.command
+@watchable
 def bw(
     target: Target = None,
     /,
@@ -128,6 +133,7 @@ def _flows(
     from attrs import asdict
 
     from ezmsg.control.cli.asking import ask
+    from ezmsg.control.cli.progress import progress
     from ezmsg.control.cli.targets import matching
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.profiling.blame import checked_window
@@ -137,7 +143,8 @@ def _flows(
     checked_window("A rate", window)  # before anybody is connected to
 
     async def measure(connection: object, timeout: float) -> "Rates":
-        return await measure_rates(connection, window, timeout)  # type: ignore[arg-type]
+        async with progress("counting", window):
+            return await measure_rates(connection, window, timeout)  # type: ignore[arg-type]
 
     rates = ask(measure, find_address(address), timeout)
     found = flows(rates.courses.values())

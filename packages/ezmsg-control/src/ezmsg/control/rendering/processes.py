@@ -24,6 +24,16 @@ def process_lines(fares: "Iterable[Fare]") -> Iterator[str]:
     return aligned([_HEAD, *map(_row, fares)])
 
 
+def info_lines(fare: "Fare") -> Iterator[str]:
+    """Yield what is known of one process, a line each, and then its units."""
+    _, host, _, cpu, memory, uptime, late, ping, state = _row(fare)
+    yield f"pid {fare.pid if fare.pid is not None else '-'} on {host}   {state}"
+    files = "-" if fare.descriptors is None else f"{fare.descriptors} of {fare.descriptor_limit or '-'}"
+    known = {"processor": cpu, "memory": memory, "up": uptime, "loop late": late, "ping": ping, "open files": files}
+    yield "   ".join(f"{name} {value}" for name, value in known.items())
+    yield from (f"   {unit}" for unit in sorted(fare.units))
+
+
 def is_marked(fare: "Fare") -> bool:
     """Return whether the line of a process has a mark, see ``MARK_SAID``."""
     return any(each is not None and each > LATE_S for each in (fare.loop_lateness_s, fare.ping_s))
