@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
+from ezmsg.control.cli.passing_on import passing_on
 from ezmsg.control.cli.saying import note, say, say_json
 from ezmsg.control.cli.watching import watchable
 from ezmsg.control.rendering.quantities import counted
+from ezmsg.protocol.entry_points import installed
 
 if TYPE_CHECKING:
     from ezmsg.control.profiling.rating import Rates
@@ -17,6 +19,11 @@ topic = App(
     help="Show the topics of a running graph, and what flows through them. For example:\n\nezmsg topic hz",
     help_format="plaintext",
 )
+
+MORE = "ezmsg.commands.topic"
+"""The group of entry points by which another distribution adds verbs to this one; they are imported when carried out."""
+
+_ELSEWHERE = {"echo": "ezmsg-core", "pub": "ezmsg-core"}
 
 Target = Annotated[str | None, Parameter(help="A topic, a beginning that only it has, or a pattern with *.")]
 Window = Annotated[float, Parameter(help="Seconds over which to count.")]
@@ -162,3 +169,23 @@ def _flows(
     if not json:
         note(f"counted where it is published over {window:g} s; nothing was subscribed to measure this")
     return 5 if rates.missing and not found else 0
+
+
+def _absent(name: str, owner: str) -> App:
+    def say_whose(_: list[str]) -> int:
+        note(f"ezmsg: topic {name} is a verb of {owner}, which is not installed: pip install {owner}")
+        return 1
+
+    return passing_on(name, say_whose, help=f"Needs {owner}, which is not installed.")
+
+
+def _add_others() -> None:
+    there = installed(MORE)
+    for name, (place, _) in there.items():
+        topic.command(place, name=name)
+    for name, owner in _ELSEWHERE.items():
+        if name not in there:
+            topic.command(_absent(name, owner), name=name)
+
+
+_add_others()

@@ -56,7 +56,7 @@ def _row(fare: "Fare") -> tuple[str, ...]:
         short_units(fare.units),
         "-" if fare.cpu is None else f"{100 * fare.cpu:.0f} %",
         "-" if fare.memory_bytes is None else f"{fare.memory_bytes / 1e6:.0f} MB",
-        "-" if fare.uptime_s is None else _duration(fare.uptime_s),
+        "-" if fare.uptime_s is None else lasted(fare.uptime_s),
         _late(fare.loop_lateness_s),
         _late(fare.ping_s),
         _state(fare),
@@ -64,7 +64,7 @@ def _row(fare: "Fare") -> tuple[str, ...]:
 
 
 def _state(fare: "Fare") -> str:
-    waits_for = [f"{unit} for {_duration(seconds)}" for unit, seconds in sorted((fare.waits_for or {}).items())]
+    waits_for = [f"{unit} for {lasted(seconds)}" for unit, seconds in sorted((fare.waits_for or {}).items())]
     return f"{fare.phase}: {', '.join(waits_for)}" if waits_for else fare.phase or "-"
 
 
@@ -74,7 +74,8 @@ def _late(seconds: float | None) -> str:
     return f"{1000 * seconds:.1f} ms{' !' if seconds > LATE_S else ''}"
 
 
-def _duration(seconds: float) -> str:
+def lasted(seconds: float) -> str:
+    """Return how long something has lasted, such as ``3m12s``."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
