@@ -78,7 +78,8 @@ def test_what_takes_longer_has_a_bar_on_a_terminal_and_leaves_nothing_of_it(lab:
 
 @pytest.mark.parametrize("given", ["0", "-1", "nan", "soon"])
 def test_a_period_that_is_none_is_refused(given: str) -> None:
-    done = subprocess.run([*COMMAND, "graph", "--watch", given], capture_output=True, text=True, timeout=HANG, check=False)
+    words = [*COMMAND, "graph", "--watch", given]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=HANG, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--watch" in done.stderr
 

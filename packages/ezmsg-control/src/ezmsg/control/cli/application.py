@@ -90,7 +90,7 @@ def _run(app: "App", arguments: list[str], *, debug: bool) -> int:
         return _USAGE
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except Exception as error:  # noqa: BLE001  whoever types commands reads a sentence, and asks for more
+    except Exception as error:
         if debug:
             raise
         code = _told(error)

@@ -29,7 +29,7 @@ def completion(shell: Annotated[Shell, Parameter(help="The shell: bash, zsh or f
     from ezmsg.control.cli.verbs import known_verbs, load
 
     app = App(name="ezmsg", help_format="plaintext")
-    for name, verb in load(known_verbs().values()).items():
+    for name, verb in load(known_verbs()).items():
         app.command(verb, name=name)
     print(app.generate_completion(shell=shell))
     if sys.stdout.isatty():

@@ -5,7 +5,7 @@ module imports the classes, too.
 """
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 from cyclopts import Parameter
 
@@ -25,7 +25,7 @@ _CODE = re.compile(r"(?:EZ)?-?([0-9]{4})", re.IGNORECASE)
 
 
 def explain(
-    code: Annotated[str | None, Parameter(help="Such as EZ-3001, 3001 or ServerUnreachable; else all are listed.")] = None,
+    code: Annotated[str | None, Parameter(help="EZ-3001, 3001 or ServerUnreachable; else all of them.")] = None,
     /,
     *,
     json: JsonOption = False,
@@ -68,7 +68,7 @@ def known_explanations() -> "dict[str, Explanation]":
 
     texts: dict[str, tuple[str, str]] = {**BELOW, **OURS}
     for more in load(installed(GROUP)).values():
-        texts.update(more)
+        texts.update(cast("dict[str, tuple[str, str]]", more))
     classes = error_classes()
     return {code: explained(classes[code], texts) for code in sorted(classes) if classes[code] is not EzmsgError}
 

@@ -1,4 +1,4 @@
-"""``ezmsg server``: the life of a graph server. Serving itself is `ezmsg.graphserver`'s, in a process of its own."""
+"""``ezmsg server``: the life of a graph server; `ezmsg.graphserver` serves, in a process of its own."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,10 @@ server = App(
 
 _FAILED, _NO_CONNECTION = 1, 3
 
-Where = Annotated[str | None, Parameter(help="Where to listen, HOST:PORT. Default: EZMSG_GRAPHSERVER_ADDR, else 127.0.0.1:25978.")]
+Where = Annotated[
+    str | None,
+    Parameter(help="Where to listen, HOST:PORT. Default: EZMSG_GRAPHSERVER_ADDR, else 127.0.0.1:25978."),
+]
 LogFile = Annotated[str | None, Parameter(help="Append its log to this file.")]
 
 

@@ -21,7 +21,7 @@ topic = App(
 )
 
 MORE = "ezmsg.commands.topic"
-"""The group of entry points by which another distribution adds verbs to this one; they are imported when carried out."""
+"""The group of entry points by which other distributions add verbs to this one, imported when carried out."""
 
 _ELSEWHERE = {"echo": "ezmsg-core", "pub": "ezmsg-core"}
 

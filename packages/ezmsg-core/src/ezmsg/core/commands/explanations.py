@@ -1,14 +1,19 @@
-"""What `ezmsg explain` says of the errors of this distribution, beside what their classes say: why, and what next."""
+"""What `ezmsg explain` says of the errors of this distribution beside what their classes say: why, what next."""
 
 import ezmsg.core.errors  # noqa: F401  so that its classes are known by their codes
 
 EXPLANATIONS: dict[str, tuple[str, str]] = {
     "EZ-5001": (
-        "Between processes a message has to become bytes. Something in it cannot be pickled: an open file, a lock, "
-        "a generator, a class that is defined inside a function.",
+        (
+            "Between processes a message has to become bytes. Something in it cannot be pickled: an open "
+            "file, a lock, a generator, a class that is defined inside a function."
+        ),
         "Publish arrays, bytes or plain data classes, or keep both ends in one process.",
     ),
-    "EZ-5002": ("It was closed, or the context in which it was made has ended.", "Make a new one to go on."),
+    "EZ-5002": (
+        "It was closed, or the context in which it was made has ended.",
+        "Make a new one to go on.",
+    ),
     "EZ-5003": (
         "An option of a stream, a publisher or a program is outside what it can be.",
         "The text says what would be possible.",
@@ -18,22 +23,37 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "What had arrived can still be read. Look into the log of that process, and start it again.",
     ),
     "EZ-5005": (
-        "The two ends do not agree: another key, another release, or a port at which somebody else listens by now.",
+        (
+            "The two ends do not agree: another key, another release, or a port at which somebody else "
+            "listens by now."
+        ),
         "Bring both to one release, and see with `ezmsg doctor` whether one of them was started anew.",
     ),
     "EZ-5006": (
         "Unpickling can run code, and whoever runs this process has forbidden it with EZMSG_FORBID_PICKLE.",
-        "Send arrays or bytes, register an encoding for the type, or allow pickle where all peers are trusted.",
+        (
+            "Send arrays or bytes, register an encoding for the type, or allow pickle where all peers are "
+            "trusted."
+        ),
     ),
     "EZ-5007": (
-        "What was to be mapped is not what its publisher announced: it was truncated, replaced, or of another user.",
+        (
+            "What was to be mapped is not what its publisher announced: it was truncated, replaced, or of "
+            "another user."
+        ),
         "Both ends fall back to TCP where they can. If it happens again, please report it.",
     ),
     "EZ-5008": (
         "An encoding of one's own has to be registered in each process, and in this one it is not.",
-        "Register it where all processes import it, before the first message; distributions do so by entry point.",
+        (
+            "Register it where all processes import it, before the first message; distributions do so by "
+            "entry point."
+        ),
     ),
-    "EZ-5009": ("Marshal was given a buffer that is too small.", "Give it as many bytes as the text says."),
+    "EZ-5009": (
+        "Marshal was given a buffer that is too small.",
+        "Give it as many bytes as the text says.",
+    ),
     "EZ-5010": (
         "These bytes were never written by Marshal, or not to their end.",
         "Read only what Marshal.to_mem has written.",
@@ -47,12 +67,17 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "Nothing is lost: they talk over TCP. For speed, run them as one user with one runtime folder.",
     ),
     "EZ-5021": (
-        "The memory file system is full: large messages times many buffers, or a container with a small /dev/shm.",
+        (
+            "The memory file system is full: large messages times many buffers, or a container with a small "
+            "/dev/shm."
+        ),
         "`ezmsg doctor` shows how much is used and free. Use fewer num_buffers, or give it more room.",
     ),
     "EZ-5022": (
-        "A subscriber connects to the publisher's own port, and that cannot be reached: firewall, container, or an "
-        "address that is of another network.",
+        (
+            "A subscriber connects to the publisher's own port, and that cannot be reached: firewall, "
+            "container, or an address that is of another network."
+        ),
         "Let firewalls pass the port, or say where it is reached: publisher(host=, port=).",
     ),
     "EZ-5101": (
@@ -100,16 +125,31 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "Ask for it in a running unit, or run the graph first.",
     ),
     "EZ-6201": (
-        "A unit raised an error, or a process died; so that nothing runs on half, all was ended in good order.",
+        (
+            "A unit raised an error, or a process died; so that nothing runs on half, all was ended in good "
+            "order."
+        ),
         "The first sentence is the cause, with the unit and the line. The log has the traceback.",
     ),
     "EZ-6202": (
         "A process, a unit or the server did not come up.",
-        "The first sentence is the cause. `ezmsg process` shows, while it starts, which initialize() is waited for.",
+        (
+            "The first sentence is the cause. `ezmsg process` shows, while it starts, which initialize() is "
+            "waited for."
+        ),
     ),
-    "EZ-6203": ("A runner is started once, and stopped after that.", "Make a new one for another run."),
-    "EZ-6301": ("A part of ezmsg is a distribution of its own, and not installed here.", "Install what it names."),
-    "EZ-6302": ("The word is none of those that this command knows.", "Take one of those in the text."),
+    "EZ-6203": (
+        "A runner is started once, and stopped after that.",
+        "Make a new one for another run.",
+    ),
+    "EZ-6301": (
+        "A part of ezmsg is a distribution of its own, and not installed here.",
+        "Install what it names.",
+    ),
+    "EZ-6302": (
+        "The word is none of those that this command knows.",
+        "Take one of those in the text.",
+    ),
     "EZ-6303": (
         "The file is not there, is no Python, or raises an error when it is imported.",
         "Run it with Python alone to see the whole traceback.",
