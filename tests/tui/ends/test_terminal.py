@@ -136,8 +136,8 @@ def test_five_minutes_with_the_demo(terminal: Callable[..., Terminal], folder: P
     top = terminal(size, f"{EZMSG} demo --top --slow")
     top.until("ECG/FILTER/OUTPUT")
 
-    shown = top.press_until("2", "DETECTOR")  # see the demo's graph
-    assert all(name in shown for name in ("SOURCE", "FILTER", "DETECTOR"))
+    top.press_until("2", "GRAPH")  # see the demo's graph
+    top.until(lambda shown: all(name in shown for name in ("SOURCE", "FILTER", "DETECTOR")))
     listed = run(folder, "graph")
     assert "ECG/SOURCE/OUTPUT" in listed.stdout, listed.stderr
 
