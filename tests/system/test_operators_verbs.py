@@ -98,6 +98,36 @@ def test_edges(run: Any) -> None:
     assert "cycle" in err
 
 
+def test_a_graph_as_the_source_of_a_drawing(run: Any) -> None:
+    code, out, err = run("graph", "--dot")
+    assert (code, err) == (0, "")
+    assert out.startswith("digraph ezmsg {\n")
+    code, out, _ = run("graph", "--mermaid")
+    assert code == 0
+    assert out.startswith("flowchart LR\n")
+    assert '"FILT"' in out
+    code, out, err = run("graph", "--mermaid", "--json")
+    assert (code, out) == (2, "")
+    assert "give one of them" in err
+
+
+def test_one_process(run: Any) -> None:
+    code, out, _ = run("process", "info", "LAB/SLOW")
+    assert code == 0
+    head, fares, unit, *endpoints = out.splitlines()
+    assert head.startswith("pid ")
+    assert "memory" in fares
+    assert unit == "   LAB/SLOW"
+    assert any(each.startswith("   <- LAB/SLOW/INPUT") for each in endpoints)
+    (form,) = lines(run("process", "info", "LAB/SLOW", "--json")[1])
+    assert form["units"] == ["LAB/SLOW"]
+    assert [each["topic"] for each in form["profile"]["subscribers"].values()].count("LAB/SLOW/INPUT") == 1
+    assert run("process", "info", str(form["pid"]))[0] == 0
+    code, out, err = run("process", "info", "LAB/SOLW")
+    assert (code, out) == (2, "")
+    assert "LAB/SLOW" in err
+
+
 def test_sessions(run: Any) -> None:
     code, out, _ = run("session")
     assert code == 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.tui.conftest import RunningLab, screen_text, until
+from textual.events import Key
 from textual.widgets import Input
 
 from ezmsg.control import ControlConnection, Session, take_dag, take_settings, take_snapshot, update_fields
@@ -296,6 +297,14 @@ async def test_filter_freeze_copy_help_theme_and_palette(lab: RunningLab) -> Non
         await pilot.pause(0.5)
         await pilot.press("enter")
         await until(pilot, lambda: on(app, "sessions"), "the palette went there")
+
+
+async def test_letters_typed_faster_than_the_filter_opens_come_into_it(lab: RunningLab) -> None:
+    async with top(lab) as (app, pilot):
+        for letter in "/a/b":  # without waiting, as a terminal hands on what was typed while all was busy
+            app.post_message(Key("slash" if letter == "/" else letter, letter))
+        line = app.screen.query_one("#filter", Input)
+        await until(pilot, lambda: line.value == "a/b", "it is in the filter, a second slash as well")
 
 
 async def test_the_mouse_chooses_rows_and_screens(lab: RunningLab) -> None:

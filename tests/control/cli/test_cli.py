@@ -366,3 +366,41 @@ def test_output_that_was_closed_before_is_no_fault(address: str) -> None:
     command = [sys.executable, "-c", code, "graph", "--address", address]
     done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"5 edges at {address}\n")
+
+
+@pytest.mark.parametrize(("verb", "owner"), [("top", "ezmsg-tui"), ("run", "ezmsg-core"), ("perf", "ezmsg-util")])
+def test_a_verb_whose_distribution_is_absent_names_it(
+    verb: str, owner: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ezmsg.control.cli.verbs.installed", lambda _: {})
+    assert main([verb, "--once"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == f"ezmsg: {verb} is a verb of {owner}, which is not installed: pip install {owner}\n"
+
+
+def test_echo_without_the_core_names_it() -> None:
+    code = (
+        "import sys, ezmsg.protocol.entry_points as e; e.installed = lambda _: {};"
+        "from ezmsg.control.cli import main; sys.exit(main(['topic', 'echo', 'A', '--count', '1']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pip install ezmsg-core" in done.stderr
+
+
+def test_a_mistake_of_a_verb_is_a_sentence_and_with_debug_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: Any) -> int:
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr("ezmsg.control.cli.snapshot.snapshot", fail)
+    assert main(["snapshot"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == (
+        "ezmsg: The command met a mistake that is not yours: RuntimeError: odd. All of it: ezmsg --debug VERB ...\n"
+    )
+    with pytest.raises(RuntimeError, match="odd"):
+        main(["--debug", "snapshot"])

@@ -1,6 +1,8 @@
 """The application in a real terminal, as a person at one has it: tmux types, and reads the screen."""
 
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,6 +15,7 @@ import psutil
 import pytest
 
 HANG = 60.0
+LONG = 600
 EZMSG = str(Path(sys.executable).parent / "ezmsg")
 
 pytestmark = [
@@ -35,9 +38,11 @@ class Terminal:
             "LC_ALL": "C.UTF-8",
             **more,
         }
+        # The shell tells how the command ended: tmux 3.3 now and then misses that its own child has.
+        self._code = folder / f"code-{socket}"
+        told = f"{command}; echo $? >{shlex.quote(str(self._code))}; exec sleep {LONG}"
         width, height = size
-        self._tmux("-f", os.devnull, "new-session", "-d", "-x", str(width), "-y", str(height), command)
-        self._tmux("set", "-g", "remain-on-exit", "on")
+        self._tmux("-f", os.devnull, "new-session", "-d", "-x", str(width), "-y", str(height), told)
 
     def _tmux(self, *words: str) -> str:
         done = subprocess.run(
@@ -79,6 +84,15 @@ class Terminal:
                 time.sleep(0.1)
             assert time.monotonic() < deadline, f"{holds!r} never came; the screen is\n{shown}"
 
+    def quit(self) -> None:
+        """Press q, and wait for the command's end, which is a good one."""
+        self.keys("q")
+        deadline = time.monotonic() + HANG
+        while not (code := self._code.read_text() if self._code.exists() else "").endswith("\n"):
+            assert time.monotonic() < deadline, f"it never ended; the screen is\n{self.screen()}"
+            time.sleep(0.1)
+        assert code == "0\n", self.screen()
+
     def kill(self) -> None:
         self._tmux("kill-server")
 
@@ -116,15 +130,14 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.skipif(not os.environ.get("EZMSG_TEST_DEMO_TOP"), reason="open: failed once in five runs")
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
 def test_five_minutes_with_the_demo(terminal: Callable[..., Terminal], folder: Path, size: tuple[int, int]) -> None:
     """See the graph, change the filter and see what it does, find the slow unit, stop it; also by command lines."""
     top = terminal(size, f"{EZMSG} demo --top --slow")
     top.until("ECG/FILTER/OUTPUT")
 
-    shown = top.press_until("2", "DETECTOR")  # see the demo's graph
-    assert all(name in shown for name in ("SOURCE", "FILTER", "DETECTOR"))
+    top.press_until("2", "GRAPH")  # see the demo's graph
+    top.until(lambda shown: all(name in shown for name in ("SOURCE", "FILTER", "DETECTOR")))
     listed = run(folder, "graph")
     assert "ECG/SOURCE/OUTPUT" in listed.stdout, listed.stderr
 
@@ -132,14 +145,15 @@ def test_five_minutes_with_the_demo(terminal: Callable[..., Terminal], folder: P
     top.keys("/", *"FILTER", "Enter")
     top.until(lambda shown: "FILTER" in shown and "ECG/SOURCE" not in shown)
     top.press_until("Enter", "lower edge of the pass band")
-    top.keys("Right", "Right")
-    top.until("staged: low_hz   5.0 -> 6.0 Hz")
+    top.press_until("Right", "staged: low_hz")
     top.keys("C-s")
-    top.until("Apply to ECG/FILTER?")
+    asked = top.until("Apply to ECG/FILTER?")
+    value = re.search(r"low_hz   5\.0 -> (\S+) Hz", asked.partition("Apply to")[2])
+    assert value, asked
     top.keys("y")
     top.until("revision 1")
     got = run(folder, "settings", "get", "ECG/FILTER")
-    assert "low_hz    6.0 Hz" in got.stdout, got.stdout + got.stderr
+    assert f"low_hz    {value[1]} Hz" in got.stdout, got.stdout + got.stderr
     changed = run(folder, "settings", "set", "ECG/FILTER", "low_hz=7")
     assert changed.returncode == 0, changed.stderr
     top.until("revision 2")
@@ -156,13 +170,11 @@ def test_five_minutes_with_the_demo(terminal: Callable[..., Terminal], folder: P
     slow = run(folder, "settings", "set", "ECG/CLASSIFIER", "work_ms=0", "--timeout", "30")  # stop it
     assert slow.returncode == 0, slow.stderr
     top.until(lambda shown: "ECG/CLASSIFIER/INPUT" not in shown.partition("TOPIC")[0])
-    top.keys("q")
-    top.until("Pane is dead")
+    top.quit()
     nothing = run(folder, "graph")
     assert nothing.returncode == 3, nothing.stdout
 
 
-@pytest.mark.skipif(not os.environ.get("EZMSG_TEST_DEMO_TOP"), reason="open: failed once in five runs")
 def test_a_very_small_terminal_breaks_nothing(terminal: Callable[..., Terminal]) -> None:
     top = terminal((40, 10), f"{EZMSG} demo --top")
     top.until("OUTPUT")
@@ -170,20 +182,17 @@ def test_a_very_small_terminal_breaks_nothing(terminal: Callable[..., Terminal])
         top.press_until(key, holds)
     assert "Traceback" not in top.screen()
     top.press_until("1", "NEWS")
-    top.keys("q")
-    top.until(lambda shown: "NEWS" not in shown)
+    top.quit()
 
 
 def test_without_a_server_it_says_how_to_start_one(terminal: Callable[..., Terminal]) -> None:
     top = terminal((80, 24), f"{EZMSG} top")
     top.until("No graph server answers")
     assert "ezmsg demo" in top.screen()
-    top.keys("q")
-    top.until("Pane is dead")
+    top.quit()
 
 
 def test_without_colour(terminal: Callable[..., Terminal]) -> None:
     top = terminal((80, 24), f"{EZMSG} demo --top", NO_COLOR="1", TERM="vt100")
     top.until("OUTPUT")
-    top.keys("q")
-    top.until("Pane is dead")
+    top.quit()

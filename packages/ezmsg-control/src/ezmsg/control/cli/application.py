@@ -10,13 +10,14 @@ import sys
 from ezmsg.control.cli.encodings import escape_what_does_not_fit
 from ezmsg.control.cli.overview import HELP, overview
 from ezmsg.control.cli.saying import note
-from ezmsg.control.cli.verbs import OURS, known_verbs, load
+from ezmsg.control.cli.verbs import ELSEWHERE, OURS, known_verbs, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cyclopts import App
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+_DEBUG = "--debug"
 _ALLOCATIONS = 100_000
 """Between two runs of the garbage collector: a tenth of a short verb's time goes there, and finds only modules."""
 
@@ -25,11 +26,17 @@ def run(arguments: list[str]) -> int:
     """Run one command line; what went wrong is one sentence on standard error."""
     escape_what_does_not_fit()
     known = known_verbs()
+    debug = arguments[:1] == [_DEBUG]
+    arguments = arguments[1:] if debug else arguments
     if not arguments or arguments in (["--help"], ["-h"]):
         return _help(known, asked_for=bool(arguments))
     wanted = arguments[0]
     if wanted in OURS:  # what runs a user's program leaves the collector as it is
         gc.set_threshold(_ALLOCATIONS)
+    if wanted not in known and wanted in ELSEWHERE:
+        owner = ELSEWHERE[wanted]
+        note(f"ezmsg: {wanted} is a verb of {owner}, which is not installed: pip install {owner}")
+        return _FAILED
     # A verb that is named needs only its own module; a misspelt one needs all of them.
     verbs = load({wanted: known[wanted]} if wanted in known else known)
     if wanted in known and wanted not in verbs:
@@ -45,7 +52,7 @@ def run(arguments: list[str]) -> int:
     )
     for name, function in verbs.items():
         app.command(function, name=name)
-    return _run(app, arguments)
+    return _run(app, arguments, debug=debug)
 
 
 def _versions() -> str:
@@ -70,7 +77,7 @@ def _help(known: dict[str, tuple[str, str]], *, asked_for: bool) -> int:
     return 0 if asked_for else _USAGE
 
 
-def _run(app: "App", arguments: list[str]) -> int:
+def _run(app: "App", arguments: list[str], *, debug: bool) -> int:
     from cyclopts import CycloptsError, UnusedCliTokensError
 
     try:
@@ -83,7 +90,9 @@ def _run(app: "App", arguments: list[str]) -> int:
         return _USAGE
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except Exception as error:  # noqa: BLE001  what is not of our tree, nor the system's, goes on up from there
+    except Exception as error:
+        if debug:
+            raise
         code = _told(error)
     failure = _output_failure()
     if failure is not None:
@@ -100,7 +109,9 @@ def _told(error: Exception) -> int:
         note(f"ezmsg: {told(error)}")
         return exit_code(error)
     if not isinstance(error, OSError):
-        raise error
+        what = f"{type(error).__name__}: {error}".rstrip(": ")
+        note(f"ezmsg: The command met a mistake that is not yours: {what}. All of it: ezmsg --debug VERB ...")
+        return _FAILED
     # A full disk behind standard output, or something that the verb wanted of the system.
     return _without_output(error)
 

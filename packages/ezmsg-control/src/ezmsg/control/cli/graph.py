@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 from ezmsg.control.cli.saying import note, say, say_json
+from ezmsg.control.cli.watching import watchable
 from ezmsg.control.rendering.quantities import counted
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ezmsg.protocol.graph.dag import DAG
     from ezmsg.protocol.model.snapshot import GraphSnapshot
 
+_USAGE = 2
 
 graph = App(
     name="graph",
@@ -25,15 +27,28 @@ To = Annotated[str, Parameter(help="The topic that is fed, in full.")]
 
 
 @graph.default
-def show(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
+@watchable
+def show(
+    *,
+    mermaid: Annotated[bool, Parameter(negative="", help="Write it as the source of a Mermaid drawing.")] = False,
+    dot: Annotated[bool, Parameter(negative="", help="Write it as DOT, for Graphviz.")] = False,
+    address: AddressOption = None,
+    json: JsonOption = False,
+    timeout: TimeoutOption = 2.0,
+) -> int:
     """Show the topics of a running graph and how they are connected, in the order in which data flows.
 
     An edge that leads nowhere is marked, and streams without an edge come last.
 
-    For example:
+    For example, here and in a file:
 
     ezmsg graph --address 127.0.0.1:25978
+
+    ezmsg graph --dot > graph.dot
     """
+    if mermaid + dot + json > 1:
+        note("ezmsg: --mermaid, --dot and --json are three ways to write it: give one of them.")
+        return _USAGE
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.graph.operations import take_dag, take_snapshot
@@ -47,6 +62,11 @@ def show(*, address: AddressOption = None, json: JsonOption = False, timeout: Ti
     dag, snapshot = ask(look, server, timeout)
     if json:
         say_json(_json_form(str(server), dag))
+        return 0
+    if mermaid or dot:
+        from ezmsg.control.rendering.diagrams import diagram_lines
+
+        say(diagram_lines(dag.graph, "mermaid" if mermaid else "graphviz"))
         return 0
     say(tree_lines(dag, described(snapshot)))
     note(f"{counted(len(dag.edge_owners), 'edge')} at {server}")

@@ -6,13 +6,19 @@ from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 from ezmsg.control.cli.saying import note, say, say_json
+from ezmsg.control.cli.watching import watchable
 from ezmsg.control.rendering.quantities import counted
 
 if TYPE_CHECKING:
     from ezmsg.control.connection.client import ControlConnection
     from ezmsg.control.process.faring import Fare
     from ezmsg.protocol.model.process_control import ProcessPing
+    from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot
     from ezmsg.protocol.model.stacks import ProcessStacks
+
+_TIMED_OUT = 5
+
+Target = Annotated[str, Parameter(help="A process's number, or a unit of it, or a beginning that only that has.")]
 
 process = App(
     name="process",
@@ -22,6 +28,7 @@ process = App(
 
 
 @process.default
+@watchable
 def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show every process: its units, processor, memory, how late its event loop is, and how soon it answers.
 
@@ -64,6 +71,64 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
 process.command(list_all, name="list")
 
 
+@process.command
+@watchable
+def info(
+    target: Target,
+    /,
+    *,
+    address: AddressOption = None,
+    json: JsonOption = False,
+    timeout: TimeoutOption = 2.0,
+) -> int:
+    """Show one process: its units, how it fares, and what its publishers and subscribers have counted.
+
+    For example, of the process that has the unit DEMO/DECODE:
+
+    ezmsg process info DEMO/DECODE
+    """
+    from attrs import asdict
+
+    from ezmsg.control.cli.asking import ask
+    from ezmsg.control.cli.targets import resolved_process
+    from ezmsg.control.connection.discovery import find_address
+    from ezmsg.control.errors import ProcessRequestFailed
+    from ezmsg.control.graph.operations import take_snapshot
+    from ezmsg.control.process.faring import take_fares
+    from ezmsg.control.profiling.snapshots import profiling_snapshot
+    from ezmsg.control.rendering.processes import info_lines
+    from ezmsg.control.rendering.profiles import profile_lines
+    from ezmsg.protocol.snapshots.json_form import to_json_form
+
+    async def ask_it(
+        connection: "ControlConnection", timeout: float
+    ) -> "tuple[Fare, ProcessProfilingSnapshot | None]":
+        owned = (await take_snapshot(connection, timeout)).processes.values()
+        unit = resolved_process(target, owned)
+        (fare,) = await take_fares(connection, [one for one in owned if unit in one.answers_for], timeout)
+        if fare.failure is not None:
+            return fare, None
+        try:
+            return fare, await profiling_snapshot(connection, unit, timeout)
+        except ProcessRequestFailed as error:
+            note(f"! what it has counted is not known: {error.reason}")
+            return fare, None
+
+    fare, counts = ask(ask_it, find_address(address), timeout)
+    if json:
+        form = {**to_json_form(asdict(fare)), "profile": to_json_form(counts)}
+        say_json({"$schema": "ezmsg.process.info/1", **form})
+    else:
+        say(info_lines(fare))
+        if counts is not None:
+            _, *endpoints = profile_lines([counts])
+            say(endpoints)
+    if fare.failure is None:
+        return 0
+    note(f"ezmsg: pid {fare.pid} does not answer: {fare.failure}. A longer --timeout may help.")
+    return _TIMED_OUT
+
+
 @process.command(name="ping")
 def ping_one(
     unit: Annotated[str, Parameter(help="A unit's address, or a beginning that only it has.")],
@@ -104,10 +169,9 @@ def ping_one(
 
 
 @process.command(name="stacks")
+@watchable
 def show_stacks(
-    target: Annotated[
-        str, Parameter(help="A process's number, or a unit of it, or a beginning that only that has.")
-    ],
+    target: Target,
     /,
     *,
     all: Annotated[  # noqa: A002  the option's name

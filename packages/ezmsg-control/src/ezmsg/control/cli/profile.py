@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, SampleModOption, TimeoutOption
 from ezmsg.control.cli.saying import note, say, say_json
+from ezmsg.control.cli.watching import watchable
 from ezmsg.control.rendering.quantities import counted
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ Format = Literal["perfetto", "chrome", "speedscope"]
 
 
 @profile.command
+@watchable
 def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show what the publishers and subscribers of every process have counted so far.
 
@@ -56,6 +58,7 @@ def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout
 
 
 @profile.command
+@watchable
 def blame(
     topic: Annotated[
         str | None,
@@ -79,6 +82,7 @@ def blame(
     from attrs import asdict
 
     from ezmsg.control.cli.asking import ask
+    from ezmsg.control.cli.progress import progress
     from ezmsg.control.cli.targets import resolved_publisher
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.profiling.blame import Blame, checked_window, measure_blame, publishing
@@ -89,7 +93,8 @@ def blame(
 
     async def measure(connection: "ControlConnection", timeout: float) -> Blame:
         meant = None if topic is None else resolved_publisher(topic, await publishing(connection, timeout))
-        return await measure_blame(connection, meant, window_s=window, timeout=timeout)
+        async with progress("watching who waits", window):
+            return await measure_blame(connection, meant, window_s=window, timeout=timeout)
 
     found = ask(measure, find_address(address), timeout)
     if json:
@@ -125,6 +130,7 @@ def trace(
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.cli.interrupts import on_interrupt
     from ezmsg.control.cli.output_file import OutputFile
+    from ezmsg.control.cli.progress import progress
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.profiling.blame import checked_window
     from ezmsg.control.profiling.trace_recording import Recording, record_traces
@@ -149,7 +155,8 @@ def trace(
 
         connection.on_lost(lose)
         with on_interrupt(lambda: end("Interrupted")):
-            return await record_traces(connection, seconds, sample_mod=sample_mod, timeout=timeout, until=stop)
+            async with progress("tracing", seconds):
+                return await record_traces(connection, seconds, sample_mod=sample_mod, timeout=timeout, until=stop)
 
     try:
         file = OutputFile(output)  # before anything is traced, too

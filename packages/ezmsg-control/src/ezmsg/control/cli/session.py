@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 from ezmsg.control.cli.saying import note, say, say_json
+from ezmsg.control.cli.watching import watchable
 from ezmsg.control.rendering.quantities import counted
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ session = App(
 
 
 @session.default
+@watchable
 def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show every session: its client, since when, and how much it holds.
 

@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 from ezmsg.control.cli.remembering import add_to
 from ezmsg.control.cli.saying import note, say, say_json
+from ezmsg.control.cli.watching import watchable
 from ezmsg.control.rendering.quantities import counted
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ settings = App(
 
 
 @settings.default
+@watchable
 def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show the settings of every component, a line each.
 
@@ -50,6 +52,7 @@ settings.command(list_all, name="list")
 
 
 @settings.command
+@watchable
 def get(
     component: Component,
     /,

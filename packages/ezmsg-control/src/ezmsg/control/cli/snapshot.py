@@ -2,8 +2,10 @@
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 from ezmsg.control.cli.saying import say, say_json
+from ezmsg.control.cli.watching import watchable
 
 
+@watchable
 def snapshot(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show the sessions, components and processes of a running graph; everything, with --json.
 

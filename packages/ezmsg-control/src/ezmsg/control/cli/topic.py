@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
+from ezmsg.control.cli.passing_on import passing_on
 from ezmsg.control.cli.saying import note, say, say_json
+from ezmsg.control.cli.watching import watchable
 from ezmsg.control.rendering.quantities import counted
+from ezmsg.protocol.entry_points import installed
 
 if TYPE_CHECKING:
     from ezmsg.control.profiling.rating import Rates
@@ -17,11 +20,17 @@ topic = App(
     help_format="plaintext",
 )
 
+MORE = "ezmsg.commands.topic"
+"""The group of entry points by which other distributions add verbs to this one, imported when carried out."""
+
+_ELSEWHERE = {"echo": "ezmsg-core", "pub": "ezmsg-core"}
+
 Target = Annotated[str | None, Parameter(help="A topic, a beginning that only it has, or a pattern with *.")]
 Window = Annotated[float, Parameter(help="Seconds over which to count.")]
 
 
 @topic.default
+@watchable
 def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show every topic: its unit, by how many it is fed, and how many it feeds.
 
@@ -53,6 +62,7 @@ topic.command(list_all, name="list")
 
 
 @topic.command
+@watchable
 def info(
     name: Annotated[str, Parameter(help="A topic, or a beginning that only it has.")],
     /,
@@ -85,6 +95,7 @@ def info(
 
 
 @topic.command
+@watchable
 def hz(
     target: Target = None,
     /,
@@ -104,6 +115,7 @@ def hz(
 
 
 @topic.command
+@watchable
 def bw(
     target: Target = None,
     /,
@@ -128,6 +140,7 @@ def _flows(
     from attrs import asdict
 
     from ezmsg.control.cli.asking import ask
+    from ezmsg.control.cli.progress import progress
     from ezmsg.control.cli.targets import matching
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.profiling.blame import checked_window
@@ -137,7 +150,8 @@ def _flows(
     checked_window("A rate", window)  # before anybody is connected to
 
     async def measure(connection: object, timeout: float) -> "Rates":
-        return await measure_rates(connection, window, timeout)  # type: ignore[arg-type]
+        async with progress("counting", window):
+            return await measure_rates(connection, window, timeout)  # type: ignore[arg-type]
 
     rates = ask(measure, find_address(address), timeout)
     found = flows(rates.courses.values())
@@ -155,3 +169,23 @@ def _flows(
     if not json:
         note(f"counted where it is published over {window:g} s; nothing was subscribed to measure this")
     return 5 if rates.missing and not found else 0
+
+
+def _absent(name: str, owner: str) -> App:
+    def say_whose(_: list[str]) -> int:
+        note(f"ezmsg: topic {name} is a verb of {owner}, which is not installed: pip install {owner}")
+        return 1
+
+    return passing_on(name, say_whose, help=f"Needs {owner}, which is not installed.")
+
+
+def _add_others() -> None:
+    there = installed(MORE)
+    for name, (place, _) in there.items():
+        topic.command(place, name=name)
+    for name, owner in _ELSEWHERE.items():
+        if name not in there:
+            topic.command(_absent(name, owner), name=name)
+
+
+_add_others()

@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 from ezmsg.control.cli.saying import note, say, say_json
+from ezmsg.control.cli.watching import watchable
 from ezmsg.control.rendering.quantities import counted
 
 unit = App(
@@ -16,6 +17,7 @@ unit = App(
 
 
 @unit.default
+@watchable
 def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show every unit: its type, its process, and whether it takes settings while it runs.
 
@@ -48,6 +50,7 @@ unit.command(list_all, name="list")
 
 
 @unit.command
+@watchable
 def info(
     name: Annotated[str, Parameter(help="A unit's address, or a beginning that only it has.")],
     /,

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 GROUP = "ezmsg.commands"
 
 OURS = {
+    "completion": "ezmsg.control.cli.completion:completion",
     "doctor": "ezmsg.control.cli.doctor:doctor",
     "events": "ezmsg.control.cli.events:events",
+    "explain": "ezmsg.control.cli.explain:explain",
     "graph": "ezmsg.control.cli.graph:graph",
     "process": "ezmsg.control.cli.process:process",
     "profile": "ezmsg.control.cli.profile:profile",
+    "server": "ezmsg.control.cli.server:server",
     "session": "ezmsg.control.cli.session:session",
     "settings": "ezmsg.control.cli.settings:settings",
     "shutdown": "ezmsg.control.cli.shutdown:shutdown",
@@ -31,6 +34,16 @@ OURS = {
     "topic": "ezmsg.control.cli.topic:topic",
     "unit": "ezmsg.control.cli.unit:unit",
 }
+
+ELSEWHERE = {
+    "components": "ezmsg-core",
+    "demo": "ezmsg-core",
+    "inspect": "ezmsg-core",
+    "perf": "ezmsg-util",
+    "run": "ezmsg-core",
+    "top": "ezmsg-tui",
+}
+"""The distributions that add some verbs, for who has them not."""
 
 
 def known_verbs() -> dict[str, tuple[str, str]]:

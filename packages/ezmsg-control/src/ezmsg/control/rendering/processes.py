@@ -24,6 +24,16 @@ def process_lines(fares: "Iterable[Fare]") -> Iterator[str]:
     return aligned([_HEAD, *map(_row, fares)])
 
 
+def info_lines(fare: "Fare") -> Iterator[str]:
+    """Yield what is known of one process, a line each, and then its units."""
+    _, host, _, cpu, memory, uptime, late, ping, state = _row(fare)
+    yield f"pid {fare.pid if fare.pid is not None else '-'} on {host}   {state}"
+    files = "-" if fare.descriptors is None else f"{fare.descriptors} of {fare.descriptor_limit or '-'}"
+    known = {"processor": cpu, "memory": memory, "up": uptime, "loop late": late, "ping": ping, "open files": files}
+    yield "   ".join(f"{name} {value}" for name, value in known.items())
+    yield from (f"   {unit}" for unit in sorted(fare.units))
+
+
 def is_marked(fare: "Fare") -> bool:
     """Return whether the line of a process has a mark, see ``MARK_SAID``."""
     return any(each is not None and each > LATE_S for each in (fare.loop_lateness_s, fare.ping_s))
@@ -46,7 +56,7 @@ def _row(fare: "Fare") -> tuple[str, ...]:
         short_units(fare.units),
         "-" if fare.cpu is None else f"{100 * fare.cpu:.0f} %",
         "-" if fare.memory_bytes is None else f"{fare.memory_bytes / 1e6:.0f} MB",
-        "-" if fare.uptime_s is None else _duration(fare.uptime_s),
+        "-" if fare.uptime_s is None else lasted(fare.uptime_s),
         _late(fare.loop_lateness_s),
         _late(fare.ping_s),
         _state(fare),
@@ -54,7 +64,7 @@ def _row(fare: "Fare") -> tuple[str, ...]:
 
 
 def _state(fare: "Fare") -> str:
-    waits_for = [f"{unit} for {_duration(seconds)}" for unit, seconds in sorted((fare.waits_for or {}).items())]
+    waits_for = [f"{unit} for {lasted(seconds)}" for unit, seconds in sorted((fare.waits_for or {}).items())]
     return f"{fare.phase}: {', '.join(waits_for)}" if waits_for else fare.phase or "-"
 
 
@@ -64,7 +74,8 @@ def _late(seconds: float | None) -> str:
     return f"{1000 * seconds:.1f} ms{' !' if seconds > LATE_S else ''}"
 
 
-def _duration(seconds: float) -> str:
+def lasted(seconds: float) -> str:
+    """Return how long something has lasted, such as ``3m12s``."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -1,8 +1,8 @@
 """A laid-out graph as cells of text with tones, and as SVG. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from html import escape
 from itertools import pairwise
-from xml.sax.saxutils import escape, quoteattr
 
 from attrs import field, frozen
 from rich.cells import cell_len
@@ -150,7 +150,7 @@ def _svg(drawing: Drawing, marks: Marks) -> Iterator[str]:
     for box in drawing.boxes.values():
         x, y = _x(box.x) - _CELL_X // 2, _y(box.y)
         w, h = (box.width - 1) * _CELL_X + _CELL_X // 2, (box.height - 1) * _CELL_Y
-        name = quoteattr(visible(box.key))
+        name = f'"{escape(visible(box.key))}"'
         yield f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="5" fill="#eef3f8" stroke="#34495e" id={name}/>'
         yield f'<text x="{_x(box.x + 2)}" y="{_y(box.y + 1) + 4}">{escape(visible(box.text))}</text>'
         for group, row in box.rows.items():

@@ -5,11 +5,12 @@ from typing import ClassVar, Protocol, cast
 
 from rich.cells import cell_len
 from textual import on
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
-from textual.widgets import Footer, Input
+from textual.widgets import Footer, Input, TextArea
 
 from ezmsg.tui.model import wording
 from ezmsg.tui.model.filtering import Fits, fitting
@@ -46,7 +47,8 @@ class ViewScreen(Screen[None]):
     ViewScreen #filter { height: 1; border: none; padding: 0 1; background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", id="screen.filter", key_display="/"),
+        # First, so that it is open before the next letter is handed to whoever has the focus.
+        Binding("slash", "filter", "Filter", id="screen.filter", key_display="/", priority=True),
         Binding("escape", "leave_filter", "Close", show=False, id="screen.close"),
     ]
 
@@ -147,7 +149,9 @@ class ViewScreen(Screen[None]):
     # --- the filter ----------------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
-        """Open the filter."""
+        """Open the filter; where text is typed, a slash is a letter like others."""
+        if isinstance(self.focused, (Input, TextArea)):
+            raise SkipAction
         line = self.query_one("#filter", Input)
         line.display = True
         self.set_focus(line)  # at once, so that no letter that follows goes elsewhere
