@@ -87,6 +87,21 @@ LOW_LEVEL = """
         asyncio.run(main())
 """
 
+UNCOPYABLE = """
+    async def main():
+        async with ez.GraphContext() as context:
+            publisher = await context.publisher("T")
+            subscriber = await context.subscriber("T")
+            await publisher.broadcast({"device": threading.Lock()})
+            try:
+                await subscriber.recv()
+            except TypeError as error:
+                say("notes", *error.__notes__)
+
+    if __name__ == "__main__":
+        asyncio.run(main())
+"""
+
 CALLBACK = """
     import ezmsg.core.sync as sync
 
@@ -102,6 +117,14 @@ CALLBACK = """
                 assert context.spin_once(30.0)
         say("done")
 """
+
+
+def test_what_recv_cannot_copy_is_named_with_its_topic(start: Start) -> None:
+    program = start(UNCOPYABLE)
+    told = " ".join(program.says("notes"))
+    assert program.ends() == 0
+    assert "dict['device'] cannot be copied, which is a lock" in told
+    assert "It is a message of T, of which recv() returns private copies." in told
 
 
 @pytest.mark.parametrize(

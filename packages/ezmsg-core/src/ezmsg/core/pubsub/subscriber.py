@@ -186,6 +186,9 @@ class Subscriber:
         taken_ns = self.took(lease)
         try:
             return lease.private()
+        except Exception as error:  # whatever a user's class raises when it is copied, or put together again
+            error.add_note(f"It is a message of {self.topic}, of which recv() returns private copies.")
+            raise
         finally:
             lease.release()
             self.let_go(taken_ns, lease)
