@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast
 from ezmsg.control.connection.forks import keep_from_forks
 from ezmsg.core.transports import records
 from ezmsg.core.transports.busy_wait import BusyWait
+from ezmsg.core.transports.gathering import Gathering
 from ezmsg.core.transports.listening import OTHER_USER, same_user
 from ezmsg.core.transports.liveness import pid_at, unresponsive
 from ezmsg.core.transports.outbox import Outbox
@@ -55,18 +56,6 @@ class Hearing(Protocol):
         """Take a NOTICES record: the number of the first message, where they lie, and the bytes of each."""
 
 
-class _Notices:
-    """Messages of one size that lie in slots of one segment, numbered one after the other."""
-
-    __slots__ = ("next", "segment", "size", "slots")
-
-    def __init__(self, number: int, segment: int, size: int, slot: int) -> None:
-        self.next = number + 1  # the number that the next one must have
-        self.segment = segment
-        self.size = size
-        self.slots = [slot]
-
-
 class Link(asyncio.BufferedProtocol):
     """A socket, the channels that this end opened on it, and those that the other end opened."""
 
@@ -95,8 +84,7 @@ class Link(asyncio.BufferedProtocol):
         self._socket: socket.socket | None = None
         self._numbers = 0
         self._outbox = Outbox()
-        self._noticed: dict[int, _Notices] = {}  # by channel
-        self._released: dict[int, list[int]] = {}  # the slots of each channel
+        self._gathering = Gathering()
         self._when_writable: list[Callable[[], None]] = []
         self._busy_wait = BusyWait(self._loop, busy_wait_s)
         self._written_s = 0.0
@@ -122,22 +110,14 @@ class Link(asyncio.BufferedProtocol):
     def control(self, message: object) -> None:
         """Send a message of the channel conversation."""
         body = encode(message)
-        self._write_lists()
+        self._empty_gathering()
         self._outbox.append(records.pack(records.CONTROL, 0, size=len(body)))
         self._outbox.append(body)
         self._flush()
 
     def notice(self, channel: int, number: int, segment: int, slot: int, size: int) -> None:
         """Say that a message lies in a slot."""
-        listed = self._noticed.get(channel)
-        if listed is not None and number == listed.next and size == listed.size and segment == listed.segment:
-            listed.next = number + 1
-            listed.slots.append(slot)
-            return  # it is written with those before it
-        if listed is not None:
-            self._write_notices(channel, listed)
-        self._noticed[channel] = _Notices(number, segment, size, slot)
-        if not self._turn_end_scheduled:
+        if not self._gathering.notice(channel, number, segment, slot, size):
             self._write_soon()
 
     def data(self, channel: int, number: int, token: int, body: Sequence[bytes | memoryview]) -> None:
@@ -149,11 +129,7 @@ class Link(asyncio.BufferedProtocol):
 
     def release(self, channel: int, token: int, *, prompt: bool) -> None:
         """Say that nobody here holds a message any more; ``prompt`` if its publisher may be waiting for it."""
-        slots = self._released.get(channel)
-        if slots is None:
-            self._released[channel] = [token]
-        else:
-            slots.append(token)
+        self._gathering.release(channel, token)
         if prompt:
             self._write_soon()
         elif not self._release_timer:
@@ -189,30 +165,11 @@ class Link(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _write_lists(self) -> None:
+    def _empty_gathering(self) -> None:
         """Let what was gathered be written before what follows."""
-        if self._noticed:
-            noticed, self._noticed = self._noticed, {}
-            for channel, listed in noticed.items():
-                self._write_notices(channel, listed)
-        if self._released:
-            released, self._released = self._released, {}
-            for channel, slots in released.items():
-                if len(slots) == 1:
-                    self._outbox.append(records.pack(RELEASE, channel, slot=slots[0]))
-                else:
-                    body = records.pack_slots(slots)
-                    self._outbox.append(records.pack(RELEASES, channel, size=len(body)) + body)
-
-    def _write_notices(self, channel: int, listed: "_Notices") -> None:
-        segment, size, slots = listed.segment, listed.size, listed.slots
-        first = listed.next - len(slots)
-        if len(slots) > 1 and size < records.LISTED_BYTES:
-            body = records.pack_slots(slots)
-            self._outbox.append(records.pack(NOTICES, channel, first, segment, size, len(body)) + body)
-            return
-        for number, slot in enumerate(slots, first):
-            self._outbox.append(records.pack(records.NOTICE, channel, number, segment, slot, size))
+        if self._gathering:
+            for piece in self._gathering.pieces():
+                self._outbox.append(piece)
 
     def _write_soon(self) -> None:
         if self._turn_end_scheduled:
@@ -239,7 +196,7 @@ class Link(asyncio.BufferedProtocol):
         self._flush()
 
     def _flush(self) -> None:
-        self._write_lists()
+        self._empty_gathering()
         self._outbox.flush()
         self._check_outbox()
 
