@@ -26,7 +26,8 @@ def read(stream: bytes) -> tuple[dict[int, list[tuple[int, int, int, int]]], dic
         if kind == NOTICE:
             notices[channel].append((message, segment, slot, size))
         elif kind == NOTICES:
-            notices[channel] += [(number, segment, each, slot) for number, each in enumerate(slots_in(body), message)]
+            listed = enumerate(slots_in(body), message)
+            notices[channel] += [(number, segment, each, slot) for number, each in listed]
         elif kind == RELEASE:
             releases[channel].append(slot)
         else:
