@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import zipfile
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import Distribution, EntryPoints, entry_points
 from pathlib import Path
 
 import pytest
@@ -58,6 +58,37 @@ def test_an_archive_on_the_path_is_looked_into(tmp_path: Path, monkeypatch: pyte
             archive.write(path, path.relative_to(folder))
     monkeypatch.syspath_prepend(tmp_path / "all.zip")
     assert installed("lab.verbs") == {"go": ("zipped:go", "zipped")}
+
+
+def test_a_finder_that_knows_others_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Frozen:
+        @staticmethod
+        def find_spec(*_: object) -> None:
+            return None
+
+        @staticmethod
+        def find_distributions(context: object) -> list[Distribution]:
+            return [Baked()]
+
+    class Baked(Distribution):
+        def read_text(self, filename: str) -> str | None:
+            texts = {"METADATA": "Name: baked\n", "entry_points.txt": "[lab.verbs]\ngo = baked:go\n"}
+            return texts.get(filename)
+
+        def locate_file(self, path: object) -> Path:
+            return Path(str(path))
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Frozen])
+    assert installed("lab.verbs") == {"go": ("baked:go", "baked")}
+
+
+def test_an_egg_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "laid-1.0-py3.11.egg" / "EGG-INFO"
+    info.mkdir(parents=True)
+    (info / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: laid\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[lab.verbs]\ngo = laid:go\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(info.parent)
+    assert installed("lab.verbs") == {"go": ("laid:go", "laid")}
 
 
 def test_a_file_that_is_no_text_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,23 @@ async def test_a_subscriber_hears_several_publishers(world: Any) -> None:
         assert [number for source, number in heard if source == name] == list(range(COUNT // 3))
 
 
+async def test_messages_of_two_publishers_of_one_process_do_not_overtake_each_other(world: Any) -> None:
+    if world.transport == "tcp":
+        pytest.skip("each has a connection of its own")
+    publishers = [await world.publisher(f"OUT{name}", num_buffers=16) for name in range(2)]
+    for name in range(2):
+        await world.context.connect(f"OUT{name}", "IN")
+    ear = await world.subscriber("IN")
+    sent = [(number % 2, number) for number in range(COUNT)]
+
+    async def send() -> None:
+        for name, number in sent:
+            await publishers[name].broadcast((name, number))
+
+    heard, _ = await asyncio.gather(listen(ear, COUNT), send())
+    assert heard == sent
+
+
 async def test_two_subscribers_of_one_process_share_a_channel(world: Any) -> None:
     publisher = await world.publisher()
     ears = [await world.subscriber() for _ in range(2)]

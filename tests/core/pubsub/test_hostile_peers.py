@@ -280,6 +280,19 @@ async def test_who_asks_much_and_reads_nothing_is_cut_off(victims: Victims, reco
     await going_on
 
 
+@pytest.mark.parametrize("kind", [records.NOTICE, records.NOTICES, records.DATA])
+async def test_a_stranger_has_nothing_to_say_on_a_channel_that_there_is_not(victims: Victims, kind: int) -> None:
+    stranger = await victims.stranger()
+    stranger.hello()
+    if kind == records.NOTICES:
+        body = records.pack_slots([2**16 - 1] * 3)
+        stranger.record(kind, 7, 0, 0, 64, len(body), body=body)
+    else:
+        stranger.record(kind, 7, 0, 0, 2**32 - 1, 0)
+    await stranger.closed()
+    await victims.go_on()
+
+
 async def test_too_many_questions_at_a_time_are_refused(victims: Victims) -> None:
     stranger = await victims.stranger()
     stranger.hello()
@@ -516,6 +529,27 @@ async def test_a_list_of_slots_that_there_are_not(
         give_segment(rogue, peer, number, key, Segment(0, SegmentForm(2, 4096)))
     body = records.pack_slots(slots)
     peer.record(records.NOTICES, number, 0, 0, size, len(body), body=body)
+    await peer.closed()
+
+
+async def test_more_slots_than_were_agreed_are_not_mapped(victims: Victims, rogue: RogueExchange) -> None:
+    if rogue.transport == "tcp":
+        pytest.skip("no segments")
+    declaring = await rogue.declare(victims.world.address, "OUT")
+    peer, number, key = await rogue.accept()
+    await declaring
+    give_segment(rogue, peer, number, key, Segment(0, SegmentForm(5, 4096)))
+    peer.record(records.NOTICE, number, 0, 0, 0, 64)
+    await peer.closed()
+
+
+async def test_a_token_that_there_is_not(victims: Victims, rogue: RogueExchange) -> None:
+    if rogue.transport != "tcp":
+        pytest.skip("these have slots")
+    declaring = await rogue.declare(victims.world.address, "OUT")
+    peer, number, _ = await rogue.accept()
+    await declaring
+    peer.record(records.DATA, number, 0, 0, 4, 64, body=b"\0" * 64)
     await peer.closed()
 
 

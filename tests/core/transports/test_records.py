@@ -11,12 +11,12 @@ from ezmsg.core.transports.records import (
     CONTROL,
     CONTROL_LIMIT,
     DATA,
+    LIST_SLOTS,
     NOTICE,
     NOTICES,
     RECORD_BYTES,
     RELEASE,
     RELEASES,
-    SLOTS_LIMIT,
     RecordError,
     RecordReader,
     pack,
@@ -132,4 +132,4 @@ def test_a_list_without_slots_or_with_half_of_one_is_refused(body: bytes) -> Non
 def test_a_list_that_is_longer_than_there_are_slots_ends_it(kind: int) -> None:
     reader = RecordReader(lambda *record: None, LIMIT)
     with pytest.raises(RecordError, match="larger than"):
-        feed(reader, pack(kind, 1, size=SLOTS_LIMIT + 1), iter(lambda: 64, None))
+        feed(reader, pack(kind, 1, size=2 * LIST_SLOTS + 1), iter(lambda: 64, None))

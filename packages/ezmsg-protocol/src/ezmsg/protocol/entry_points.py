@@ -8,6 +8,7 @@ It is asked where a distribution may lie in something else than a folder.
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from importlib.machinery import PathFinder
 
 _INFO = (".dist-info", ".egg-info")
 
@@ -17,7 +18,7 @@ def installed(group: str) -> dict[str, tuple[str, str]]:
 
     Of two distributions with one name, the first on :data:`sys.path` is in use.
     """
-    if any(map(_is_archive, sys.path)):
+    if any(map(_is_archive, sys.path)) or any(map(_knows_others, sys.meta_path)):
         return _by_library(group)
     found: dict[str, tuple[str, str]] = {}
     distributions: set[str] = set()
@@ -33,8 +34,16 @@ def installed(group: str) -> dict[str, tuple[str, str]]:
 
 
 def _is_archive(path: str) -> bool:
-    """Tell if distributions may lie in a file; the standard library's own archive holds none."""
-    return os.path.isfile(path) and not os.path.basename(path).startswith("python3")
+    """Tell if a path is that of distributions in a form of their own; the standard library's archive holds none."""
+    name = os.path.basename(path)
+    return name.endswith(".egg") or (
+        os.path.isfile(path) and not (name.startswith("python3") and name.endswith(".zip"))
+    )
+
+
+def _knows_others(finder: object) -> bool:
+    """Tell if a finder of modules knows distributions that lie in no folder, as those of frozen programs may."""
+    return finder is not PathFinder and hasattr(finder, "find_distributions")
 
 
 def _infos(folder: str) -> list[str]:

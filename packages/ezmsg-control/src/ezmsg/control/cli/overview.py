@@ -52,7 +52,7 @@ def _read(place: str) -> str | None:
     try:
         source = _source(module)
         body = ast.parse(_piece(source, name)).body
-    except (OSError, ValueError, SyntaxError):  # what cannot be read may be imported all the same
+    except Exception:  # noqa: BLE001  whatever is wrong with it: what cannot be read may be imported all the same
         return None
     for node in body:
         match node:
@@ -68,13 +68,13 @@ def _source(module: str) -> str:
 
     :raises OSError: if there is none.
     """
-    name, places = "", None
-    spec = None
-    for part in module.split("."):
-        name = f"{name}.{part}".lstrip(".")
-        spec = PathFinder.find_spec(name, places)
-        places = spec.submodule_search_locations if spec is not None else []
-    if spec is None or spec.origin is None:
+    name, _, rest = module.partition(".")
+    spec = PathFinder.find_spec(name)
+    while rest and spec is not None and spec.submodule_search_locations is not None:
+        part, _, rest = rest.partition(".")
+        name = f"{name}.{part}"
+        spec = PathFinder.find_spec(name, spec.submodule_search_locations)
+    if rest or spec is None or spec.origin is None:
         raise FileNotFoundError(module)
     with open(spec.origin, encoding="utf-8") as file:  # noqa: PTH123  pathlib is slow to import
         return file.read()

@@ -1,8 +1,8 @@
 """Which verbs the command has, and where each is: our own, and those that other distributions add.
 
 A distribution adds a verb by an entry point of the group ``ezmsg.commands``: a typed function with a docstring,
-that returns an exit code, under the verb's name. Its module is imported for ``ezmsg --help`` too, so what is slow
-to import belongs inside the function.
+that returns an exit code, under the verb's name. For ``ezmsg --help`` its source is read; what is slow to import
+belongs inside the function all the same.
 """
 
 import sys

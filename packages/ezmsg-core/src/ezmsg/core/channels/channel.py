@@ -189,9 +189,16 @@ class Receiver(Protocol):
         """Learn that messages of a publisher did not come and never will."""
 
 
-def patience(num_buffers: int) -> int:
-    """Return how many releases may gather before the publisher is told, as it may soon be waiting for them."""
-    return max(1, num_buffers // 2)
+MANY_BUFFERS = 8
+"""With fewer, half of them is too much to keep from a publisher, as subscribers may hold some for long."""
+
+
+def patience(num_buffers: int, *, leaky: bool = False) -> int:
+    """Return how many releases may gather before the publisher is told, as it may soon be waiting for them.
+
+    :param leaky: a subscriber is leaky: nobody waits for it, so that its releases must not wait long either.
+    """
+    return max(1, num_buffers // (4 if leaky or num_buffers < MANY_BUFFERS else 2))
 
 
 class Channel:
@@ -204,6 +211,7 @@ class Channel:
         self.topic = topic
         self.receivers = receivers
         self.num_buffers = num_buffers
+        self.patience = patience(num_buffers, leaky=any(receiver.leaky for receiver in receivers))
         self.first_message = 0  # from which on everything comes by this channel
         self.next_message = 0
         self.number_in_traces = trace_sources.add(self)
@@ -216,7 +224,7 @@ class Channel:
     @property
     def room(self) -> int:
         """How many messages may wait before the publisher has to; those whose release is under way wait, too."""
-        return self.num_buffers - patience(self.num_buffers)
+        return self.num_buffers - patience(self.num_buffers, leaky=True)
 
     def deliver(self, lease: Lease) -> None:
         """Hand a message to every subscriber that hears this publisher."""
@@ -259,6 +267,7 @@ class Channel:
 
     def receivers_changed(self) -> None:
         """Let the publisher know whether it need wait for those who hear it, if that has changed."""
+        self.patience = patience(self.num_buffers, leaky=any(receiver.leaky for receiver in self.receivers))
         leaky = bool(self.receivers) and all(receiver.leaky for receiver in self.receivers)
         if leaky != self._told_leaky and self._tell_leaky(leaky):
             self._told_leaky = leaky

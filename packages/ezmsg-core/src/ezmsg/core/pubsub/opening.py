@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from ezmsg.core import errors
+from ezmsg.core.channels.backpressure import MAX_NUM_BUFFERS
 from ezmsg.core.channels.channel import Channel, Receiver
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.pubsub.links import Links
@@ -168,6 +169,9 @@ class Opener:
             auth.server_proof(source.key, nonce, challenge.nonce), challenge.proof
         ):
             raise errors.ChannelRefused(topic=source.topic, reason="the publisher does not hold the channel's key")
+        if not 0 < challenge.num_buffers <= MAX_NUM_BUFFERS:
+            reason = f"its publisher says that it has {challenge.num_buffers} buffers"
+            raise errors.ChannelRefused(topic=source.topic, reason=reason)
         link.proven = True
         channel = self._make_channel(link, number, challenge.num_buffers, source, receivers)
         # From here on messages may come, perhaps together with the answer.

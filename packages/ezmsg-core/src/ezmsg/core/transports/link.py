@@ -256,8 +256,11 @@ class Link(asyncio.BufferedProtocol):
                     self.stop_feeding(channel)
         elif kind == CONTROL:
             self._on_control(self, body_from_wire(unpack_map(bytes(body)), CHANNELS))
-        elif (hearing := self.heard.get(channel)) is None:  # it crossed our CloseChannel
-            for each in records.slots_in(body) if kind == NOTICES else (slot,):
+        elif (hearing := self.heard.get(channel)) is None:
+            if not self.proven:
+                raise ValueError(f"a message on channel {channel}, and there was none so far")
+            # It crossed our CloseChannel.
+            for each in records.slots_in(body) if kind == NOTICES else (slot % records.MOST_SLOTS,):
                 self.release(channel, each, prompt=False)
         elif kind == NOTICES:
             hearing.receive_listed(message, segment, records.slots_in(body), slot)

@@ -29,15 +29,18 @@ NOTICES have the bytes of each message in the place of the slot, and those of th
 CONTROL_LIMIT = 64 * 1024
 """The largest body, in bytes, of a CONTROL record, which a peer may send before it has proved anything."""
 
-SLOTS_LIMIT = 2 * 2**16
-"""The largest body, in bytes, of records that list slots: two for each slot that there can be."""
+MOST_SLOTS = 2**16
+"""How many slots there can be at most, so that two bytes name one."""
+
+LIST_SLOTS = CONTROL_LIMIT // 2
+"""How many slots one record lists at most."""
 
 LISTED_BYTES = 2**32
 """Messages of fewer bytes may be listed."""
 
 RECORD_BYTES = RECORD.size
 
-_LIMITS = {CONTROL: CONTROL_LIMIT, NOTICES: SLOTS_LIMIT, RELEASES: SLOTS_LIMIT}
+_LIMITS = {CONTROL: CONTROL_LIMIT, NOTICES: 2 * LIST_SLOTS, RELEASES: 2 * LIST_SLOTS}
 
 _BUFFER_BYTES = 64 * 1024
 

@@ -9,6 +9,10 @@ REPEATED_BYTES = 128 * 1024
 """With larger ones it is the elements that cost."""
 
 
+MOST_DIMENSIONS = 16
+"""One more is needed for the slots, and NumPy has a limit."""
+
+
 class RepeatedArrays:
     """The place of an array in each slot of a segment: ``ring[slot]``. ``head`` lies before it."""
 
@@ -27,7 +31,7 @@ class RepeatedArrays:
     def of(cls, payload: ArrayPayload, segment: Segment) -> Self | None:
         """Return the places for arrays like that of a payload; ``None`` if they are better laid one by one."""
         array, head = payload.array, payload.prefix
-        if not array.ndim or not array.nbytes or payload.order != "C":
+        if not 0 < array.ndim <= MOST_DIMENSIONS or not array.nbytes or payload.order != "C":
             return None
         form = segment.form
         inner: list[int] = [array.itemsize]

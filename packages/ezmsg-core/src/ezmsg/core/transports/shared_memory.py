@@ -48,6 +48,7 @@ class Slots:
         self._messages: list[_Message | None] = [None] * slots
         self._granted = [0] * slots  # the largest message of each slot since the last look
         self._again: RepeatedArrays | None = None
+        self._last_head = b""
         self._heads: list[bytes] = [b""] * slots  # how the array begins that lies in each slot of the segment
         self.apart = ""
 
@@ -67,12 +68,11 @@ class Slots:
         if payload.size > self._granted[token]:
             segment.claim(token, payload.size)
             self._granted[token] = payload.size
+        self._heads[token] = b""  # before it is written, which may be interrupted half-way
         payload.write(segment.memory, token * segment.form.slot_bytes)
         self._messages[token] = (number, segment, payload.size)
         if type(payload) is ArrayPayload and payload.size < REPEATED_BYTES:
             self._remember(token, payload, segment)
-        elif self._heads[token]:
-            self._heads[token] = b""
         return segment
 
     def write_again(self, token: int, array: Array, number: int) -> int:
@@ -95,10 +95,14 @@ class Slots:
 
     def _remember(self, token: int, payload: ArrayPayload, segment: Segment) -> None:
         """Note how the array in a slot begins, and what is needed to lay another one there."""
-        again = self._again
-        if again is None or again.segment is not segment or again.head is not payload.prefix:
+        again, head = self._again, payload.prefix
+        if again is None or again.segment is not segment or again.head is not head:
+            if self._last_head is not head:  # forms that take turns are not worth it
+                self._last_head = head
+                return
             again = self._again = RepeatedArrays.of(payload, segment)
-        self._heads[token] = b"" if again is None else again.head
+        if again is not None:
+            self._heads[token] = head
 
     def copy_of(self, token: int) -> memoryview:
         """Return a copy of the message of a token that is taken."""

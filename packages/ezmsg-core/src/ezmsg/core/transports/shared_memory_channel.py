@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from ezmsg.core.channels.channel import Channel, DetachedLease, EncodedLease, Receiver, patience
+from ezmsg.core.channels.channel import Channel, DetachedLease, EncodedLease, Receiver
 from ezmsg.core.errors import SegmentRefused
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.forms import HeardForms
@@ -84,7 +84,6 @@ class SharedMemoryChannel(Channel):
         self.forms: HeardForms = {}
         self._link = link
         self._number = number
-        self._patience = patience(num_buffers)
         self._unsent = 0
         self._receive_segments = receive_segments
         self._on_unreadable = on_unreadable
@@ -136,7 +135,7 @@ class SharedMemoryChannel(Channel):
     def release(self, token: int, size: int) -> None:
         """Tell the publisher, promptly if it may soon be waiting."""
         self._unsent += 1
-        prompt = size >= LARGE_BYTES or self._unsent >= self._patience
+        prompt = size >= LARGE_BYTES or self._unsent >= self.patience
         if prompt:
             self._unsent = 0
         self._link.release(self._number, token, prompt=prompt)
@@ -168,6 +167,9 @@ class SharedMemoryChannel(Channel):
             self._receive_segments()  # it was handed over before its notice was written
         if number not in self._segments:
             raise SegmentRefused(reason=f"{self.topic} uses a segment that was never handed over")
-        self._slots = self._segments.pop(number)
+        slots = self._segments.pop(number)
+        if slots.count > self.num_buffers:
+            raise SegmentRefused(reason=f"{self.topic} has {self.num_buffers} slots, and handed over {slots.count}")
+        self._slots = slots
         self._current = number
         self._segments = {n: segment for n, segment in self._segments.items() if n > number}

@@ -135,7 +135,12 @@ class TcpChannel(Channel):
         self._number = number
 
     def receive(self, message: int, segment: int, slot: int, size: int, body: bytes | memoryview) -> None:
-        """Take a message."""
+        """Take a message.
+
+        :raises ValueError: if its publisher cannot have such a token.
+        """
+        if slot >= self.num_buffers:
+            raise ValueError(f"a message on {self.topic} with the token {slot} of {self.num_buffers}")
         lease = TcpLease(message, slot, body, self)
         if self.revocable:
             self.deliver_revocable(lease)
