@@ -4,7 +4,6 @@ Programs connect to topics of other programs, and others connect to theirs while
 error. Pure; `ezmsg.core.graph.crawl` has it said, once when a graph is resolved.
 """
 
-import difflib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -72,6 +71,8 @@ def _unknown_topics(
 
 def _near(topic: str, owner: Component | None, streams: Iterable[str]) -> str | None:
     """Return the topic that may be meant: of the component that is named, else one that is written almost so."""
+    import difflib  # for who has written something wrong
+
     if owner is not None and owner.address != topic:
         similar = {name.upper(): name for name in owner.streams}
         found = difflib.get_close_matches(topic.rpartition(SEPARATOR)[2].upper(), similar, n=1, cutoff=0.6)

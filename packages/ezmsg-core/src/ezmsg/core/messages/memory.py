@@ -5,7 +5,6 @@ else tells the garbage collector what it refers to.
 """
 
 import datetime
-import decimal
 import enum
 import functools
 import gc
@@ -25,7 +24,7 @@ LIMIT = 2000
 # What refers to no message: values that are complete in themselves, and the furniture of the interpreter.
 _LEAVES = (
     *(bool, int, float, complex, str, bytes, bytearray, types.NoneType, types.EllipsisType),
-    *(datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, uuid.UUID, enum.Enum),
+    *(datetime.date, datetime.time, datetime.timedelta, uuid.UUID, enum.Enum),
     *(type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType, types.FrameType),
 )
 
@@ -58,7 +57,7 @@ def is_leaf(item: object) -> bool:
 
 @functools.lru_cache(1024)
 def _is_leaf(cls: type) -> bool:
-    return issubclass(cls, (*_LEAVES, *_leaves_of_numpy()))
+    return issubclass(cls, (*_LEAVES, *_leaves_of_numpy(), *_decimals()))
 
 
 def _leaves_of_numpy() -> list[type]:
@@ -66,6 +65,11 @@ def _leaves_of_numpy() -> list[type]:
     names = ("number", "bool_", "character", "datetime64", "dtype")
     leaves = [] if numpy is None else [getattr(numpy, name) for name in names]
     return leaves if random is None else [*leaves, random.Generator]
+
+
+def _decimals() -> list[type]:
+    decimal = sys.modules.get("decimal")  # few programs have any, and its import takes long
+    return [] if decimal is None else [decimal.Decimal]
 
 
 def memory_used(value: object, owners: Iterable[object]) -> set[int]:

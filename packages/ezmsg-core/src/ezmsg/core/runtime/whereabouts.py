@@ -1,8 +1,8 @@
 """Where threads are: for which unit, at which line of the user's code; for sentences about what does not end."""
 
 import asyncio
+import functools
 import sys
-import sysconfig
 import threading
 from collections.abc import Container, Iterable
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.runtime.executor import working_for
 
-_LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), "<frozen")
 _INSTALLED = ("site-packages", "dist-packages")
 _OURS = str(Path(__file__).parents[1])
 
@@ -78,4 +77,11 @@ def _frames(thread_id: int | None) -> list[FrameType]:
 def _is_users(file: str) -> bool:
     if file.startswith(_OURS):
         return False
-    return any(folder in file for folder in _INSTALLED) or not file.startswith(_LIBRARY)
+    return any(folder in file for folder in _INSTALLED) or not file.startswith(_library())
+
+
+@functools.cache
+def _library() -> tuple[str, ...]:
+    import sysconfig  # by who does not end, and not by every process that starts
+
+    return (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), "<frozen")

@@ -6,8 +6,7 @@ Only the classes themselves are known, and all paths: a subclass may hold more t
 import pathlib
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +29,7 @@ def plain_form(value: object) -> object:
     """Return the plain form of a value: text, or seconds of a duration; ``None`` if there is none without loss."""
     if isinstance(value, pathlib.PurePath):
         return str(value)
-    form = _FORMS.get(type(value))
+    form = _form_of(type(value))
     return None if form is None else form.write(value)
 
 
@@ -38,15 +37,28 @@ def made_of_plain(cls: type) -> Made | None:
     """Return the shape of a class whose values have a plain form, ``None`` of any other class."""
     if issubclass(cls, pathlib.PurePath):
         return Made(cls, _TEXT)
-    form = _FORMS.get(cls)
+    form = _form_of(cls)
     return None if form is None else Made(cls, form.shape, form.read)
 
 
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:  # whose own text is a list of classes
-        raise ValueError("it is the text of no decimal number") from None
+def _form_of(cls: type) -> PlainForm | None:
+    form = _FORMS.get(cls)
+    return _of_exact_numbers().get(cls) if form is None and cls.__module__ in ("decimal", "fractions") else form
+
+
+@cache
+def _of_exact_numbers() -> dict[type, PlainForm]:
+    """Return the forms of classes whose modules take long to import, and which few settings have."""
+    from decimal import Decimal, InvalidOperation
+    from fractions import Fraction
+
+    def read(text: str) -> Decimal:
+        try:
+            return Decimal(text)
+        except InvalidOperation:  # whose own text is a list of classes
+            raise ValueError("it is the text of no decimal number") from None
+
+    return {Decimal: PlainForm(str, read), Fraction: PlainForm(str, Fraction)}
 
 
 def _duration(seconds: float) -> timedelta:
@@ -66,8 +78,6 @@ _FORMS: dict[type, PlainForm] = {
     datetime: PlainForm(datetime.isoformat, datetime.fromisoformat),
     time: PlainForm(time.isoformat, time.fromisoformat),
     timedelta: PlainForm(_seconds, _duration, Real()),
-    Decimal: PlainForm(str, _decimal),
-    Fraction: PlainForm(str, Fraction),
     UUID: PlainForm(str, UUID),
     complex: PlainForm(str, complex),
 }
