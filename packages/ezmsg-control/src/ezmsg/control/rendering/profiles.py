@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from ezmsg.control.rendering.columns import padded, places
 from ezmsg.control.rendering.quantities import counted, duration, size
 from ezmsg.protocol.model.profiling import (
     ProcessProfilingSnapshot,
@@ -15,14 +16,14 @@ def profile_lines(processes: Iterable[ProcessProfilingSnapshot]) -> Iterator[str
     ordered = sorted(processes, key=lambda process: (process.host, process.pid))
     topics = [each.topic for process in ordered for each in process.publishers.values()]
     topics += [each.topic for process in ordered for each in process.subscribers.values()]
-    width = max(map(len, topics), default=0)
+    width = max(map(places, topics), default=0)
     for process in ordered:
         tracers = f", traced by {len(process.tracers)}" if process.tracers else ""
         yield f"pid {process.pid} on {process.host}{tracers}"
         for publisher in sorted(process.publishers.values(), key=lambda each: each.topic):
-            yield f"   -> {publisher.topic:<{width}}   {_published(publisher)}"
+            yield f"   -> {padded(publisher.topic, width)}   {_published(publisher)}"
         for subscriber in sorted(process.subscribers.values(), key=lambda each: each.topic):
-            yield f"   <- {subscriber.topic:<{width}}   {_received(subscriber)}"
+            yield f"   <- {padded(subscriber.topic, width)}   {_received(subscriber)}"
 
 
 def _published(publisher: PublisherProfileSnapshot) -> str:
