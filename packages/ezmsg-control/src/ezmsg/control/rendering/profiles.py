@@ -44,6 +44,11 @@ def _received(subscriber: SubscriberProfileSnapshot) -> str:
         f"{subscriber.queued_messages_current} {'waits' if subscriber.queued_messages_current == 1 else 'wait'}",
         subscriber.channel_kind_last.value.lower(),
     ]
+    if subscriber.lease_ns_total and subscriber.messages_received_total:
+        parts.append(f"held {duration(subscriber.lease_ns_total // subscriber.messages_received_total)} each")
+    spans = subscriber.totals.get("user_span_ns")
+    if spans is not None and spans.count:
+        parts.append(f"user code {duration(spans.sum_ns // spans.count)} each")
     if subscriber.messages_dropped_total:
         parts.append(f"{subscriber.messages_dropped_total} dropped")
     return "   ".join(parts)
