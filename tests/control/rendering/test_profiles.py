@@ -9,6 +9,7 @@ from ezmsg.control.profiling.growth import concerned
 from ezmsg.control.rendering.blame import blame_lines
 from ezmsg.control.rendering.profiles import profile_lines
 from ezmsg.control.rendering.quantities import duration, percent, size
+from ezmsg.protocol.model.profiling import MetricTotals
 
 MS = 1_000_000
 
@@ -87,12 +88,15 @@ def test_profiles() -> None:
     ]
     snapshots = ended(*processes)
     snapshots[0].subscribers[endpoint("LONG/NAME/IN")].messages_dropped_total = 4
+    snapshots[0].subscribers[endpoint("LONG/NAME/IN")].lease_ns_total = 9 * 2_000_000
+    snapshots[0].subscribers[endpoint("LONG/NAME/IN")].totals = {"user_span_ns": MetricTotals(3, 4_500_000)}
     snapshots[0].tracers = ["somebody"]
     assert list(profile_lines(snapshots)) == [
         "pid 1 on lab",
         "   -> A/OUT          10 messages   0 B   1 of 32 buffers in use   waited 3.9 ms",
         "pid 2 on lab, traced by 1",
-        "   <- LONG/NAME/IN   9 messages   0 B   0 wait   shm   4 dropped",
+        "   <- LONG/NAME/IN   9 messages   0 B   0 wait   shm   held 2.0 ms each   user code 1.5 ms each   "
+        "4 dropped",
     ]
 
 

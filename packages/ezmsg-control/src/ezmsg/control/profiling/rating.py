@@ -11,6 +11,7 @@ from ezmsg.control.process.requests import DEFAULT_TIMEOUT_S
 from ezmsg.control.profiling.blame import checked_window
 from ezmsg.control.profiling.rates import Course, courses
 from ezmsg.control.profiling.snapshots import profiling_snapshot_all
+from ezmsg.protocol.errors import EzmsgError
 
 __all__ = ["InvalidWindow", "Rates", "measure_rates"]
 
@@ -28,11 +29,19 @@ async def measure_rates(
 ) -> Rates:
     """Return how all endpoints fare for some seconds.
 
+    :raises ConnectionLost: if the server goes meanwhile.
     :raises InvalidWindow: if in such a time nothing can be measured.
     """
     checked_window("A rate", window_s)
-    first, _ = await profiling_snapshot_all(connection, timeout)
-    await asyncio.sleep(window_s)
+    gone: asyncio.Future[EzmsgError] = asyncio.get_running_loop().create_future()
+    forget = connection.on_lost(lambda error: None if gone.done() else gone.set_result(error))
+    try:
+        first, _ = await profiling_snapshot_all(connection, timeout)
+        await asyncio.wait([gone], timeout=window_s)
+    finally:
+        forget()
+    if gone.done():
+        raise gone.result()
     second, missing = await profiling_snapshot_all(connection, timeout)
     known = courses(courses({}, first.values()), second.values(), 2 * window_s + timeout)
     there = {process_id for process_id in first if process_id in second}

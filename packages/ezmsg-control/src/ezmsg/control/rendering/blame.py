@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from ezmsg.control.profiling.blaming import Blame, Culprit
+from ezmsg.control.rendering.columns import padded, places
 from ezmsg.control.rendering.quantities import counted, duration, percent
 
 _SATURATED = 0.9
@@ -23,7 +24,7 @@ def blame_lines(blame: Blame) -> Iterator[str]:
         f"{blame.topic} waited {duration(blame.waited_ns)} of the last {window} ({percent(blame.share)}), "
         f"with {counted(blame.num_buffers, 'buffer')}"
     )
-    width = max((len(culprit.topic) for culprit in blame.culprits), default=0)
+    width = max((places(culprit.topic) for culprit in blame.culprits), default=0)
     several_hosts = len({culprit.host for culprit in blame.culprits}) > 1
     for culprit in blame.culprits:
         yield _line(culprit, width, several_hosts).rstrip()
@@ -36,7 +37,7 @@ def blame_lines(blame: Blame) -> Iterator[str]:
 def _line(culprit: Culprit, width: int, with_host: bool) -> str:
     where = f"pid {culprit.pid} on {culprit.host}" if with_host else f"pid {culprit.pid}"
     busy = percent(min(culprit.busy_share, 1.0))  # it may have had several messages in its hands at a time
-    parts = [f"{percent(culprit.share):>8}  {culprit.topic:<{width}}", where, f"busy {busy}"]
+    parts = [f"{percent(culprit.share):>8}  {padded(culprit.topic, width)}", where, f"busy {busy}"]
     if culprit.tasks:
         task = culprit.tasks[0]
         if task.p50_ns is not None and task.p99_ns is not None:

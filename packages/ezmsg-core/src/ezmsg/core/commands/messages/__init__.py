@@ -1,1 +1,4 @@
-"""``ezmsg topic echo`` and ``ezmsg topic pub``: a message shown, and a message typed. `verbs` is the way in."""
+"""``ezmsg topic echo`` and ``ezmsg topic pub``: a message shown, and a message typed.
+
+`ezmsg topic` enters, through `verbs`, which it finds by entry points; every other room may be used.
+"""
