@@ -95,8 +95,10 @@ def test_profiles() -> None:
         "pid 1 on lab",
         "   -> A/OUT          10 messages   0 B   1 of 32 buffers in use   waited 3.9 ms",
         "pid 2 on lab, traced by 1",
-        "   <- LONG/NAME/IN   9 messages   0 B   0 wait   shm   held 2.0 ms each   user code 1.5 ms each   "
-        "4 dropped",
+        (
+            "   <- LONG/NAME/IN   9 messages   0 B   0 wait   shm   held 2.0 ms each   user code 1.5 ms each   "
+            "4 dropped"
+        ),
     ]
 
 
