@@ -30,7 +30,7 @@ def test_bash_completes_a_verb(capsys: pytest.CaptureFixture[str]) -> None:
         pytest.skip("there is no bash here")
     assert main(["completion", "bash"]) == 0
     script = capsys.readouterr().out
-    script += 'COMP_WORDS=(ezmsg settings hi); COMP_CWORD=2\n'
+    script += "COMP_WORDS=(ezmsg settings hi); COMP_CWORD=2\n"
     script += '"$(complete -p ezmsg | sed "s/.*-F \\([^ ]*\\).*/\\1/")"\n'
     script += 'printf "%s\\n" "${COMPREPLY[@]}"\n'
     done = subprocess.run([program], input=script, capture_output=True, text=True, timeout=HANG, check=False)

@@ -4,10 +4,7 @@ import ezmsg.util.errors  # noqa: F401  so that its classes are known by their c
 
 EXPLANATIONS: dict[str, tuple[str, str]] = {
     "EZ-7001": (
-        (
-            "As many dimensions as the data has are to be named, and an axis has to be of a dimension that is"
-            " there."
-        ),
+        ("As many dimensions as the data has are to be named, and an axis has to be of a dimension that is there."),
         "The text says which part contradicts which.",
     ),
     "EZ-7002": (

@@ -1,4 +1,5 @@
 """What `ezmsg explain` says of the errors of this distribution beside what their classes say: why, what next."""
+
 EXPLANATIONS: dict[str, tuple[str, str]] = {
     "EZ-4001": (
         "A stream of events keeps what was not read up to a limit; the reader was slower than that.",
@@ -64,10 +65,7 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "`ezmsg settings get COMPONENT` shows what each field takes.",
     ),
     "EZ-4102": (
-        (
-            "The path leads to no field: misspelt, an index beyond the end, or into something that has no "
-            "fields."
-        ),
+        ("The path leads to no field: misspelt, an index beyond the end, or into something that has no fields."),
         "`ezmsg settings describe COMPONENT` shows every path.",
     ),
     "EZ-4103": (
@@ -82,10 +80,7 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "Change them in the program and start it again, or give the unit an INPUT_SETTINGS.",
     ),
     "EZ-4301": (
-        (
-            "What is counted is looked at twice, with a time between, and that time has to be a finite one "
-            "above 0."
-        ),
+        ("What is counted is looked at twice, with a time between, and that time has to be a finite one above 0."),
         "Give --window or --seconds a number such as 2.",
     ),
     "EZ-4302": (

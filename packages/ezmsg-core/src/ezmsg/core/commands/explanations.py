@@ -31,10 +31,7 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
     ),
     "EZ-5006": (
         "Unpickling can run code, and whoever runs this process has forbidden it with EZMSG_FORBID_PICKLE.",
-        (
-            "Send arrays or bytes, register an encoding for the type, or allow pickle where all peers are "
-            "trusted."
-        ),
+        ("Send arrays or bytes, register an encoding for the type, or allow pickle where all peers are trusted."),
     ),
     "EZ-5007": (
         (
@@ -125,10 +122,7 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "Ask for it in a running unit, or run the graph first.",
     ),
     "EZ-6201": (
-        (
-            "A unit raised an error, or a process died; so that nothing runs on half, all was ended in good "
-            "order."
-        ),
+        ("A unit raised an error, or a process died; so that nothing runs on half, all was ended in good order."),
         "The first sentence is the cause, with the unit and the line. The log has the traceback.",
     ),
     "EZ-6202": (

@@ -1,4 +1,5 @@
 """What `ezmsg explain` says of the errors of this distribution beside what their classes say: why, what next."""
+
 EXPLANATIONS: dict[str, tuple[str, str]] = {
     "EZ-1001": (
         (
@@ -22,10 +23,7 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         ),
     ),
     "EZ-1003": (
-        (
-            "The two sides are of different releases, and the newer one used something that the older one has"
-            " not."
-        ),
+        ("The two sides are of different releases, and the newer one used something that the older one has not."),
         "Bring both to the same release; `ezmsg --version` and `ezmsg doctor` say which are there.",
     ),
     "EZ-1004": (
@@ -34,10 +32,7 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
             "text names it. A client that is not of ezmsg, or is of a release that was never published, is "
             "the usual cause."
         ),
-        (
-            "Compare the versions of both sides with `ezmsg doctor`. If both are of one release, please "
-            "report it."
-        ),
+        ("Compare the versions of both sides with `ezmsg doctor`. If both are of one release, please report it."),
     ),
     "EZ-1005": (
         "A peer said something at a moment when it may not: before its hello, or a second time.",
@@ -75,10 +70,7 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         ),
     ),
     "EZ-2004": (
-        (
-            "A session lasts as long as its connection; this one was never opened here, has ended, or was "
-            "dropped."
-        ),
+        ("A session lasts as long as its connection; this one was never opened here, has ended, or was dropped."),
         "Enter the GraphContext again. `ezmsg events` shows whether somebody dropped the session.",
     ),
     "EZ-2005": (
@@ -101,10 +93,7 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "The sentence names what. With components of one's own making, look there; else please report it.",
     ),
     "EZ-2009": (
-        (
-            "A process registers before it answers for units. This one has not, or its connection is another "
-            "by now."
-        ),
+        ("A process registers before it answers for units. This one has not, or its connection is another by now."),
         "Register first: ProcessControlClient.connect(). `ezmsg process` shows who is registered.",
     ),
     "EZ-2010": (
@@ -115,14 +104,8 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "See with `ezmsg process` who owns the unit, and try again when somebody does.",
     ),
     "EZ-2011": (
-        (
-            "Somebody else has changed the settings since you have looked, and you said which revision you "
-            "expect."
-        ),
-        (
-            "Look again, `ezmsg settings history COMPONENT`, and decide anew. Without --expect the last one "
-            "wins."
-        ),
+        ("Somebody else has changed the settings since you have looked, and you said which revision you expect."),
+        ("Look again, `ezmsg settings history COMPONENT`, and decide anew. Without --expect the last one wins."),
     ),
     "EZ-2012": (
         "Only the process that owns a unit can say what it is set to, or answer for it.",
@@ -153,10 +136,7 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
             "Both sides prove that they hold the same token. Yours is another, or none: a server of another "
             "user, on another machine, or one that was started anew with a token of its own."
         ),
-        (
-            "Set EZMSG_TOKEN or EZMSG_TOKEN_FILE to the server's token. `ezmsg doctor` says where yours comes"
-            " from."
-        ),
+        ("Set EZMSG_TOKEN or EZMSG_TOKEN_FILE to the server's token. `ezmsg doctor` says where yours comes from."),
     ),
     "EZ-3004": (
         (
