@@ -105,12 +105,15 @@ class Environment:
             suite.outcomes.update({name: PASSED for name in names if again.get(name) == PASSED})
 
     def run_script(self, script: Path, *arguments: str, limit_s: float = 300.0) -> dict[str, object]:
-        """Run a script of ours here; its last line is JSON.
+        """Run a script of ours here; the last line of it that is no line of a log is JSON.
 
-        :raises NotPossible: if it ends with an error.
+        :raises NotPossible: if it ends with an error, or without such a line.
         """
         out = run([self.python, str(script), *arguments], limit_s, environment=self._variables())
-        form: dict[str, object] = json.loads(out.splitlines()[-1])
+        told = [line for line in out.splitlines() if line.startswith("{")]
+        if not told:
+            raise NotPossible(f"{script.name} ended and told nothing: {out[-500:]}")
+        form: dict[str, object] = json.loads(told[-1])
         return form
 
     def _call(self, command: list[str], folder: Path, limit_s: float) -> str:
