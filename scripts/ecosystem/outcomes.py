@@ -73,14 +73,14 @@ def read_report(path: Path) -> dict[str, str]:
 
 def table(comparisons: list[Comparison]) -> list[str]:
     """Return all comparisons as lines."""
-    head = f"{'package':<24}{'ours':>26}{'public':>26}   verdict"
+    head = f"{'package':<24}{'ours':>32}{'public':>32}   verdict"
     rows = [head, "-" * len(head)]
     for each in comparisons:
         verdict = "ok" if each.good else f"WORSE in {len(each.worse)}" if each.worse else each.ours.problem
         if each.better:
             verdict += f", better in {len(each.better)}"
         rows.append(
-            f"{each.name + ' ' + each.version:<24}{_cell(each.ours):>26}{_cell(each.public):>26}   {verdict}"
+            f"{each.name + ' ' + each.version:<24}{_cell(each.ours):>32}{_cell(each.public):>32}   {verdict}"
         )
     return rows
 

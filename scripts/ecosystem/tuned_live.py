@@ -12,7 +12,7 @@ import ezmsg.core as ez
 WAIT_S = 30.0
 
 
-async def loudness(subscriber: Any, wanted: Any) -> float:
+async def loudness(subscriber: Any, wanted: Any) -> int:
     """Return how loud the tone is once it is as ``wanted``.
 
     :raises TimeoutError: if it never is.
@@ -22,7 +22,7 @@ async def loudness(subscriber: Any, wanted: Any) -> float:
             message = await subscriber.recv()
             loud = float(np.abs(message.data).max())
             if wanted(loud):
-                return round(loud, 1)
+                return round(loud)
 
 
 async def tune(address: Any) -> dict[str, Any]:
