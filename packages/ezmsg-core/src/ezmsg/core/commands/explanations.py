@@ -59,6 +59,10 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "An option of a trace is outside what it can be, or names an endpoint that is not there.",
         "The text says what would be possible; `ezmsg profile snapshot` lists the endpoints.",
     ),
+    "EZ-5012": (
+        "The message is of a class whose module this process cannot import, or which is another class here.",
+        "Install the module in the environment of every process that receives it; keep message classes in one.",
+    ),
     "EZ-5020": (
         "The processes run as different users, in different containers, or where memory cannot be shared.",
         "Nothing is lost: they talk over TCP. For speed, run them as one user with one runtime folder.",
