@@ -59,6 +59,10 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "An option of a trace is outside what it can be, or names an endpoint that is not there.",
         "The text says what would be possible; `ezmsg profile snapshot` lists the endpoints.",
     ),
+    "EZ-5012": (
+        "A dataclass goes in parts, and is put together again by its class, which this process does not have.",
+        "Install the package that defines it here, in the same release, and import it under the same name.",
+    ),
     "EZ-5020": (
         "The processes run as different users, in different containers, or where memory cannot be shared.",
         "Nothing is lost: they talk over TCP. For speed, run them as one user with one runtime folder.",
