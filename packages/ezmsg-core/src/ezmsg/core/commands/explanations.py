@@ -60,8 +60,8 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "The text says what would be possible; `ezmsg profile snapshot` lists the endpoints.",
     ),
     "EZ-5012": (
-        "The message is of a class whose module this process cannot import, or which is another class here.",
-        "Install the module in the environment of every process that receives it; keep message classes in one.",
+        "A dataclass goes in parts, and is put together again by its class, which this process does not have.",
+        "Install the package that defines it here, in the same release, and import it under the same name.",
     ),
     "EZ-5020": (
         "The processes run as different users, in different containers, or where memory cannot be shared.",
