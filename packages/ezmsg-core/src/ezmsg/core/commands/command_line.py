@@ -139,7 +139,7 @@ class _TellVersions(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib.metadata import distributions
 
-        from ezmsg.protocol.parts import version_text
+        from ezmsg.protocol.installed.parts import version_text
 
         sys.stdout.write(f"{version_text('ezmsg-core', distributions())}\n")
         parser.exit()
