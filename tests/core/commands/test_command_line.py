@@ -148,7 +148,7 @@ async def test_a_log_file_that_cannot_be_written_is_refused(free: Address, tmp_p
 
 async def test_a_server_that_cannot_start_is_told(free: Address, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ServerUnreachable, match=r"started and ended with status 4; python -m ezmsg\.core serve"):
+    with pytest.raises(ServerUnreachable, match="started and ended with status 4: EZ-5003  log_file="):
         await run_command("start", free, log_file=str(tmp_path / "file" / "server.log"))
 
 

@@ -95,7 +95,7 @@ def start(
     import os
 
     from ezmsg.control.connection.discovery import DEFAULT_ADDRESS, named_address
-    from ezmsg.control.graph.server_status import started
+    from ezmsg.control.graph.server_start import started
 
     place = named_address(address) or DEFAULT_ADDRESS
     words = _words(str(place), log_file or os.devnull)
