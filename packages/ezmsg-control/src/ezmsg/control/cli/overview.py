@@ -52,7 +52,8 @@ def _read(place: str) -> str | None:
     try:
         source = _source(module)
         body = ast.parse(_piece(source, name)).body
-    except Exception:  # noqa: BLE001  whatever is wrong with it: what cannot be read may be imported all the same
+    # Protects the help from a broken distribution; what cannot be read may be imported all the same.
+    except Exception:  # noqa: BLE001
         return None
     for node in body:
         match node:

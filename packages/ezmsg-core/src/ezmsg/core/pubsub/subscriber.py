@@ -253,9 +253,7 @@ class Subscriber:
                 lease = detached
                 break
             queue.dropped += 1  # its publisher could not wait
-        self.messages_received += 1
-        self.bytes_received += lease.size
-        self.kind_last = lease.source.kind
+        self.count(lease)
         return lease
 
     def count(self, lease: Lease) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -37,26 +38,21 @@ class Wanted:
 
 async def show_messages(wanted: Wanted, server: Address) -> int:
     """Show messages until there were as many as are wanted; return the exit code."""
-    context = GraphContext(server, auto_start=False)
-    try:
-        async with asyncio.timeout(wanted.timeout):
-            await context.__aenter__()
-            known = topics(await context.snapshot())
-            topic = resolved_publisher(wanted.topic, known)
-            # Of the newest only, where it is not shown but now and then.
-            subscriber = await context.subscriber(topic, leaky=True, max_queue=1 if wanted.every_s else _KEPT)
-    except TimeoutError:
-        await context.__aexit__(None, None, None)
-        raise DeadlineExceeded(operation=f"Subscribing to {wanted.topic}", seconds=wanted.timeout) from None
-    except BaseException:
-        await context.__aexit__(None, None, None)
-        raise
-    try:
-        return await _show(wanted, subscriber, list(known))
-    finally:
-        if subscriber.dropped:
-            note(f"{counted(subscriber.dropped, 'message')} came faster than they were shown, and were dropped")
-        await context.__aexit__(None, None, None)
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(wanted.timeout):
+                context = await stack.enter_async_context(GraphContext(server, auto_start=False))
+                known = topics(await context.snapshot())
+                topic = resolved_publisher(wanted.topic, known)
+                # Of the newest only, where it is not shown but now and then.
+                subscriber = await context.subscriber(topic, leaky=True, max_queue=1 if wanted.every_s else _KEPT)
+        except TimeoutError:
+            raise DeadlineExceeded(operation=f"Subscribing to {wanted.topic}", seconds=wanted.timeout) from None
+        try:
+            return await _show(wanted, subscriber, list(known))
+        finally:
+            if subscriber.dropped:
+                note(f"{counted(subscriber.dropped, 'message')} came faster than they were shown, and were dropped")
 
 
 async def _show(wanted: Wanted, subscriber: Subscriber, known: list[str]) -> int:
