@@ -80,6 +80,7 @@ class Settings(ViewScreen):
     def __init__(self) -> None:
         super().__init__()
         self._is_live = False
+        self._is_changing = False
         self._applying: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
@@ -182,11 +183,19 @@ class Settings(ViewScreen):
         if await self.app.push_screen_wait(Question(f"Apply to {address}?", said, "Apply")):
             await self._change(address, staged, pane.form.revision)
 
-    @work(group="applying", exclusive=True)
+    @work(group="applying live")
     async def _apply_now(self) -> None:
+        """Apply what is staged, and then what was staged meanwhile; nothing that is under way is sent again."""
         pane = self.query_one(FormPane)
-        if pane.form is not None and pane.staged:
-            await self._change(pane.form.address, pane.staged, None)
+        if self._is_changing or pane.form is None:
+            return
+        address = pane.form.address
+        self._is_changing = True
+        try:
+            while pane.form.address == address and pane.staged and not pane.staged.complaints:
+                await self._change(address, pane.staged, None)
+        finally:
+            self._is_changing = False
 
     async def _change(self, address: str, staged: Staged, expect: int | None) -> None:
         outcome = await self.application.perform(ChangeSettings(address, dict(staged.values), expect))
