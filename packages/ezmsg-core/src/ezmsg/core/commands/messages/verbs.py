@@ -1,5 +1,7 @@
 """``ezmsg topic echo`` and ``ezmsg topic pub``, which go through the data plane."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -41,9 +43,9 @@ def echo(
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.core.commands.messages.echoing import Wanted, show_messages
 
-    _quieten()
     wanted = Wanted(topic, field or "", every, count, timeout, json)
-    return asyncio.run(show_messages(wanted, find_address(address)))
+    with _quiet():
+        return asyncio.run(show_messages(wanted, find_address(address)))
 
 
 def pub(
@@ -81,8 +83,8 @@ def pub(
     except (TypeError, ValueError) as error:
         note(f"ezmsg: {value[:80]!r} makes no array of {array!r}: {error}.")
         return _USAGE
-    _quieten()
-    sent, subscribers = asyncio.run(publish(topic, message, count, every, find_address(address), timeout))
+    with _quiet():
+        sent, subscribers = asyncio.run(publish(topic, message, count, every, find_address(address), timeout))
     if not subscribers:
         note(f"ezmsg: Nobody has subscribed to {topic} within {timeout:g} s, so that nothing was published.")
         return _FAILED
@@ -94,10 +96,17 @@ def pub(
     return 0
 
 
-def _quieten() -> None:
+@contextmanager
+def _quiet() -> Iterator[None]:
     """Keep off the terminal what the data plane has to say to who writes programs; what matters is said here."""
     import logging
     import os
 
+    logger = logging.getLogger("ezmsg")
+    level = logger.level
     if "EZMSG_LOGLEVEL" not in os.environ:
-        logging.getLogger("ezmsg").setLevel(logging.ERROR)
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
