@@ -621,25 +621,31 @@ class Relay(ez.Unit):
 class Sink(ez.Unit):
     INPUT = ez.InputStream(np.ndarray)
     RAW = ez.InputStream(np.ndarray)
-    seen = ()
+    seen, kept = (), 0
 
     @ez.subscriber(INPUT)
     async def sink(self, message):
         self.seen = (*self.seen, int(message.min()), int(message.max()))
         if len(self.seen) == 100:
             print([number for number in self.seen[::2]] == [number for number in self.seen[1::2]] == [*range(50)])
-            raise ez.NormalTermination
+            self.end_if_done()
 
     @ez.subscriber(RAW)
     async def keep(self, message):
-        self.last = message
+        self.last, self.kept = message, self.kept + 1
+        self.end_if_done()
+
+    def end_if_done(self):
+        if len(self.seen) == 100 and self.kept == 50:
+            raise ez.NormalTermination
 
 if __name__ == "__main__":
-    source, relay, sink = Source(), Relay(), Sink()
+    # Two sources: what one unit hands on, the others that share its message are not asked whether they keep it.
+    source, other, relay, sink = Source(), Source(), Relay(), Sink()
     ez.run(
-        components={"SOURCE": source, "RELAY": relay, "SINK": sink},
-        connections=[(source.OUTPUT, relay.INPUT), (relay.OUTPUT, sink.INPUT), (source.OUTPUT, sink.RAW)],
-        process_components=(source,),
+        components={"SOURCE": source, "OTHER": other, "RELAY": relay, "SINK": sink},
+        connections=[(source.OUTPUT, relay.INPUT), (relay.OUTPUT, sink.INPUT), (other.OUTPUT, sink.RAW)],
+        process_components=(source, other),
     )
 """
 
