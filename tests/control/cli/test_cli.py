@@ -381,7 +381,7 @@ def test_a_verb_whose_distribution_is_absent_names_it(
 
 def test_echo_without_the_core_names_it() -> None:
     code = (
-        "import sys, ezmsg.protocol.installed.entry_points as e; e.installed = lambda _: {};"
+        "import sys, ezmsg.protocol.surroundings.entry_points as e; e.installed = lambda _: {};"
         "from ezmsg.control.cli import main; sys.exit(main(['topic', 'echo', 'A', '--count', '1']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG, check=False)

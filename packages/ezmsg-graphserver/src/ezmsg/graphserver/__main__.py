@@ -16,8 +16,8 @@ from ezmsg.graphserver.sockets.loops import run
 from ezmsg.graphserver.sockets.tokens import read_token
 from ezmsg.protocol.addresses import ADDRESS_VARIABLE, DEFAULT_HOST, DEFAULT_PORT, Address
 from ezmsg.protocol.errors import EzmsgError, InvalidAddress
-from ezmsg.protocol.installed.parts import version_text
-from ezmsg.protocol.visible import visible_lines
+from ezmsg.protocol.surroundings.parts import version_text
+from ezmsg.protocol.surroundings.visible import visible_lines
 
 logger = logging.getLogger("ezmsg.graphserver")
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import distributions
 
-from ezmsg.protocol.installed.parts import version_text
+from ezmsg.protocol.surroundings.parts import version_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
 def _versions() -> str:
     from importlib.metadata import distributions
 
-    from ezmsg.protocol.installed.parts import version_text
+    from ezmsg.protocol.surroundings.parts import version_text
 
     return version_text("ezmsg-control", distributions())
 

@@ -64,7 +64,7 @@ def known_explanations() -> "dict[str, Explanation]":
     from ezmsg.control.rendering.explanations import explained
     from ezmsg.protocol.errors import EzmsgError, error_classes
     from ezmsg.protocol.errors.explaining import EXPLANATIONS as BELOW
-    from ezmsg.protocol.installed.entry_points import installed
+    from ezmsg.protocol.surroundings.entry_points import installed
 
     texts: dict[str, tuple[str, str]] = {**BELOW, **OURS}
     for more in load(installed(GROUP)).values():

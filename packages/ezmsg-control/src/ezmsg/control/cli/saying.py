@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 def say(lines: Iterable[str], *, flush: bool = False) -> None:
     """Write lines of data."""
-    from ezmsg.protocol.visible import visible  # here and below: help and a misspelt verb need none of it
+    from ezmsg.protocol.surroundings.visible import (
+        visible,  # here and below: help and a misspelt verb need none of it
+    )
 
     for line in lines:
         print(visible(line), flush=flush)
@@ -21,7 +23,7 @@ def say(lines: Iterable[str], *, flush: bool = False) -> None:
 
 def note(text: str) -> None:
     """Write what is said beside the data, at once."""
-    from ezmsg.protocol.visible import visible_lines
+    from ezmsg.protocol.surroundings.visible import visible_lines
 
     print(visible_lines(text), file=sys.stderr, flush=True)
 

@@ -9,7 +9,7 @@ from ezmsg.control.cli.passing_on import passing_on
 from ezmsg.control.cli.saying import note, say, say_json
 from ezmsg.control.cli.watching import watchable
 from ezmsg.control.rendering.quantities import counted
-from ezmsg.protocol.installed.entry_points import installed
+from ezmsg.protocol.surroundings.entry_points import installed
 
 if TYPE_CHECKING:
     from ezmsg.control.profiling.rating import Rates

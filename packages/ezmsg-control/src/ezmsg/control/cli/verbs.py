@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 
-from ezmsg.protocol.installed.entry_points import installed
+from ezmsg.protocol.surroundings.entry_points import installed
 
 TYPE_CHECKING = False  # the module that has it is slow to import, and help needs nothing of it
 if TYPE_CHECKING:

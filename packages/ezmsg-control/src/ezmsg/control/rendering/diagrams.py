@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ezmsg.control.errors import UnknownFormat
 from ezmsg.control.rendering.compact import SEPARATOR, Graph, levels_up, without_relaying
-from ezmsg.protocol.visible import visible
+from ezmsg.protocol.surroundings.visible import visible
 
 _INDENT = "  "
 _MERMAID_ENTITIES = str.maketrans({"#": "#35;", '"': "#quot;", "`": "#96;"})

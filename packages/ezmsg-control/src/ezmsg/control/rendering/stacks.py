@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from ezmsg.control.rendering.own_frames import own_frames
 from ezmsg.control.rendering.quantities import counted
 from ezmsg.protocol.model.stacks import ProcessStacks, StackFrame, TaskStack, ThreadStack
-from ezmsg.protocol.visible import visible
+from ezmsg.protocol.surroundings.visible import visible
 
 
 def stack_lines(stacks: ProcessStacks) -> Iterator[str]:

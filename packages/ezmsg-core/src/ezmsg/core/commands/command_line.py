@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return carry_out(arguments)
     except EzmsgError as error:
         from ezmsg.control.cli.exits import exit_code
-        from ezmsg.protocol.visible import visible_lines
+        from ezmsg.protocol.surroundings.visible import visible_lines
 
         sys.stderr.write(f"{visible_lines(str(error))}\n")
         return exit_code(error)
@@ -139,7 +139,7 @@ class _TellVersions(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib.metadata import distributions
 
-        from ezmsg.protocol.installed.parts import version_text
+        from ezmsg.protocol.surroundings.parts import version_text
 
         sys.stdout.write(f"{version_text('ezmsg-core', distributions())}\n")
         parser.exit()

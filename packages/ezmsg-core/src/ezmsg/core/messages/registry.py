@@ -28,7 +28,7 @@ from ezmsg.core.messages.payload import Buffer
 from ezmsg.core.messages.record_classes import PREFIX, class_of, name_of
 from ezmsg.core.support.logs import logger
 from ezmsg.protocol.declared import declared
-from ezmsg.protocol.installed.entry_points import installed
+from ezmsg.protocol.surroundings.entry_points import installed
 
 if TYPE_CHECKING:
     from ezmsg.core.messages.forms import Joiner, Part

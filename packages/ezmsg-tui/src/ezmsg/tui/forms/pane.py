@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Collapsible, Static
 
-from ezmsg.protocol.visible import visible
+from ezmsg.protocol.surroundings.visible import visible
 from ezmsg.tui.forms.fields import Field, Form
 from ezmsg.tui.forms.rows import FieldRow
 from ezmsg.tui.forms.staging import Staged, complain, stage, unstage

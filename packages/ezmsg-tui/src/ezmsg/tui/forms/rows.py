@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Checkbox, Input, RadioButton, RadioSet, Select, SelectionList, Static, Switch, TextArea
 from textual.widgets.selection_list import Selection
 
-from ezmsg.protocol.visible import visible
+from ezmsg.protocol.surroundings.visible import visible
 from ezmsg.tui.forms.fields import Editor, Field, shown
 from ezmsg.tui.forms.slider import Slider
 from ezmsg.tui.forms.staging import NotThis, scale, typed

@@ -7,7 +7,7 @@ from itertools import pairwise
 from attrs import field, frozen
 from rich.cells import cell_len
 
-from ezmsg.protocol.visible import visible
+from ezmsg.protocol.surroundings.visible import visible
 from ezmsg.tui.model.layering import LABEL, Box, Drawing, Wire
 
 UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8

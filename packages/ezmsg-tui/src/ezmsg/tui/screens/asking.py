@@ -12,7 +12,7 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from ezmsg.protocol.visible import visible
+from ezmsg.protocol.surroundings.visible import visible
 
 _CSS = """
 {name} {{ align: center middle; }}

@@ -15,7 +15,7 @@ from ezmsg.control.profiling.rates import Course
 from ezmsg.control.rendering.blame import blame_lines
 from ezmsg.control.rendering.quantities import counted, duration
 from ezmsg.protocol.model.profiling import ProcessProfilingTraceBatch
-from ezmsg.protocol.visible import visible
+from ezmsg.protocol.surroundings.visible import visible
 from ezmsg.tui.model.charts import sparkline
 from ezmsg.tui.model.intents import MeasureBlame, StopTrace, Trace, Write, command_for
 from ezmsg.tui.model.lanes import flames, icicle, lanes

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from ezmsg.control.errors import NothingToUndo
 from ezmsg.control.graph.history import Change, undoing
 from ezmsg.control.rendering.settings import text_of, type_of
-from ezmsg.protocol.visible import visible
+from ezmsg.protocol.surroundings.visible import visible
 from ezmsg.tui.forms.fields import Form, form
 from ezmsg.tui.forms.pane import FormPane
 from ezmsg.tui.forms.staging import Staged, difference

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from attrs import frozen
 from rich.cells import cell_len, set_cell_size
 
-from ezmsg.protocol.visible import visible
+from ezmsg.protocol.surroundings.visible import visible
 
 GAP = 2
 ELLIPSIS = "…"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.widgets import Static
 
-from ezmsg.protocol.visible import visible
+from ezmsg.protocol.surroundings.visible import visible
 from ezmsg.tui.model.charts import chart
 from ezmsg.tui.model.wording import hz
 

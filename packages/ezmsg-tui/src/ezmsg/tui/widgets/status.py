@@ -3,7 +3,7 @@
 from textual.content import Content
 from textual.widgets import Static
 
-from ezmsg.protocol.visible import visible, visible_lines
+from ezmsg.protocol.surroundings.visible import visible, visible_lines
 
 SCREENS = (
     ("overview", "Overview"),

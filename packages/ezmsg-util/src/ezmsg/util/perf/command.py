@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ezmsg.protocol.errors import EzmsgError
-from ezmsg.protocol.visible import visible_lines
+from ezmsg.protocol.surroundings.visible import visible_lines
 from ezmsg.util.perf.cases import APIS, PAYLOAD_SIZES, TRANSPORTS, all_cases, suite_form
 
 _FAILED = 4

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ezmsg.protocol.visible import visible, visible_lines
+from ezmsg.protocol.surroundings.visible import visible, visible_lines
 
 
 @given(st.text())

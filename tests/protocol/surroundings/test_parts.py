@@ -4,7 +4,7 @@ from email.message import Message
 from types import SimpleNamespace
 from typing import Any
 
-from ezmsg.protocol.installed.parts import version_text
+from ezmsg.protocol.surroundings.parts import version_text
 
 
 def distribution(name: str | None, version: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ezmsg.protocol.installed.entry_points import entries, installed
+from ezmsg.protocol.surroundings.entry_points import entries, installed
 
 GROUPS = ("ezmsg.commands", "ezmsg.doctor", "other")
 _names = st.from_regex(r"[a-z][a-z0-9_.-]{0,8}", fullmatch=True)
@@ -100,6 +100,6 @@ def test_a_file_that_is_no_text_is_passed_over(tmp_path: Path, monkeypatch: pyte
 
 def test_it_is_quick_to_import() -> None:
     slow = {"typing", "email", "zipfile", "pathlib"}
-    code = f"import sys, ezmsg.protocol.installed.entry_points; print(*{slow} & {{*sys.modules}})"
+    code = f"import sys, ezmsg.protocol.surroundings.entry_points; print(*{slow} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
