@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()) and "TEXTUAL_DRIVER" not in os.environ:
         sys.stderr.write("ezmsg-tui wants a terminal. For a script: ezmsg top --once\n")
         return 2
-    from ezmsg.tui.app import show
+    from ezmsg.tui.starting import show
 
     return show(options.address)
 

@@ -1,6 +1,5 @@
 """The application: it holds the view, takes facts, and shows the view on the screen that is there, now and then."""
 
-import os
 import sys
 from collections.abc import Iterable
 from functools import partial
@@ -241,13 +240,3 @@ class TopApp(App[None]):
                 yield SystemCommand(f"Go to {title}", f"Show the screen {title}", go)
         yield SystemCommand("Freeze", "Freeze what is shown, not the graph", self.action_freeze)
         yield SystemCommand("Copy as command", "Copy the command line for what is shown", self.action_copy)
-
-
-def show(address: str | None) -> int:
-    """Run the application in the terminal, or for the browser, that this process has; return its exit code."""
-    if "TEXTUAL_DRIVER" not in os.environ:  # which tells the size of a browser's window in the same variables
-        for variable in ("COLUMNS", "LINES"):  # programs leave behind in them how large a terminal once was
-            os.environ.pop(variable, None)
-    app = TopApp(address)
-    app.run()
-    return app.return_code or 0

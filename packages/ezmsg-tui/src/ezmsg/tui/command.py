@@ -49,7 +49,7 @@ def top(
 
 def _show(address: str | None) -> int:
     from ezmsg.protocol.addresses import parse_address
-    from ezmsg.tui.app import show
+    from ezmsg.tui.starting import show
 
     if address is not None:
         parse_address(address)  # what is no address is said before the screen is taken
