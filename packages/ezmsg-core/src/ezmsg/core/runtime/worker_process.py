@@ -3,7 +3,6 @@
 What it imports is all that a worker that is not forked imports of the run, so it is no more than a worker needs.
 """
 
-import atexit
 import gc
 from multiprocessing.connection import Connection
 
@@ -33,20 +32,10 @@ def work(
     """
     for other in inherited:
         other.close()
-    _spare_collections()
+    gc.freeze()  # to look for garbage in all modules takes tens of milliseconds, in which no message moves
     log_setup.apply()
     main_call, wishes = MainCall(plan.units), Wishes()
     let_in(main_call, wishes)
     worker = Worker(plan, pipe, main_call, owner=owner, wishes=wishes, stop_limit_s=stop_limit_s, backend=backend)
     join(run_units(worker, main_call))
     leave_closed_output()  # multiprocessing writes out what is buffered, before any exit function
-
-
-def _spare_collections() -> None:
-    """Keep the garbage collector away from what lives as long as the process.
-
-    To look through all modules takes tens of milliseconds, in which no message moves; and an interpreter that ends
-    does it three times over.
-    """
-    gc.freeze()
-    atexit.register(gc.freeze)
