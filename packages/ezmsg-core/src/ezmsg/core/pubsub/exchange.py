@@ -381,7 +381,8 @@ class Exchange:
             case ch.LinkHello():
                 self._links.greeted(link, message)
             case ch.OpenChannel():
-                self._admission.open(link, message)
+                if self._admission.open(link, message):
+                    self._links.known(link)
             case ch.ChannelProof():
                 if self._admission.prove(link, message):
                     self._links.proved(link)

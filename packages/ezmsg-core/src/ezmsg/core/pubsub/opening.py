@@ -172,7 +172,7 @@ class Opener:
         if not 0 < challenge.num_buffers <= MAX_NUM_BUFFERS:
             reason = f"its publisher says that it has {challenge.num_buffers} buffers"
             raise errors.ChannelRefused(topic=source.topic, reason=reason)
-        link.proven = True
+        link.trust()
         channel = self._make_channel(link, number, challenge.num_buffers, source, receivers)
         # From here on messages may come, perhaps together with the answer.
         link.heard[number] = channel

@@ -20,10 +20,11 @@ from ezmsg.protocol.messages.handshake import Hello
 from ezmsg.protocol.wire import connection as protocol
 from ezmsg.protocol.wire.frames import FRAME_LIMIT
 from ezmsg.protocol.wire.handshake import ServerHandshake
+from ezmsg.protocol.wire.presence.strangers import PROOF_TIMEOUT_S
 
 logger = logging.getLogger(__name__)
 
-HANDSHAKE_TIMEOUT_S = 2.0
+HANDSHAKE_TIMEOUT_S = PROOF_TIMEOUT_S
 """How long a client may take to prove itself."""
 
 FAREWELL_TIMEOUT_S = 1.0
@@ -50,11 +51,17 @@ class Owner(Protocol):
     def link_made(self, link: "Link") -> EzmsgError | None:
         """A client has connected; an error refuses it."""
 
+    def link_greeted(self, link: "Link") -> None:
+        """The client has said a hello that makes sense, and has yet to prove itself."""
+
     def link_opened(self, link: "Link", hello: Hello) -> None:
         """The client has proved itself."""
 
     def link_received(self, link: "Link", event: protocol.Event) -> None:
         """The client asks, answers or cancels."""
+
+    def link_unfinished(self, link: "Link") -> None:
+        """A frame of the client has begun, and is not whole yet, or is whole now."""
 
     def link_heard(self) -> None:
         """All that has come from a client for now was told."""
@@ -87,6 +94,8 @@ class Link(asyncio.Protocol):
         self._next_batch: asyncio.Handle | None = None
         self._paused = False
         self._over = False
+        self._greeted = False
+        self._has_begun = False  # a frame of the client, as its owner knows
         self._said_farewell = False
 
     # --- what asyncio calls -------------------------------------------------------------------------------
@@ -111,7 +120,11 @@ class Link(asyncio.Protocol):
         """Hand bytes to the protocol, and what they mean to the server."""
         self.heard = True
         self.connection.receive_data(data)
+        if not self._greeted and self._handshake.hello is not None:
+            self._greeted = True
+            self._owner.link_greeted(self)
         self._pump_events()
+        self._note_unfinished()
 
     def eof_received(self) -> None:
         """The client will send no more, so the connection ends."""
@@ -223,7 +236,18 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def turn_away(self, error: EzmsgError) -> None:
+        """End the connection of a stranger at once: its socket is needed."""
+        self.close(error)
+        self.abort()
+
     # --- inside -------------------------------------------------------------------------------------------
+
+    def _note_unfinished(self) -> None:
+        has_begun = self.connection.unfinished[1] > 0
+        if has_begun or self._has_begun:
+            self._has_begun = has_begun
+            self._owner.link_unfinished(self)
 
     def _room(self) -> int:
         """How many bytes a refusable question may have, so that there is room left for what must be said."""
