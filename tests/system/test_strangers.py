@@ -162,9 +162,7 @@ def test_twenty_of_twenty_subscribers_hear_a_publisher_while_a_thousand_stranger
     start: Start, server: int, kind: str
 ) -> None:
     address = f"127.0.0.1:{server}"
-    publisher = start(
-        PUBLISHER.format(force_tcp=kind == "tcp"), EZMSG_GRAPHSERVER_ADDR=address
-    )
+    publisher = start(PUBLISHER.format(force_tcp=kind == "tcp"), EZMSG_GRAPHSERVER_ADDR=address)
     _, link, port = publisher.says("publishing")
     where = link.partition(":")[2] if kind == "unix" else port
     before = memory_of(publisher)

@@ -167,9 +167,7 @@ class Links:
 
     def _arrived(self, *, same_host: bool) -> Link:
         wait_s = self._busy_wait_s
-        link = Link(
-            self._on_control, self._lost, same_host=same_host, busy_wait_s=wait_s, on_stranger=self._admit
-        )
+        link = Link(self._on_control, self._lost, same_host=same_host, busy_wait_s=wait_s, on_stranger=self._admit)
         self._all.add(link)
         return link
 
