@@ -328,7 +328,10 @@ class Exchange:
         return Done()
 
     async def _sync(self, _: AwaitReleases) -> Done:
-        await asyncio.gather(*(publisher.sync() for publisher in self.publishers.values()))
+        for publisher in self.publishers.values():
+            publisher.pause()
+        # For as long as it takes: how long that may be, the server knows from who asked it.
+        await asyncio.gather(*(publisher.window.wait_returned() for publisher in self.publishers.values()))
         return Done()
 
     # --- channels -----------------------------------------------------------------------------------------
