@@ -51,8 +51,6 @@ GREETED_LIMIT = 64
 They count apart, so that those that never say a word, which cost nothing, are in nobody's way who does.
 """
 
-LOOK_S = 0.25
-"""Seconds between two looks at frames that are not whole."""
 
 STOP_TIMEOUT_S = 0.25
 """How long clients have to close their ends when the server stops; it has told them why by then."""
@@ -87,7 +85,8 @@ class Server:
         self._silent: Strangers[Link] = Strangers(SILENT_LIMIT)
         self._greeted: Strangers[Link] = Strangers(GREETED_LIMIT)
         self._unfinished: Unfinished[Link] = Unfinished()
-        self._awake = AwakeClock(time.monotonic(), 4 * LOOK_S)
+        self._look_s = configuration.look_s
+        self._awake = AwakeClock(time.monotonic(), 2 * self._look_s)
         self._peer_ids = count(1)
         self._stopped = asyncio.Event()
         self._gone = asyncio.Event()
@@ -174,10 +173,12 @@ class Server:
                     logger.warning("The server is no longer announced, and this is tried again: %s", error)
 
     async def _look_on(self) -> None:
-        """Look again and again whose frames take too long."""
+        """Look again and again who is there, and whose frames take too long."""
         while True:
-            await asyncio.sleep(LOOK_S)
-            for link, seconds in self._unfinished.late(self._awake.look(time.monotonic())):
+            await asyncio.sleep(self._look_s)
+            awake_s = self._awake.look(time.monotonic())
+            self._performer.look(awake_s)
+            for link, seconds in self._unfinished.late(awake_s):
                 link.close(DeadlineExceeded(operation="The rest of a frame", seconds=seconds))
 
     # --- what links tell ----------------------------------------------------------------------------------

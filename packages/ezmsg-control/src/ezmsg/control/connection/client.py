@@ -36,6 +36,10 @@ RETRY_FIRST_S = 0.02
 RETRY_LONGEST_S = 0.5
 """Seconds between two tries to reach a server that was lost: the first, and the longest."""
 
+CONNECT_AGAIN_S = 1.0
+"""How long the host of a server that was lost has to answer, in seconds; then it is asked anew. The operating
+system itself asks ever more rarely, and a network that is whole again would wait for that."""
+
 RETRY_FOREIGN_S = 5.0
 RETRY_FOREIGN_LONGEST_S = 60.0
 """The same where another server has taken the place of the one that was lost, and does not let us in."""
@@ -90,8 +94,11 @@ class ControlConnection:
         self._reviving: asyncio.Task[None] | None = None
         self._restoring: asyncio.Task[None] | None = None
         self._closed = False
+        self._tries = 0
         self.lines = 0
         """How many lines there have been."""
+        self.blocked_s: Callable[[], float] = float
+        """Tells for how long the units of this process have not moved, if somebody knows; the server hears it."""
 
     @classmethod
     async def open(
@@ -226,6 +233,7 @@ class ControlConnection:
     # --- the line -----------------------------------------------------------------------------------------
 
     async def _open_line(self, timeout: float) -> Line:
+        self._tries += 1
         return await Line.open(
             self.address,
             self.client_id,
@@ -234,6 +242,9 @@ class ControlConnection:
             token=self._token,
             timeout=timeout,
             name=self.name,
+            incarnation=self._tries,
+            connect_timeout=CONNECT_AGAIN_S if self.lines else None,
+            blocked_s=lambda: self.blocked_s(),
         )
 
     def _adopt(self, line: Line) -> None:

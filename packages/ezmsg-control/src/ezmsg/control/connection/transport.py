@@ -52,6 +52,13 @@ class ControlTransport(asyncio.Protocol):
             raise
 
     @property
+    def socket(self) -> "socket.socket":
+        """What the operating system is asked about."""
+        assert self._transport is not None
+        sock: socket.socket = self._transport.get_extra_info("socket")
+        return sock
+
+    @property
     def local_host(self) -> str:
         """The address of this end, as text: the one by which the server's host sees this machine."""
         assert self._transport is not None
@@ -84,6 +91,12 @@ class ControlTransport(asyncio.Protocol):
         if not self._gone.done():
             self._transport.abort()
             await asyncio.wait([self._gone], timeout=CLOSE_TIMEOUT)
+
+    def give_up(self, reason: str) -> None:
+        """End a connection from which nothing is to be expected any more."""
+        self.cut_reason = reason
+        if self._transport is not None:
+            self._transport.abort()
 
     def cut(self) -> None:
         """Let the peer see the end, when the event loop that would close the socket has ended."""

@@ -94,6 +94,7 @@ class ProcessControlClient:
                 self._process_id, lambda: sorted(self._owned.units), loop, progress=self._progress
             )
             self._tell_answers()
+            connection.blocked_s = self._answers.blocked_s
             connection.answer(HandleRequest, self._handle, abandonable=True)
             connection.answer(ApplySetting, self._apply)
             connection.declare(self._owned.say_again, self._owned.hear_again)

@@ -168,6 +168,7 @@ class Exchange:
 
     def _say_again(self) -> Iterator[object]:
         """Yield the requests that make a server know who is here; the channels have gone on without it."""
+        self._routes.hurry()
         for publisher in self.publishers.values():
             yield self._declaration(publisher)
         for subscriber in self._subscribers.values():

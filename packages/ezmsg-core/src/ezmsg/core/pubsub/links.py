@@ -15,11 +15,15 @@ from ezmsg.core.transports.listening import connect_channel, connect_link, liste
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.messages.channels import LinkHello
 from ezmsg.protocol.messages.endpoints import Contact, Source
+from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.protocol.wire.presence.strangers import Strangers
 
 logger = logging.getLogger("ezmsg")
 
 CLOSE_TIMEOUT_S = 1.0
+
+LOOK_S = 0.5
+"""Seconds between two looks whether other hosts acknowledge what they are sent."""
 
 SILENT_LIMIT = 100
 KNOWING_LIMIT = 100
@@ -49,6 +53,7 @@ class Links:
         self._knowing: Strangers[Link] = Strangers(KNOWING_LIMIT)
         self._servers: list[Accepting] = []
         self._own: dict[Address, Accepting] = {}
+        self._looking: asyncio.TimerHandle | None = None
 
     async def listen(self, host: str) -> tuple[str, Address]:
         """Listen for both kinds; return this exchange's link address and its address for TCP.
@@ -161,15 +166,30 @@ class Links:
         return link
 
     def _new(self, *, same_host: bool) -> Link:
-        link = Link(self._on_control, self._lost, same_host=same_host, busy_wait_s=self._busy_wait_s)
+        return self._kept(Link(self._on_control, self._lost, same_host=same_host, busy_wait_s=self._busy_wait_s))
+
+    def _kept(self, link: Link) -> Link:
         self._all.add(link)
+        if not link.same_host and self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
         return link
+
+    def _look(self) -> None:
+        """See whether hosts are gone; while there is nobody beyond this one, nobody looks."""
+        self._looking = None
+        far = [link for link in self._all if not link.same_host]
+        for link in far:
+            if link.host_gone(LEASE_S):
+                logger.warning("A channel was given up, as its other host acknowledges nothing any more.")
+                link.abort()
+        if far:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
     def _arrived(self, *, same_host: bool) -> Link:
         wait_s = self._busy_wait_s
-        link = Link(self._on_control, self._lost, same_host=same_host, busy_wait_s=wait_s, on_stranger=self._admit)
-        self._all.add(link)
-        return link
+        return self._kept(
+            Link(self._on_control, self._lost, same_host=same_host, busy_wait_s=wait_s, on_stranger=self._admit)
+        )
 
     def _admit(self, link: Link) -> None:
         self._turn_away(self._silent.enter(link, link.origin))
@@ -199,6 +219,8 @@ class Links:
                 await server.wait_closed()
         for task in self._connecting.values():
             task.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
         links = list(self._all)
         for link in links:
             link.close()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, Protocol, cast
 
+from ezmsg.control.connection.acknowledging import unacknowledged_s
 from ezmsg.control.connection.forks import keep_from_forks
 from ezmsg.core.transports import records
 from ezmsg.core.transports.busy_wait import BusyWait
@@ -50,6 +51,11 @@ SECOND_LOOK_S = 0.05
 
 RELEASE_DELAY_S = 0.001
 """How long a release may wait for a notice to ride on, in seconds."""
+
+
+_SILENCE_OPTIONS = (("TCP_KEEPIDLE", 1), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 2))
+"""A host that acknowledges nothing is taken for gone after 3 s, by the operating system, where nothing waits to be
+acknowledged; else :meth:`Link.host_gone` tells. A process that is slow or stopped is no matter."""
 
 
 class Hearing(Protocol):
@@ -234,6 +240,12 @@ class Link(asyncio.BufferedProtocol):
             logger.debug("A link was closed: its peer proved nothing and does not read what it asks for.")
             self.abort()
 
+    def host_gone(self, silence_s: float) -> bool:
+        """Return whether the other end's host has acknowledged nothing for so long, of what waits for it."""
+        if self._socket is None or self._socket.family == socket.AF_UNIX or self.closed.done():
+            return False
+        return (unacknowledged_s(self._socket) or 0.0) >= silence_s
+
     @property
     def peer_pid(self) -> int | None:
         """The other end's process, as the operating system or it itself says."""
@@ -308,6 +320,7 @@ class Link(asyncio.BufferedProtocol):
             # Else a notice may wait for the acknowledgement of the last one, which takes 40 ms. Event loops see to
             # it only for sockets that say that they are TCP's, and those that come from our listeners do not.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _watch_for_silence(self._socket)
         if self._socket.family == socket.AF_UNIX and not same_user(self._socket):
             self._outbox.open(self._transport, self._socket)
             self.control(MemoryNotShared(0, OTHER_USER))
@@ -389,3 +402,11 @@ class Link(asyncio.BufferedProtocol):
         with contextlib.suppress(OSError, ValueError, EzmsgError):
             while size := rest.recv_into(self.reader.get_buffer()):
                 self.reader.buffer_updated(size)
+
+
+def _watch_for_silence(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # the peer is gone already
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _SILENCE_OPTIONS:
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -13,10 +13,12 @@ from typing import Any, Protocol, cast
 from ezmsg.graphserver.deciding.contacts import NOWHERE, Route, plain_host
 from ezmsg.graphserver.deciding.effects import PeerId
 from ezmsg.graphserver.deciding.state.event_log import Cursor
+from ezmsg.graphserver.sockets.acknowledging import unacknowledged_s
 from ezmsg.graphserver.sockets.forks import keep_from_forks
 from ezmsg.protocol.errors import DeadlineExceeded, EzmsgError, FrameTooLarge, InternalError, ServerOverloaded
 from ezmsg.protocol.messages.events import Gap
 from ezmsg.protocol.messages.handshake import Hello
+from ezmsg.protocol.messages.presence import Beat
 from ezmsg.protocol.wire import connection as protocol
 from ezmsg.protocol.wire.frames import FRAME_LIMIT
 from ezmsg.protocol.wire.handshake import ServerHandshake
@@ -82,6 +84,7 @@ class Link(asyncio.Protocol):
         self.route = NOWHERE
         self.opened = False
         self.heard = False
+        self._heard_lately = False
         self.connection = protocol.Connection(handshake)
         self._calls: dict[int, int] = {}  # from the connection's request ids to the graph's call ids
         self._asked: dict[int, int] = {}  # and back
@@ -118,7 +121,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes to the protocol, and what they mean to the server."""
-        self.heard = True
+        self.heard = self._heard_lately = True
         self.connection.receive_data(data)
         if not self._greeted and self._handshake.hello is not None:
             self._greeted = True
@@ -235,6 +238,21 @@ class Link(asyncio.Protocol):
         """Close the socket at once."""
         if self._transport is not None:
             self._transport.abort()
+
+    def take_heard(self) -> bool:
+        """Return whether anything has come since this was asked last."""
+        heard, self._heard_lately = self._heard_lately, False
+        return heard
+
+    def beat(self, lease_s: float) -> None:
+        """Say that the server is there."""
+        if not self.connection.closed:
+            self.connection.notify(Beat(lease_s=lease_s))
+
+    def host_gone(self, silence_s: float) -> bool:
+        """Return whether the client's host has acknowledged nothing for so long, of what waits for it."""
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        return sock is not None and (unacknowledged_s(sock) or 0.0) >= silence_s
 
     def turn_away(self, error: EzmsgError) -> None:
         """End the connection of a stranger at once: its socket is needed."""
