@@ -283,7 +283,7 @@ MESSAGES: tuple[Any, ...] = (
     handshake.Challenge(Revision(1, 0), "0.1.0", NONCE, PROOF),
     handshake.Proof(PROOF),
     handshake.Welcome(EPOCH),
-    presence.Beat(0.25, 3.0),
+    presence.Beat(0.25, 3.0, asks=True),
     handshake.Refusal(CYCLE.code, "A cycle.", CYCLE_FIELDS),
     envelopes.Request(7, EDGE_CONNECT),
     envelopes.Reply(7, envelopes.Body({"type": "done"})),

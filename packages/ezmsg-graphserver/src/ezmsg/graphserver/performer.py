@@ -70,23 +70,26 @@ class Performer:
                 self._answered(link, request_id, error)
             case protocol.NoticeReceived(body=Beat() as beat):
                 self._graph.peer_beaten(link.peer, beat, self._awake_s)
-                self._beat(link)
+                if beat.asks:
+                    self._beat(link)
             case protocol.CancelReceived(id=request_id):
                 self._perform(self._graph.request_cancelled(link.peer, request_id))
             case _:
                 pass  # no other notice and no stream leads to a server in this revision
 
-    def look(self, awake_s: float) -> None:
-        """See who is there; the time is that of a clock that stands still while the server does."""
+    def look(self, awake_s: float) -> bool:
+        """See who is there, and return whether somebody is quiet, so that it is time to look more closely.
+
+        :param awake_s: the time on a clock that stands still while the server does.
+        """
         self._awake_s = awake_s
         heard = [peer for peer, link in self._links.items() if link.take_heard()]
-        gone = []
-        for peer in self._graph.quiet(awake_s):
-            if (link := self._links.get(peer)) is not None:
-                self._beat(link)
-                if link.host_gone(self._graph.state.leases.lease_s / 2):
-                    gone.append(peer)
+        gone = [peer for peer, link in self._links.items() if link.host_gone(self._graph.state.leases.patience_s)]
         self._perform(self._graph.looked(heard, gone, awake_s, _now()))
+        quiet = [link for peer in self._graph.quiet(awake_s) if (link := self._links.get(peer)) is not None]
+        for link in quiet:
+            self._beat(link)
+        return bool(quiet)
 
     def flush(self) -> None:
         """Write once for all that one client's bytes have made of messages to clients.
@@ -98,8 +101,10 @@ class Performer:
         for link in links:
             link.flush()
 
-    def leave(self, link: Link) -> None:
+    def leave(self, link: Link, *, lost: bool = False) -> None:
         """Take a client out of the graph, if it was let in.
+
+        :param lost: whether its host is gone, too.
 
         Not once the server ends: everybody leaves then, and nobody shall take down a route because of it.
         """
@@ -108,7 +113,7 @@ class Performer:
             return
         self._late_replies += link.connection.late_replies
         if not self._closed:
-            self._perform(self._graph.peer_left(link.peer, _now()))
+            self._perform(self._graph.peer_left(link.peer, _now(), lost=lost))
 
     async def survey(self, timeout_s: float) -> effects.Surveyed:
         """Ask every process what it has counted, and return what all of them said."""

@@ -26,6 +26,7 @@ from ezmsg.protocol.errors import (
     ConnectionLost,
     DeadlineExceeded,
     EzmsgError,
+    LeaseExpired,
     ProtocolViolation,
     ServerOverloaded,
     UnsafeFolder,
@@ -51,6 +52,9 @@ GREETED_LIMIT = 64
 They count apart, so that those that never say a word, which cost nothing, are in nobody's way who does.
 """
 
+
+LOOKS = 3
+"""How many times less often it is looked who is there while nobody is quiet."""
 
 STOP_TIMEOUT_S = 0.25
 """How long clients have to close their ends when the server stops; it has told them why by then."""
@@ -86,7 +90,7 @@ class Server:
         self._greeted: Strangers[Link] = Strangers(GREETED_LIMIT)
         self._unfinished: Unfinished[Link] = Unfinished()
         self._look_s = configuration.look_s
-        self._awake = AwakeClock(time.monotonic(), 2 * self._look_s)
+        self._awake = AwakeClock(time.monotonic(), 2 * LOOKS * self._look_s)
         self._peer_ids = count(1)
         self._stopped = asyncio.Event()
         self._gone = asyncio.Event()
@@ -174,10 +178,12 @@ class Server:
 
     async def _look_on(self) -> None:
         """Look again and again who is there, and whose frames take too long."""
+        pause_s = self._look_s
         while True:
-            await asyncio.sleep(self._look_s)
+            await asyncio.sleep(pause_s)
             awake_s = self._awake.look(time.monotonic())
-            self._performer.look(awake_s)
+            is_close = self._performer.look(awake_s) or len(self._unfinished) > 0
+            pause_s = self._look_s if is_close else LOOKS * self._look_s
             for link, seconds in self._unfinished.late(awake_s):
                 link.close(DeadlineExceeded(operation="The rest of a frame", seconds=seconds))
 
@@ -229,7 +235,7 @@ class Server:
             self._warn_of_stranger(link, error)
         else:
             self._warn(error.code, f"The connection of {link.address} was closed: {error}")
-        self._performer.leave(link)
+        self._performer.leave(link, lost=isinstance(error, LeaseExpired))
 
     def link_gone(self, link: Link) -> None:
         """Forget a socket."""

@@ -1,25 +1,43 @@
-"""Beats on one line, and what it means if none come back. The lease judges; here are the timer and the socket.
+"""Beats on one line, and what it means if none come back. The lease judges; here is the timer.
 
-It costs a wake-up of the loop four times in a lease, and one for each answer. A server that never answers a beat is
-an older one, and not judged.
+A process of units beats, so that the server knows whether it moves; now and then it asks for an answer. Everybody
+else leaves it to the operating system to notice that the other host is gone, which costs no wake-up; where that
+cannot be told to, all lines beat, and each beat asks.
 """
 
 import asyncio
 import socket
 from collections.abc import Callable
 
-from ezmsg.control.connection.acknowledging import unacknowledged_s
 from ezmsg.protocol.messages.presence import Beat
-from ezmsg.protocol.model.snapshot import ProcessState
 from ezmsg.protocol.wire.presence.awake import AwakeClock
-from ezmsg.protocol.wire.presence.lease import Lease
+from ezmsg.protocol.wire.presence.lease import LEASE_S, Lease
 
 SILENT_LIMIT_S = 20.0
 """After so many seconds of silence a line is given up though its host acknowledges: what does may be a proxy."""
 
+SYSTEM_NOTICES = hasattr(socket, "TCP_USER_TIMEOUT")
+"""Whether the operating system can be told how soon to give up a host that acknowledges nothing."""
+
+ASKS_EVERY = 8 if SYSTEM_NOTICES else 1
+"""Every so many beats one asks for an answer."""
+
+_SILENCE_OPTIONS = (("TCP_KEEPIDLE", 1), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 2))
+
+
+def watch_for_silence(sock: socket.socket) -> None:
+    """Have the operating system end a connection whose other host acknowledges nothing for as long as a lease.
+
+    :raises OSError: if the connection is over already.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (*_SILENCE_OPTIONS, ("TCP_USER_TIMEOUT", int(1000 * LEASE_S))):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
 
 class Beating:
-    """Says now and then that this end is there, and gives the line up when the other one is not.
+    """Says now and then that this end is there, and gives the line up when nothing comes back.
 
     :param say: sends a beat.
     :param give_up: ends the line, for the reason given.
@@ -30,34 +48,33 @@ class Beating:
         self._give_up = give_up
         self._lease = Lease()
         self._loop = asyncio.get_running_loop()
-        self._clock = AwakeClock(self._loop.time(), self._lease.interval_s)
-        self._socket: socket.socket | None = None
+        self._clock = AwakeClock(self._loop.time(), 2 * self._lease.interval_s)
         self._blocked_s: Callable[[], float] = float
         self._timer: asyncio.TimerHandle | None = None
         self._heard = False
+        self._beats = 0
 
-    def start(self, sock: socket.socket, blocked_s: Callable[[], float]) -> None:
+    def start(self, blocked_s: Callable[[], float]) -> None:
         """Begin, on an open line.
 
-        :param sock: the line's, to ask whether the other host acknowledges.
         :param blocked_s: tells for how long the units of this process have not moved.
         """
-        self._socket, self._blocked_s = sock, blocked_s
-        self._timer = self._loop.call_later(self._lease.interval_s, self._look)
+        self._blocked_s = blocked_s
+        if self._timer is None:
+            self._look()
 
     def stop(self) -> None:
         """The line is over."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._socket = None
 
     def heard(self) -> None:
         """Something came from the other end."""
         self._heard = True
 
     def beaten(self, beat: Beat) -> None:
-        """The other end beats."""
+        """The other end beats; one that never does is an older one, and not judged."""
         if beat.lease_s is not None:
             self._lease.agree(beat.lease_s)
         self._lease.beaten(self._clock.seconds)
@@ -67,18 +84,10 @@ class Beating:
         if self._heard:
             self._heard = False
             self._lease.heard(now_s)
-        if self._is_lost(now_s):
-            self._give_up(f"nothing came from it for {self._lease.silent_s(now_s):.1f} s")
+        silent_s = self._lease.silent_s(now_s)
+        if self._lease.is_over(now_s) and (silent_s >= SILENT_LIMIT_S or not SYSTEM_NOTICES):
+            self._give_up(f"nothing came from it for {silent_s:.1f} s")
             return
         self._timer = self._loop.call_later(self._lease.interval_s, self._look)
-        self._say(Beat(self._blocked_s()))
-
-    def _is_lost(self, now_s: float) -> bool:
-        if not self._lease.is_over(now_s):
-            return False
-        quiet_s = None if self._socket is None else unacknowledged_s(self._socket)
-        # Where nobody knows whether the host acknowledges, its silence has to do.
-        answers = quiet_s is not None and quiet_s < self._lease.lease_s / 2
-        if self._lease.judge(now_s, host_answers=answers) is ProcessState.DEAD:
-            return True
-        return self._lease.silent_s(now_s) >= max(SILENT_LIMIT_S, self._lease.lease_s)
+        self._say(Beat(self._blocked_s(), asks=self._beats % ASKS_EVERY == 0))
+        self._beats += 1

@@ -97,8 +97,7 @@ class ControlConnection:
         self._tries = 0
         self.lines = 0
         """How many lines there have been."""
-        self.blocked_s: Callable[[], float] = float
-        """Tells for how long the units of this process have not moved, if somebody knows; the server hears it."""
+        self._blocked_s: Callable[[], float] | None = None
 
     @classmethod
     async def open(
@@ -192,6 +191,15 @@ class ControlConnection:
         self._declared.append(declared)
         return lambda: self._declared.remove(declared) if declared in self._declared else None
 
+    def beat(self, blocked_s: Callable[[], float]) -> None:
+        """Tell the server again and again that this process is there, on every line to come.
+
+        :param blocked_s: tells for how long its units have not moved, in seconds.
+        """
+        self._blocked_s = blocked_s
+        if self._line is not None:
+            self._line.beat(blocked_s)
+
     def on_lost(self, callback: LostCallback) -> Callable[[], None]:
         """Call back whenever the line is lost; return what undoes this."""
         callbacks = self._lost_callbacks
@@ -244,7 +252,6 @@ class ControlConnection:
             name=self.name,
             incarnation=self._tries,
             connect_timeout=CONNECT_AGAIN_S if self.lines else None,
-            blocked_s=lambda: self.blocked_s(),
         )
 
     def _adopt(self, line: Line) -> None:
@@ -254,6 +261,8 @@ class ControlConnection:
         self.revision, self.server_package = line.revision, line.server_package
         self.lines += 1
         _told.pop((_FOREIGN, self.address), None)
+        if self._blocked_s is not None:
+            line.beat(self._blocked_s)
         try:
             answers = self._say_again(line)
         finally:

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from ezmsg.control.connection.answering import Answers
-from ezmsg.control.connection.beating import Beating
+from ezmsg.control.connection.beating import SYSTEM_NOTICES, Beating
 from ezmsg.control.connection.discovery import find_token
 from ezmsg.control.connection.losses import loss, refusal
 from ezmsg.control.connection.requesting import Requests
@@ -57,7 +57,6 @@ class Line:
         handshake: ClientHandshake,
         answers: Answers,
         on_lost: LostCallback,
-        blocked_s: Callable[[], float],
     ) -> None:
         """Use :meth:`open`."""
         self.address = address
@@ -68,7 +67,6 @@ class Line:
         self._requests = Requests(str(address), self._connection, self._transport.flush)
         self._answers = answers
         self._on_lost = on_lost
-        self._blocked_s = blocked_s
         self._beating = Beating(self._beat, self._transport.give_up)
         self._opening: asyncio.Future[None] = self._loop.create_future()
         self._closing = False
@@ -87,7 +85,6 @@ class Line:
         name: str | None = None,
         incarnation: int = 0,
         connect_timeout: float | None = None,
-        blocked_s: Callable[[], float] = float,
     ) -> "Line":
         """Connect and shake hands; see :meth:`ControlConnection.open`.
 
@@ -95,7 +92,6 @@ class Line:
         :param name: what this client calls itself.
         :param incarnation: tells this line of a client from the ones before.
         :param connect_timeout: seconds in which its host must answer, where that may take less than all the rest.
-        :param blocked_s: tells for how long the units of this process have not moved.
         :param on_lost: called when the line, once open, ends other than by :meth:`close`.
         """
         find = (lambda: find_token(address)) if token is None else (lambda: token)
@@ -103,7 +99,7 @@ class Line:
         handshake = ClientHandshake(
             find, nonce, client_id, os.getpid(), socket.gethostname(), name=name, incarnation=incarnation
         )
-        self = cls(address, handshake, answers, on_lost, blocked_s)
+        self = cls(address, handshake, answers, on_lost)
         try:
             async with asyncio.timeout(timeout):
                 await self._shake_hands(connect_timeout)
@@ -135,6 +131,11 @@ class Line:
         """Return the items of a stream, see :meth:`ControlConnection.stream`."""
         self._require_open()
         return self._requests.stream(body, timeout)
+
+    def beat(self, blocked_s: Callable[[], float]) -> None:
+        """Tell the server again and again that this process is there, and for how long its units have not moved."""
+        if not self.closed:
+            self._beating.start(blocked_s)
 
     def reply(self, request_id: int, body: object) -> None:
         """Answer a request of the server; after the end, nobody waits for that any more."""
@@ -197,7 +198,8 @@ class Line:
             case NoticeReceived(Beat() as beat):
                 self._beating.beaten(beat)
             case Opened():
-                self._beating.start(self._transport.socket, self._blocked_s)
+                if not SYSTEM_NOTICES:
+                    self._beating.start(float)
                 self._settle_opening()
             case Closed(error):
                 self._receive_end(error)

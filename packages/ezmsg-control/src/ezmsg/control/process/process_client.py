@@ -94,13 +94,13 @@ class ProcessControlClient:
                 self._process_id, lambda: sorted(self._owned.units), loop, progress=self._progress
             )
             self._tell_answers()
-            connection.blocked_s = self._answers.blocked_s
             connection.answer(HandleRequest, self._handle, abandonable=True)
             connection.answer(ApplySetting, self._apply)
             connection.declare(self._owned.say_again, self._owned.hear_again)
             connection.answer(EndTraces, self._end_traces)
             connection.on_lost(self._connection_lost)
             self._connection = connection
+            connection.beat(self._answers.blocked_s)
 
     async def close(self) -> None:
         """Leave: the server forgets this process and what it owns. It is fine to call this again."""

@@ -115,11 +115,17 @@ class Graph:
         """A call could not be written to its peer."""
         return self.state.operations.answered(peer, call_id, Unsent(error), now)
 
-    def peer_left(self, peer: PeerId, now: Moment) -> list[Effect]:
-        """A connection is over."""
+    def peer_left(self, peer: PeerId, now: Moment, *, lost: bool = False) -> list[Effect]:
+        """A connection is over.
+
+        :param lost: whether its host is gone, too.
+        """
         if peer in self._fenced:
             return []  # in its time
-        return self._drop(peer, now)
+        effects: list[Effect] = []
+        if lost and self.state.leases.lose(peer):
+            effects = self.state.presence_changed(peer, ProcessState.DEAD, now)
+        return effects + self._drop(peer, now)
 
     def _drop(self, peer: PeerId, now: Moment) -> list[Effect]:
         known = self.state.peers.get(peer)

@@ -15,13 +15,21 @@ from ezmsg.graphserver.deciding.effects import PeerId
 from ezmsg.graphserver.deciding.state.event_log import Cursor
 from ezmsg.graphserver.sockets.acknowledging import unacknowledged_s
 from ezmsg.graphserver.sockets.forks import keep_from_forks
-from ezmsg.protocol.errors import DeadlineExceeded, EzmsgError, FrameTooLarge, InternalError, ServerOverloaded
+from ezmsg.protocol.errors import (
+    DeadlineExceeded,
+    EzmsgError,
+    FrameTooLarge,
+    InternalError,
+    LeaseExpired,
+    ServerOverloaded,
+)
 from ezmsg.protocol.messages.events import Gap
 from ezmsg.protocol.messages.handshake import Hello
 from ezmsg.protocol.messages.presence import Beat
 from ezmsg.protocol.wire import connection as protocol
 from ezmsg.protocol.wire.frames import FRAME_LIMIT
 from ezmsg.protocol.wire.handshake import ServerHandshake
+from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.protocol.wire.presence.strangers import PROOF_TIMEOUT_S
 
 logger = logging.getLogger(__name__)
@@ -43,8 +51,9 @@ _BYTES_PER_BATCH = 64 * 1024
 """What streams may send to one client in one turn of the loop: these many items, or the item that passes these
 bytes. The others are to have their turn, and a client that reads shall never have left much unread."""
 
-_SILENCE_OPTIONS = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 25_000))
-"""A machine that fell silent is taken for gone after 25 s; how is the operating system's affair."""
+_SILENCE_OPTIONS = (("TCP_KEEPIDLE", 1), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 2))
+"""A host that acknowledges nothing is taken for gone after 3 s: by the operating system while nothing waits to be
+acknowledged, else see :meth:`Link.host_gone`. One whose process reads slowly or is stopped acknowledges."""
 
 
 class Owner(Protocol):
@@ -108,12 +117,13 @@ class Link(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
         keep_from_forks(sock.fileno())
-        _watch_for_silence(sock)
         peername = transport.get_extra_info("peername")
         self.address = f"{peername[0]}:{peername[1]}" if peername else "?"
         sockname = transport.get_extra_info("sockname")
         if peername and sockname:
             self.route = Route(plain_host(peername[0]), plain_host(sockname[0]))
+            if peername[0] != sockname[0]:  # its host may be lost, other than this one
+                _watch_for_silence(sock)
         self._timer = self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._handshake_expired)
         refusal = self._owner.link_made(self)
         if refusal is not None:
@@ -145,6 +155,8 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
+        if isinstance(exc, TimeoutError) and not self._over:  # the operating system has given its host up
+            self._end(LeaseExpired(peer=self.calls_itself, seconds=LEASE_S))
         self.connection.receive_eof()
         self._pump_events()
         if self._timer is not None:
@@ -251,8 +263,9 @@ class Link(asyncio.Protocol):
 
     def host_gone(self, silence_s: float) -> bool:
         """Return whether the client's host has acknowledged nothing for so long, of what waits for it."""
-        sock = None if self._transport is None else self._transport.get_extra_info("socket")
-        return sock is not None and (unacknowledged_s(sock) or 0.0) >= silence_s
+        if self._transport is None or self.route.client == self.route.server:
+            return False
+        return (unacknowledged_s(self._transport.get_extra_info("socket")) or 0.0) >= silence_s
 
     def turn_away(self, error: EzmsgError) -> None:
         """End the connection of a stranger at once: its socket is needed."""

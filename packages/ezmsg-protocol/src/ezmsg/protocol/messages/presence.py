@@ -7,7 +7,7 @@ from ezmsg.protocol.declared import declared
 
 @declared
 class Beat:
-    """This end is there; the server answers each of a client with one of its own.
+    """This end is there; to one that ``asks``, the server answers with one of its own.
 
     ``blocked_s`` is for how long the event loop of a process's units has not moved, as its control link sees it;
     ``lease_s`` for how long the server waits for another sign of life. Both are in seconds.
@@ -16,6 +16,7 @@ class Beat:
     TAG: ClassVar[str] = "beat"
     blocked_s: float = 0.0
     lease_s: float | None = None
+    asks: bool = False
 
 
 MESSAGES = (Beat,)

@@ -39,6 +39,11 @@ class Leases:
         self._held: dict[PeerId, Held] = {}
         self._dead: dict[UUID, tuple[float, SnapshotProcess]] = {}
 
+    @property
+    def patience_s(self) -> float:
+        """For how long a host need not acknowledge what it is told, in seconds."""
+        return self.lease_s - self._margin_s
+
     def open(self, peer: PeerId) -> None:
         """Hold a lease for a client."""
         self._held[peer] = Held(Lease(self.lease_s, self._margin_s))
@@ -69,11 +74,19 @@ class Leases:
         """
         changes = []
         for peer, held in self._held.items():
-            state = held.lease.judge(now_s, host_answers=peer not in gone)
+            state = ProcessState.DEAD if peer in gone else held.lease.judge(now_s, host_answers=True)
             if state is not held.state:
                 held.state = state
                 changes.append((peer, state))
         return changes
+
+    def lose(self, peer: PeerId) -> bool:
+        """Take a client for dead; return whether it was not before."""
+        held = self._held.get(peer)
+        if held is None or held.state is ProcessState.DEAD:
+            return False
+        held.state = ProcessState.DEAD
+        return True
 
     def state_of(self, peer: PeerId) -> ProcessState:
         """Return what a client is taken for."""
