@@ -9,9 +9,9 @@ from uuid import UUID
 
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.deciding.contacts import NOWHERE, Route
-from ezmsg.graphserver.deciding.conversations import HANDLERS, Request
+from ezmsg.graphserver.deciding.conversations import HANDLERS, Request, settings
 from ezmsg.graphserver.deciding.conversations.surveys import survey_profiles
-from ezmsg.graphserver.deciding.effects import Cut, Effect, Fail, Moment, PeerId, Unfollow
+from ezmsg.graphserver.deciding.effects import Cut, Effect, Fail, Moment, PeerId, Unfollow, Warn
 from ezmsg.graphserver.deciding.graph_state import GraphState
 from ezmsg.graphserver.deciding.peers import Peer
 from ezmsg.graphserver.deciding.state.operations import Unsent
@@ -81,6 +81,9 @@ class Graph:
             effects += state.presence_changed(peer, presence, now)
             if presence is ProcessState.UNRESPONSIVE:
                 effects += state.operations.give_up(peer, now)
+                for process in state.processes.of_peer(peer):
+                    effects += settings.give_up(state, process)
+                    effects.append(Warn("unresponsive", _unresponsive(state.peers[peer].name, process.answers_for)))
             elif presence is ProcessState.DEAD:
                 silent_s = state.leases.silent_s(peer, awake_s)
                 effects.append(Cut(peer, LeaseExpired(peer=state.peers[peer].name, seconds=silent_s)))
@@ -151,3 +154,8 @@ class Graph:
         own = self.state.operations.next_deadline(), self.state.returning.next_deadline()
         deadlines = [*self._fenced.values(), *(deadline for deadline in own if deadline is not None)]
         return min(deadlines, default=None)
+
+
+def _unresponsive(name: str, units: Collection[str]) -> str:
+    which = f" of {', '.join(sorted(units))}" if units else ""
+    return f"The process {name}{which} gives no sign of life; requests to it fail until it does. Is it stopped?"
