@@ -113,7 +113,7 @@ async def test_a_stopped_process_is_unresponsive_and_a_request_to_it_ends_with_t
     application = start(APPLICATION, str(tmp_path / "stick"), EZMSG_GRAPHSERVER_ADDR=str(server.address))
     application.says("running")
     states = States(server)
-    await asyncio.sleep(2.0)  # so that it has beaten
+    await asyncio.sleep(LEASE_S / 2)  # so that it has beaten
     application.process.send_signal(signal.SIGSTOP)
     began = time.monotonic()
     response = await ping(server, 20.0)
@@ -150,6 +150,30 @@ async def test_a_process_whose_units_do_not_move_is_stalled_and_answers(
     application.says("moves")
     await states.until(ProcessState.ALIVE)
     assert [state for _, state in states.came] == [ProcessState.STALLED, ProcessState.ALIVE]
+    await states.end()
+    application.process.send_signal(signal.SIGTERM)
+    application.ends()
+
+
+async def test_a_server_that_was_stopped_lets_nobody_go_for_it(
+    server: ControlConnection, start: Start, tmp_path: Path
+) -> None:
+    application = start(APPLICATION, str(tmp_path / "stick"), EZMSG_GRAPHSERVER_ADDR=str(server.address))
+    application.says("running")
+    before = await take_snapshot(server)
+    (process,) = before.processes
+    states = States(server)
+    await asyncio.sleep(LEASE_S / 2)  # so that it has beaten
+    stopped = server.server_process.process  # type: ignore[attr-defined]
+    stopped.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(2 * LEASE_S)
+    stopped.send_signal(signal.SIGCONT)
+    after = await take_snapshot(server, HANG)
+    assert list(after.processes) == [process]
+    assert after.topology_seq == before.topology_seq
+    await asyncio.sleep(LEASE_S)
+    assert states.came == []
+    assert server.lines == 1
     await states.end()
     application.process.send_signal(signal.SIGTERM)
     application.ends()

@@ -214,10 +214,11 @@ class Server:
     def link_unfinished(self, link: Link) -> None:
         """See that the beginnings of frames do not fill the memory."""
         now_s = self._awake.look(time.monotonic())
-        worst = self._unfinished.note(link, *link.connection.unfinished, now_s)
-        if worst is not None:
-            held = self._unfinished.held
-            worst.close(ServerOverloaded(reason=f"{held} bytes of frames that are not whole are too many"))
+        self._unfinished.note(link, *link.connection.unfinished, now_s)
+        while (oldest := self._unfinished.excess()) is not None:
+            reason = f"{self._unfinished.held} bytes of frames that are not whole are too many"
+            self._unfinished.forget(oldest)
+            oldest.close(ServerOverloaded(reason=reason))
 
     def link_heard(self) -> None:
         """Write what there is to say to anybody."""

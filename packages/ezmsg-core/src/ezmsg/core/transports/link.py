@@ -406,6 +406,8 @@ class Link(asyncio.BufferedProtocol):
 
 def _watch_for_silence(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):  # the peer is gone already
+        if sock.getpeername()[0] == sock.getsockname()[0]:
+            return  # it is on this host
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _SILENCE_OPTIONS:
             if hasattr(socket, name):

@@ -38,8 +38,8 @@ class Unfinished(Generic[P]):
     def __len__(self) -> int:
         return len(self._begun)
 
-    def note(self, peer: P, number: int, held: int, size: int, now_s: float) -> P | None:
-        """Take in that more bytes of a peer have come; return whose frame has to go, if all hold too much.
+    def note(self, peer: P, number: int, held: int, size: int, now_s: float) -> None:
+        """Take in that more bytes of a peer have come.
 
         :param number: tells this frame from the one before: how many were whole so far.
         :param held: how many bytes of it are there; 0 if none has begun.
@@ -48,16 +48,17 @@ class Unfinished(Generic[P]):
         self.held += held - self._held.pop(peer, 0)
         if not held:
             self._begun.pop(peer, None)
-            return None
+            return
         self._held[peer] = held
         begun = self._begun.get(peer)
         if begun is None or begun.number != number:
             self._begun.pop(peer, None)
             seconds = FRAME_TIMEOUT_S + size / SLOWEST_BYTES_PER_S
             self._begun[peer] = _Begun(number, now_s + seconds, seconds)
-        if self.held <= self._all_bytes:
-            return None
-        return next(iter(self._begun))  # it had the longest time to be whole
+
+    def excess(self) -> P | None:
+        """Return whose frame has to go if all of them hold too much: the one that began first."""
+        return next(iter(self._begun)) if self.held > self._all_bytes else None
 
     def forget(self, peer: P) -> None:
         """A peer is gone, and what it had begun with it."""
