@@ -24,12 +24,11 @@ from ezmsg.core.runtime.lifecycle import Cause, Lifecycle
 from ezmsg.core.runtime.limits import stop_limit
 from ezmsg.core.runtime.main_call import MainCall
 from ezmsg.core.runtime.main_thread import join, wait_for
-from ezmsg.core.runtime.signals import STATUSES, Signals, held_back, let_in
+from ezmsg.core.runtime.signals import STATUSES, Signals, held_back
 from ezmsg.core.runtime.supervisor import LEAVE_LIMIT_S, Supervisor
 from ezmsg.core.runtime.warm_up import warm_up
-from ezmsg.core.runtime.wishes import Wishes
 from ezmsg.core.runtime.worker import Worker, run_units
-from ezmsg.core.support.descriptors import leave_closed_output
+from ezmsg.core.runtime.worker_process import work
 from ezmsg.core.support.log_setup import LogSetup
 from ezmsg.protocol.addresses import Address, AddressType
 
@@ -295,7 +294,7 @@ def _start_process(
     # A forked child holds copies of our ends. It closes them, so that our death shows as the end of its pipe.
     inherited = [*others, ours] if multiprocessing.get_start_method() == "fork" else []
     arguments = (plan, theirs, inherited, os.getpid(), stop_limit_s, LogSetup.taken(), backend)
-    process = multiprocessing.Process(target=_work, args=arguments, name=_label(plan))
+    process = multiprocessing.Process(target=work, args=arguments, name=_label(plan))
     try:
         process.start()
     except Exception as error:  # pickle's, which may be of any type; under fork nothing is pickled
@@ -333,26 +332,6 @@ def _parts(unit: Unit) -> Iterator[tuple[str, object]]:
 def _label(plan: ProcessPlan) -> str:
     first, *others = plan.addresses
     return f"{first} and {len(others)} more" if others else first
-
-
-def _work(
-    plan: ProcessPlan,
-    pipe: Connection,
-    inherited: list[Connection],
-    owner: int,
-    stop_limit_s: float,
-    log_setup: LogSetup,
-    backend: type[BackendProcess] | None,
-) -> None:
-    """The whole life of a worker process."""
-    for other in inherited:
-        other.close()
-    log_setup.apply()
-    main_call, wishes = MainCall(plan.units), Wishes()
-    let_in(main_call, wishes)
-    worker = Worker(plan, pipe, main_call, owner=owner, wishes=wishes, stop_limit_s=stop_limit_s, backend=backend)
-    join(run_units(worker, main_call))
-    leave_closed_output()  # multiprocessing writes out what is buffered, before any exit function
 
 
 def _check_mains(processes: list[ProcessPlan]) -> None:
