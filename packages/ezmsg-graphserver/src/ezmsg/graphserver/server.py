@@ -181,11 +181,18 @@ class Server:
         pause_s = self._look_s
         while True:
             await asyncio.sleep(pause_s)
-            awake_s = self._awake.look(time.monotonic())
-            is_close = self._performer.look(awake_s) or len(self._unfinished) > 0
-            pause_s = self._look_s if is_close else LOOKS * self._look_s
-            for link, seconds in self._unfinished.late(awake_s):
-                link.close(DeadlineExceeded(operation="The rest of a frame", seconds=seconds))
+            try:
+                is_close = self._look(self._awake.look(time.monotonic()))
+            except Exception:  # protects everybody from a fault in what is decided about one
+                logger.exception("Who is there could not be looked at, and this is tried again")
+            else:
+                pause_s = self._look_s if is_close else LOOKS * self._look_s
+
+    def _look(self, awake_s: float) -> bool:
+        """Look once; return whether it is time to look more closely."""
+        for link, seconds in self._unfinished.late(awake_s):
+            link.close(DeadlineExceeded(operation="The rest of a frame", seconds=seconds))
+        return self._performer.look(awake_s) or len(self._unfinished) > 0
 
     # --- what links tell ----------------------------------------------------------------------------------
 

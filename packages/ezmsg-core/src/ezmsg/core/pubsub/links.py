@@ -180,7 +180,7 @@ class Links:
         far = [link for link in self._all if not link.same_host]
         for link in far:
             if link.host_gone(LEASE_S):
-                logger.warning("A channel was given up, as its other host acknowledges nothing any more.")
+                logger.warning("A channel to %s was given up, which acknowledges nothing any more.", link.origin)
                 link.abort()
         if far:
             self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
