@@ -189,7 +189,7 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "A page of metrics asks nobody for a token, and would be seen from other machines.",
         "Serve it on loopback, --metrics :PORT, and let the collector run here; --insecure if that is meant.",
     ),
-    "EZ-3014": (
+    "EZ-3020": (
         (
             "Both sides of a connection beat four times in a lease, which is 3 s. One heard nothing for so long, "
             "and what it said was not even acknowledged: the other machine is off, or the network is cut."

@@ -184,7 +184,7 @@ class UnreadableToken(LinkError, OSError):
 class LeaseExpired(LinkError, ConnectionError):
     """A peer gave no sign of life for as long as its lease, and its host acknowledges nothing."""
 
-    code: ClassVar[str] = "EZ-3014"
+    code: ClassVar[str] = "EZ-3020"
     peer: str
     seconds: float
 
