@@ -1,5 +1,6 @@
 """Strangers, fools and foes: each gets a typed refusal, and the server and everybody else go on."""
 
+import contextlib
 import logging
 import os
 import socket
@@ -13,6 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ezmsg.graphserver import Graph, GraphServer
+from ezmsg.graphserver import server as module
 from ezmsg.graphserver.sockets import link
 from ezmsg.protocol import errors
 from ezmsg.protocol.messages.envelopes import Goodbye, Request
@@ -20,6 +22,7 @@ from ezmsg.protocol.messages.handshake import Hello, Refusal
 from ezmsg.protocol.messages.sessions import Connect, Done, EdgeChanged, OpenSession
 from ezmsg.protocol.revisions import CURRENT, Revision
 from ezmsg.protocol.wire import codec, frames
+from ezmsg.protocol.wire.presence import unfinished
 
 DEADLINE_S = 30.0
 
@@ -202,25 +205,69 @@ def test_a_bad_frame_after_the_handshake_closes_that_connection(connect: Any, da
     assert goodbye.code == code
 
 
-def test_too_many_strangers_at_a_time_are_refused(
-    server: GraphServer, connect: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("greets", [False, True])
+def test_of_too_many_strangers_at_a_time_the_oldest_has_to_go(
+    server: GraphServer, connect: Any, monkeypatch: pytest.MonkeyPatch, greets: bool
 ) -> None:
     monkeypatch.setattr(link, "HANDSHAKE_TIMEOUT_S", DEADLINE_S)
-    strangers = [socket.create_connection(server.address, timeout=DEADLINE_S) for _ in range(100)]
+    limit = module.GREETED_LIMIT if greets else module.SILENT_LIMIT
+    strangers: list[socket.socket] = []
     try:
-        with pytest.raises(errors.ServerOverloaded):
-            connect().open()
+        for _ in range(limit + 1):
+            strangers.append(socket.create_connection(server.address, timeout=DEADLINE_S))
+            if greets:
+                strangers[-1].sendall(frames.frame(codec.encode(Hello(CURRENT, "0", os.urandom(32), uuid4()))))
+                assert strangers[-1].recv(4)  # the challenge
+        connect().open()
+        with contextlib.suppress(ConnectionError):
+            while strangers[0].recv(1024):
+                pass
+        strangers[-1].setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while data := strangers[-1].recv(1024):
+                assert data
+            raise AssertionError("the newest was closed")
     finally:
         for sock in strangers:
             sock.close()
-    # Their places are free again, as soon as the server has seen them go.
+
+
+def dribble(client: Any, announced: int, sent: int) -> None:
+    client.sock.sendall(struct.pack("<I", announced) + bytes(sent))
+
+
+def test_a_frame_does_not_dribble_for_ever(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unfinished, "FRAME_TIMEOUT_S", 0.5)
+    client, other = connect().open(), connect().open()
+    dribble(client, 1000, 1)
+    client.sock.settimeout(0.05)
     end = time.monotonic() + DEADLINE_S
-    while True:
-        try:
-            connect().open()
-            break
-        except errors.ServerOverloaded:
-            assert time.monotonic() < end
+    data = b""
+    while not data and time.monotonic() < end:
+        client.sock.sendall(b"x")
+        with contextlib.suppress(TimeoutError):
+            data = client.sock.recv(1 << 16)
+    parser = frames.FrameParser()
+    parser.feed(data)
+    body = parser.next_body()
+    assert body is not None
+    assert codec.unpack_map(body)["code"] == "EZ-3007"
+    assert other.ask(OpenSession(uuid4())) == Done()
+
+
+def test_the_halves_of_frames_of_all_peers_together_are_bounded(connect: Any) -> None:
+    began = [connect().open() for _ in range(6)]
+    honest = connect().open()
+    half = 30 * 1024 * 1024
+    for client in began[:4]:
+        dribble(client, 2 * half, half)
+    for client in began[4:]:
+        dribble(client, 2 * half, half)
+    for client in began[:2]:  # those that had the longest time to be whole
+        assert farewell(client.sock).code == "EZ-3009"
+    assert honest.ask(OpenSession(uuid4())) == Done()
+    for client in began[2:]:
+        assert not client.readable(0.0)
 
 
 def test_a_client_that_does_not_read_is_cut_off(

@@ -13,6 +13,7 @@ import pytest
 from ezmsg.control import ControlConnection, GraphService, Session, acquire, release
 from ezmsg.control.connection import sharing
 from ezmsg.control.errors import InvalidTimeout
+from ezmsg.control.graph import service as module
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import (
     ConnectionLost,
@@ -102,7 +103,9 @@ async def test_pause_and_resume_reach_every_publisher(server: Any) -> None:
     await connection.close()
 
 
-async def test_sync_takes_its_time_but_no_more_than_it_is_given(server: Any) -> None:
+async def test_sync_takes_its_time_but_no_more_than_it_is_given(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     go_on = asyncio.Event()
 
     async def slow(_: object) -> None:
@@ -115,6 +118,11 @@ async def test_sync_takes_its_time_but_no_more_than_it_is_given(server: Any) -> 
     with pytest.raises(DeadlineExceeded) as caught:
         await service.sync(timeout=0.05)
     assert caught.value.seconds == 0.05
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "DEFAULT_TIMEOUT", 0.06)
+        with pytest.raises(DeadlineExceeded) as caught:
+            await service.sync()
+        assert caught.value.seconds == 0.06
     patient = asyncio.create_task(service.sync())
     go_on.set()
     await patient

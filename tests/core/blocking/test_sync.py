@@ -15,8 +15,10 @@ import pytest
 
 import ezmsg.core as ez
 from ezmsg.control.connection import sharing
+from ezmsg.control.graph import service
 from ezmsg.core import sync
 from ezmsg.core.blocking import loop_thread
+from ezmsg.core.blocking import publisher as publishers
 from ezmsg.core.blocking.calls import Call, Calls
 from ezmsg.core.blocking.waiting import Deadline, Doorbell, Sleeper
 from ezmsg.core.channels import watched_loans
@@ -557,6 +559,22 @@ def test_a_closed_subscription_is_forgotten(context: sync.SyncContext) -> None:
 
 
 # --- Ctrl-C -----------------------------------------------------------------------------------------------------
+
+
+def test_sync_has_a_deadline_without_being_given_one(
+    context: sync.SyncContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher, subscriber = context.publisher("T", num_buffers=2), context.subscriber("T")
+    publisher.publish(1)
+    monkeypatch.setattr(publishers, "DEFAULT_TIMEOUT", 0.05)
+    monkeypatch.setattr(service, "DEFAULT_TIMEOUT", 0.05)
+    for call in (publisher.sync, context.sync):
+        with pytest.raises(DeadlineExceeded, match="sync"):
+            call()
+    assert subscriber.recv(HANG) == 1
+    publisher.sync(HANG)
+    context.sync(HANG)
+    context.resume(HANG)
 
 
 def test_sigint_ends_every_wait_and_nothing_is_lost(context: sync.SyncContext) -> None:

@@ -15,8 +15,10 @@ import pytest
 import ezmsg.core as ez
 from ezmsg.core.errors import EndpointClosed, InvalidOption, UnencodableMessage
 from ezmsg.core.pubsub import admission
+from ezmsg.core.pubsub import publisher as publishers
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.core.transports.handing_over import hand_over
+from ezmsg.protocol.errors import DeadlineExceeded
 
 COUNT = 300
 
@@ -787,6 +789,20 @@ async def test_sync_waits_for_what_is_out_and_lets_nothing_more_out(world: Any) 
         await world.context.resume()
         await held_back
     assert publisher.window.busy == 1
+
+
+async def test_sync_has_a_deadline(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    publisher, ear = await world.publisher(num_buffers=4), await world.subscriber()
+    await spread(world, publisher, range(2))
+    monkeypatch.setattr(publishers, "DEFAULT_TIMEOUT", 0.05)
+    for seconds in (None, 0.01):
+        with pytest.raises(DeadlineExceeded, match="sync"):
+            await publisher.sync(seconds)
+    assert not publisher.running
+    for number in range(2):
+        assert await ear.recv() == number
+    async with asyncio.timeout(30):
+        await publisher.sync(30)
 
 
 @pytest.mark.parametrize("waiting", [1, 3])

@@ -208,11 +208,12 @@ def test_slow_and_silent_clients_harm_nobody(spawned: Any) -> None:
     try:
         for sock in slow:
             sock.sendall(b"GET /met")
-        assert fetch(page)[0] == 503
+        assert fetch(page)[0] == 200  # in the place of the one that has been silent for longest
+        assert slow[0].recv(1) == b""
         client = friend()
         client.ask(Connect("A", "B"))  # the graph goes on
         client.close()
-        for sock in slow:
+        for sock in slow[1:]:
             assert read(sock)[0] == 400
     finally:
         for sock in slow:

@@ -69,6 +69,10 @@ class Run:
 
     def link_made(self, link: Link) -> None: ...
 
+    def link_greeted(self, link: Link) -> None: ...
+
+    def link_unfinished(self, link: Link) -> None: ...
+
     def link_opened(self, link: Link, hello: Hello) -> None:
         self.performer.join(link, hello)
 

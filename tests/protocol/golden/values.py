@@ -26,6 +26,7 @@ from ezmsg.protocol.errors import (
     InvalidMessage,
     InvalidMetadata,
     InvalidTopic,
+    LeaseExpired,
     MalformedFrame,
     OwnershipCollision,
     ProtocolViolation,
@@ -50,6 +51,7 @@ from ezmsg.protocol.messages import (
     envelopes,
     events,
     handshake,
+    presence,
     processes,
     requests,
     service,
@@ -81,6 +83,7 @@ from ezmsg.protocol.model import (
     ProcessRegistration,
     ProcessSettingsUpdate,
     ProcessStacks,
+    ProcessState,
     ProcessStats,
     ProcessTrace,
     ProfileChannelType,
@@ -280,6 +283,7 @@ MESSAGES: tuple[Any, ...] = (
     handshake.Challenge(Revision(1, 0), "0.1.0", NONCE, PROOF),
     handshake.Proof(PROOF),
     handshake.Welcome(EPOCH),
+    presence.Beat(0.25, 3.0, asks=True),
     handshake.Refusal(CYCLE.code, "A cycle.", CYCLE_FIELDS),
     envelopes.Request(7, EDGE_CONNECT),
     envelopes.Reply(7, envelopes.Body({"type": "done"})),
@@ -423,6 +427,7 @@ ERRORS: tuple[EzmsgError, ...] = (
     UnsafeFolder(folder="/run/ezmsg", reason="it is a symbolic link"),
     UnreadableToken(file="token", reason="it is empty"),
     InsecureMetrics(address="0.0.0.0:9464"),
+    LeaseExpired(peer="lab/4711", seconds=3.25),
     InternalError(reason="ZeroDivisionError: division by zero"),
     RemoteError(remote_code="EZ-7777", text="A later error."),
 )
@@ -469,6 +474,12 @@ LATER_FIELDS: dict[str, Any] = {
                 SUBSCRIBER, [endpoints.Source(PUBLISHER, "A", EVERYWHERE, PROOF, publisher_name="lab/4711")]
             )
         ],
+    ),
+    "hello+incarnation": handshake.Hello(Revision(1, 0), "0.1.0", NONCE, CLIENT, incarnation=3),
+    "SnapshotProcess+state": SnapshotProcess(PROCESS, 4711, "lab", [], state=ProcessState.STALLED),
+    "TopologyChangedEvent+state": dataclasses.replace(TOPOLOGY_CHANGED, process_state=ProcessState.DEAD),
+    "GraphSnapshot+dead": GraphSnapshot(
+        {}, {}, {}, dead={PROCESS: SnapshotProcess(PROCESS, 4711, "lab", ["A"], state=ProcessState.DEAD)}
     ),
     "ProcessTrace+traced": ProcessTrace(PROCESS, 4711, "lab", 1e9, 12, 0, TraceColumns(), traced=False),
 }

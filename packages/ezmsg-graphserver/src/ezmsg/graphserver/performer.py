@@ -13,6 +13,7 @@ from ezmsg.graphserver.deciding.graph import Graph
 from ezmsg.graphserver.sockets.link import Link
 from ezmsg.protocol.errors import FrameTooLarge, InternalError, ServerOverloaded
 from ezmsg.protocol.messages.handshake import Hello
+from ezmsg.protocol.messages.presence import Beat
 from ezmsg.protocol.wire import connection as protocol
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Performer:
         self._surveys: dict[int, asyncio.Future[effects.Surveyed]] = {}
         self._closed = False
         self._late_replies = 0  # of those that have left
+        self._awake_s = 0.0
 
     @property
     def late_replies(self) -> int:
@@ -66,10 +68,28 @@ class Performer:
                 self._answered(link, request_id, answer)
             case protocol.FailureReceived(id=request_id, error=error):
                 self._answered(link, request_id, error)
+            case protocol.NoticeReceived(body=Beat() as beat):
+                self._graph.peer_beaten(link.peer, beat, self._awake_s)
+                if beat.asks:
+                    self._beat(link)
             case protocol.CancelReceived(id=request_id):
                 self._perform(self._graph.request_cancelled(link.peer, request_id))
             case _:
-                pass  # no notice and no stream leads to a server in this revision
+                pass  # no other notice and no stream leads to a server in this revision
+
+    def look(self, awake_s: float) -> bool:
+        """See who is there, and return whether somebody is quiet, so that it is time to look more closely.
+
+        :param awake_s: the time on a clock that stands still while the server does.
+        """
+        self._awake_s = awake_s
+        heard = [peer for peer, link in self._links.items() if link.take_heard()]
+        gone = [peer for peer, link in self._links.items() if link.host_gone(self._graph.state.leases.patience_s)]
+        self._perform(self._graph.looked(heard, gone, awake_s, _now()))
+        quiet = [link for peer in self._graph.quiet(awake_s) if (link := self._links.get(peer)) is not None]
+        for link in quiet:
+            self._beat(link)
+        return bool(quiet)
 
     def flush(self) -> None:
         """Write once for all that one client's bytes have made of messages to clients.
@@ -81,8 +101,10 @@ class Performer:
         for link in links:
             link.flush()
 
-    def leave(self, link: Link) -> None:
+    def leave(self, link: Link, *, lost: bool = False) -> None:
         """Take a client out of the graph, if it was let in.
+
+        :param lost: whether its host is gone, too.
 
         Not once the server ends: everybody leaves then, and nobody shall take down a route because of it.
         """
@@ -91,7 +113,7 @@ class Performer:
             return
         self._late_replies += link.connection.late_replies
         if not self._closed:
-            self._perform(self._graph.peer_left(link.peer, _now()))
+            self._perform(self._graph.peer_left(link.peer, _now(), lost=lost))
 
     async def survey(self, timeout_s: float) -> effects.Surveyed:
         """Ask every process what it has counted, and return what all of them said."""
@@ -146,6 +168,9 @@ class Performer:
                     follower.feed()
             case effects.Warn(reason=reason, text=text):
                 self._warn(reason, text)
+            case effects.Cut(peer=peer, error=error):
+                if (link := self._links.get(peer)) is not None:
+                    link.turn_away(error)
             case effects.StopServer():
                 self._stop()
             case effects.Surveyed(survey_id=survey_id):
@@ -174,6 +199,10 @@ class Performer:
                     link.call(call_id, body, refusable=refusable)
                 except (FrameTooLarge, ServerOverloaded) as error:
                     self._agenda.extend(self._graph.call_unsent(link.peer, call_id, error, _now()))
+
+    def _beat(self, link: Link) -> None:
+        link.beat(self._graph.state.leases.lease_s)
+        self._flush_soon(link)
 
     def _flush_soon(self, link: Link) -> None:
         """Write once for all that this turn of the loop has to say to a client, or sooner, see :meth:`flush`."""

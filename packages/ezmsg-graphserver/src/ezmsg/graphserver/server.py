@@ -26,6 +26,7 @@ from ezmsg.protocol.errors import (
     ConnectionLost,
     DeadlineExceeded,
     EzmsgError,
+    LeaseExpired,
     ProtocolViolation,
     ServerOverloaded,
     UnsafeFolder,
@@ -35,14 +36,25 @@ from ezmsg.protocol.messages.handshake import Hello
 from ezmsg.protocol.wire import connection as protocol
 from ezmsg.protocol.wire.auth import NONCE_SIZE
 from ezmsg.protocol.wire.handshake import ServerHandshake
+from ezmsg.protocol.wire.presence.awake import AwakeClock
+from ezmsg.protocol.wire.presence.strangers import Strangers, origin_of
+from ezmsg.protocol.wire.presence.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from ezmsg.graphserver.metrics.page import MetricsPage
 
 logger = logging.getLogger(__name__)
 
-MAX_UNAUTHENTICATED = 100
-"""How many connections may be in their handshake at a time."""
+SILENT_LIMIT = 36
+GREETED_LIMIT = 64
+"""How many connections may be in their handshake at a time: without, and with a hello that makes sense.
+
+They count apart, so that those that never say a word, which cost nothing, are in nobody's way who does.
+"""
+
+
+LOOKS = 3
+"""How many times less often it is looked who is there while nobody is quiet."""
 
 STOP_TIMEOUT_S = 0.25
 """How long clients have to close their ends when the server stops; it has told them why by then."""
@@ -74,7 +86,11 @@ class Server:
         self._performer = Performer(graph, self.stop, self._warn)
         self._page = None if metrics is None else self._metrics_page(metrics, graph)
         self._sockets: set[Link] = set()
-        self._unauthenticated: set[Link] = set()
+        self._silent: Strangers[Link] = Strangers(SILENT_LIMIT)
+        self._greeted: Strangers[Link] = Strangers(GREETED_LIMIT)
+        self._unfinished: Unfinished[Link] = Unfinished()
+        self._look_s = configuration.look_s
+        self._awake = AwakeClock(time.monotonic(), 2 * LOOKS * self._look_s)
         self._peer_ids = count(1)
         self._stopped = asyncio.Event()
         self._gone = asyncio.Event()
@@ -85,6 +101,7 @@ class Server:
             Announcement(reachable(self.address), token, os.getpid(), time.time(), program_name())
         )
         self._keeping: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     # --- its life -----------------------------------------------------------------------------------------
 
@@ -104,6 +121,7 @@ class Server:
                 raise
             logger.warning("The server is not announced: %s", error)
         self._keeping = loop.create_task(self._keep_announced())
+        self._looking = loop.create_task(self._look_on())
         self._listener = Listener(self._sock, self._new_link, self._accept_failed)
         self._listener.start()
         if self._page is not None:
@@ -123,9 +141,11 @@ class Server:
     async def close(self) -> None:
         """Stop listening, say goodbye to everybody, take the announcement away. Bounded and idempotent."""
         self._stopped.set()
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.wait((self._keeping,))
+        own = [task for task in (self._keeping, self._looking) if task is not None]
+        for task in own:
+            task.cancel()
+        if own:
+            await asyncio.wait(own)
         self._announcement.remove()
         if self._page is not None:
             await self._page.close()
@@ -156,26 +176,56 @@ class Server:
                     told = True
                     logger.warning("The server is no longer announced, and this is tried again: %s", error)
 
+    async def _look_on(self) -> None:
+        """Look again and again who is there, and whose frames take too long."""
+        pause_s = self._look_s
+        while True:
+            await asyncio.sleep(pause_s)
+            try:
+                is_close = self._look(self._awake.look(time.monotonic()))
+            except Exception:  # protects everybody from a fault in what is decided about one
+                logger.exception("Who is there could not be looked at, and this is tried again")
+            else:
+                pause_s = self._look_s if is_close else LOOKS * self._look_s
+
+    def _look(self, awake_s: float) -> bool:
+        """Look once; return whether it is time to look more closely."""
+        for link, seconds in self._unfinished.late(awake_s):
+            link.close(DeadlineExceeded(operation="The rest of a frame", seconds=seconds))
+        return self._performer.look(awake_s) or len(self._unfinished) > 0
+
     # --- what links tell ----------------------------------------------------------------------------------
 
     def link_made(self, link: Link) -> EzmsgError | None:
-        """Admit a client to the handshake, unless too many are in it."""
+        """Admit a client to the handshake; if too many are in it, the oldest of them has to go."""
         self._sockets.add(link)
         if self._stopped.is_set():
             return ConnectionLost(address=str(self.address), reason="the graph server was stopped")
-        if len(self._unauthenticated) >= MAX_UNAUTHENTICATED:
-            return ServerOverloaded(reason=f"{MAX_UNAUTHENTICATED} connections are in their handshake already")
-        self._unauthenticated.add(link)
+        self._turn_away(self._silent.enter(link, origin_of(link.route.client)))
         return None
+
+    def link_greeted(self, link: Link) -> None:
+        """Count a client among those that have said who they are."""
+        if self._silent.leave(link):
+            self._turn_away(self._greeted.enter(link, origin_of(link.route.client)))
 
     def link_opened(self, link: Link, hello: Hello) -> None:
         """Let a client in."""
-        self._unauthenticated.discard(link)
+        self._greeted.leave(link)
         self._performer.join(link, hello)
 
     def link_received(self, link: Link, event: protocol.Event) -> None:
         """Hand on what a client says."""
         self._performer.receive(link, event)
+
+    def link_unfinished(self, link: Link) -> None:
+        """See that the beginnings of frames do not fill the memory."""
+        now_s = self._awake.look(time.monotonic())
+        self._unfinished.note(link, *link.connection.unfinished, now_s)
+        while (oldest := self._unfinished.excess()) is not None:
+            reason = f"{self._unfinished.held} bytes of frames that are not whole are too many"
+            self._unfinished.forget(oldest)
+            oldest.close(ServerOverloaded(reason=reason))
 
     def link_heard(self) -> None:
         """Write what there is to say to anybody."""
@@ -183,7 +233,8 @@ class Server:
 
     def link_closed(self, link: Link, error: EzmsgError | None) -> None:
         """Take a client out of the graph."""
-        self._unauthenticated.discard(link)
+        self._forget_stranger(link)
+        self._unfinished.forget(link)
         if isinstance(error, ProtocolViolation | DeadlineExceeded) and not link.heard:
             logger.debug("%s connected and said nothing.", link.address)  # it asks whether somebody listens
         elif error is None or self._stopped.is_set():
@@ -192,7 +243,7 @@ class Server:
             self._warn_of_stranger(link, error)
         else:
             self._warn(error.code, f"The connection of {link.address} was closed: {error}")
-        self._performer.leave(link)
+        self._performer.leave(link, lost=isinstance(error, LeaseExpired))
 
     def link_gone(self, link: Link) -> None:
         """Forget a socket."""
@@ -201,6 +252,14 @@ class Server:
             self._gone.set()
 
     # --- inside -------------------------------------------------------------------------------------------
+
+    def _turn_away(self, stranger: Link | None) -> None:
+        if stranger is not None:
+            stranger.turn_away(ServerOverloaded(reason="too many others are in their handshake, too"))
+
+    def _forget_stranger(self, link: Link) -> None:
+        self._silent.leave(link)
+        self._greeted.leave(link)
 
     def _metrics_page(self, listening: socket.socket, graph: Graph) -> "MetricsPage":
         """Make the page on which everybody may read what is counted; few servers have one."""

@@ -35,6 +35,8 @@ def exit_code(error: EzmsgError) -> int:
             return _NO_CONNECTION
         case DeadlineExceeded() | ProcessRequestFailed(error_code=ProcessControlErrorCode.TIMEOUT.value):
             return _TIMED_OUT
+        case ProcessRequestFailed(error_code=ProcessControlErrorCode.PROCESS_UNRESPONSIVE.value):
+            return _TIMED_OUT
     return _REFUSED
 
 

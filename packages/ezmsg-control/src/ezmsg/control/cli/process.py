@@ -34,7 +34,9 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
 
     What is later than 20 ms is marked with !, as at 50 messages a second it is one behind. Of a loop that is
     blocked, LOOP LATE is for how long it has been. A process that is starting names the unit whose initialize() it
-    waits for, and for how long; one that is ready waits for others. For example:
+    waits for, and for how long; one that is ready waits for others. By its signs of life a process is ALIVE, which
+    is not said, STALLED if its units' event loop has not moved for 3 s, UNRESPONSIVE if it says nothing at all, and
+    DEAD if its host is lost, too. For example:
 
     ezmsg process
     """
@@ -48,7 +50,8 @@ def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout
     from ezmsg.protocol.snapshots.json_form import to_json_form
 
     async def ask_all(connection: "ControlConnection", timeout: float) -> "list[Fare]":
-        return await take_fares(connection, (await take_snapshot(connection, timeout)).processes.values(), timeout)
+        snapshot = await take_snapshot(connection, timeout)
+        return await take_fares(connection, [*snapshot.processes.values(), *snapshot.dead.values()], timeout)
 
     server = find_address(address)
     fares = ask(ask_all, server, timeout)

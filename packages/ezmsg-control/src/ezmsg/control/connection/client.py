@@ -36,6 +36,10 @@ RETRY_FIRST_S = 0.02
 RETRY_LONGEST_S = 0.5
 """Seconds between two tries to reach a server that was lost: the first, and the longest."""
 
+CONNECT_AGAIN_S = 1.0
+"""How long the host of a server that was lost has to answer, in seconds; then it is asked anew. The operating
+system itself asks ever more rarely, and a network that is whole again would wait for that."""
+
 RETRY_FOREIGN_S = 5.0
 RETRY_FOREIGN_LONGEST_S = 60.0
 """The same where another server has taken the place of the one that was lost, and does not let us in."""
@@ -90,8 +94,10 @@ class ControlConnection:
         self._reviving: asyncio.Task[None] | None = None
         self._restoring: asyncio.Task[None] | None = None
         self._closed = False
+        self._tries = 0
         self.lines = 0
         """How many lines there have been."""
+        self._blocked_s: Callable[[], float] | None = None
 
     @classmethod
     async def open(
@@ -185,6 +191,15 @@ class ControlConnection:
         self._declared.append(declared)
         return lambda: self._declared.remove(declared) if declared in self._declared else None
 
+    def beat(self, blocked_s: Callable[[], float]) -> None:
+        """Tell the server again and again that this process is there, on every line to come.
+
+        :param blocked_s: tells for how long its units have not moved, in seconds.
+        """
+        self._blocked_s = blocked_s
+        if self._line is not None:
+            self._line.beat(blocked_s)
+
     def on_lost(self, callback: LostCallback) -> Callable[[], None]:
         """Call back whenever the line is lost; return what undoes this."""
         callbacks = self._lost_callbacks
@@ -226,6 +241,7 @@ class ControlConnection:
     # --- the line -----------------------------------------------------------------------------------------
 
     async def _open_line(self, timeout: float) -> Line:
+        self._tries += 1
         return await Line.open(
             self.address,
             self.client_id,
@@ -234,6 +250,8 @@ class ControlConnection:
             token=self._token,
             timeout=timeout,
             name=self.name,
+            incarnation=self._tries,
+            connect_timeout=CONNECT_AGAIN_S if self.lines else None,
         )
 
     def _adopt(self, line: Line) -> None:
@@ -243,6 +261,8 @@ class ControlConnection:
         self.revision, self.server_package = line.revision, line.server_package
         self.lines += 1
         _told.pop((_FOREIGN, self.address), None)
+        if self._blocked_s is not None:
+            line.beat(self._blocked_s)
         try:
             answers = self._say_again(line)
         finally:

@@ -13,15 +13,25 @@ from typing import Any
 from uuid import UUID
 
 from ezmsg.control.connection.answering import Answers
+from ezmsg.control.connection.beating import SYSTEM_NOTICES, Beating
 from ezmsg.control.connection.discovery import find_token
 from ezmsg.control.connection.losses import loss, refusal
 from ezmsg.control.connection.requesting import Requests
 from ezmsg.control.connection.transport import ControlTransport
 from ezmsg.protocol.addresses import Address
-from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, EzmsgError
+from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, EzmsgError, ServerUnreachable
+from ezmsg.protocol.messages.presence import Beat
 from ezmsg.protocol.revisions import Revision
 from ezmsg.protocol.wire.auth import NONCE_SIZE
-from ezmsg.protocol.wire.connection import CancelReceived, Closed, Connection, Event, Opened, RequestReceived
+from ezmsg.protocol.wire.connection import (
+    CancelReceived,
+    Closed,
+    Connection,
+    Event,
+    NoticeReceived,
+    Opened,
+    RequestReceived,
+)
 from ezmsg.protocol.wire.handshake import ClientHandshake
 
 LostCallback = Callable[["Line", EzmsgError], None]
@@ -42,7 +52,11 @@ class Line:
     server_host: str
 
     def __init__(
-        self, address: Address, handshake: ClientHandshake, answers: Answers, on_lost: LostCallback
+        self,
+        address: Address,
+        handshake: ClientHandshake,
+        answers: Answers,
+        on_lost: LostCallback,
     ) -> None:
         """Use :meth:`open`."""
         self.address = address
@@ -53,6 +67,7 @@ class Line:
         self._requests = Requests(str(address), self._connection, self._transport.flush)
         self._answers = answers
         self._on_lost = on_lost
+        self._beating = Beating(self._beat, self._transport.give_up)
         self._opening: asyncio.Future[None] = self._loop.create_future()
         self._closing = False
         self._end: EzmsgError | None = None
@@ -68,20 +83,26 @@ class Line:
         token: bytes | None,
         timeout: float,
         name: str | None = None,
+        incarnation: int = 0,
+        connect_timeout: float | None = None,
     ) -> "Line":
         """Connect and shake hands; see :meth:`ControlConnection.open`.
 
         :param answers: answer what the server asks.
         :param name: what this client calls itself.
+        :param incarnation: tells this line of a client from the ones before.
+        :param connect_timeout: seconds in which its host must answer, where that may take less than all the rest.
         :param on_lost: called when the line, once open, ends other than by :meth:`close`.
         """
         find = (lambda: find_token(address)) if token is None else (lambda: token)
         nonce = os.urandom(NONCE_SIZE)
-        handshake = ClientHandshake(find, nonce, client_id, os.getpid(), socket.gethostname(), name=name)
+        handshake = ClientHandshake(
+            find, nonce, client_id, os.getpid(), socket.gethostname(), name=name, incarnation=incarnation
+        )
         self = cls(address, handshake, answers, on_lost)
         try:
             async with asyncio.timeout(timeout):
-                await self._shake_hands()
+                await self._shake_hands(connect_timeout)
         except TimeoutError:
             await self.close()
             raise DeadlineExceeded(operation=f"Opening a connection to {address}", seconds=timeout) from None
@@ -111,6 +132,11 @@ class Line:
         self._require_open()
         return self._requests.stream(body, timeout)
 
+    def beat(self, blocked_s: Callable[[], float]) -> None:
+        """Tell the server again and again that this process is there, and for how long its units have not moved."""
+        if not self.closed:
+            self._beating.start(blocked_s)
+
     def reply(self, request_id: int, body: object) -> None:
         """Answer a request of the server; after the end, nobody waits for that any more."""
         if not self.closed:
@@ -126,6 +152,7 @@ class Line:
     async def close(self) -> None:
         """End the line and everything that waits for it. It is fine to call this again."""
         self._closing = self._closing or not self.closed
+        self._beating.stop()
         await self._transport.close()
 
     def cut(self) -> None:
@@ -135,8 +162,13 @@ class Line:
 
     # --- inside -----------------------------------------------------------------------------------------
 
-    async def _shake_hands(self) -> None:
-        await self._transport.connect(self.address)
+    async def _shake_hands(self, connect_timeout: float | None) -> None:
+        try:
+            async with asyncio.timeout(connect_timeout):
+                await self._transport.connect(self.address)
+        except TimeoutError:
+            reason = f"its host has not answered for {connect_timeout:g} s"
+            raise ServerUnreachable(address=str(self.address), reason=reason) from None
         await self._opening
         if self._handshake.welcome is None or self.closed:
             raise refusal(self.address, self._end, self._transport.cut_reason)
@@ -151,13 +183,23 @@ class Line:
         if self.closed:
             raise self._loss()
 
+    def _beat(self, beat: Beat) -> None:
+        if not self.closed:
+            self._connection.notify(beat)
+            self._transport.flush()
+
     def _receive(self, event: Event) -> None:
+        self._beating.heard()
         match event:
             case RequestReceived(request_id, body):
                 self._answers.start(self, request_id, body)
             case CancelReceived(request_id):
                 self._answers.abandon(self, request_id)
+            case NoticeReceived(Beat() as beat):
+                self._beating.beaten(beat)
             case Opened():
+                if not SYSTEM_NOTICES:
+                    self._beating.start(float)
                 self._settle_opening()
             case Closed(error):
                 self._receive_end(error)
@@ -166,6 +208,7 @@ class Line:
 
     def _receive_end(self, error: EzmsgError | None) -> None:
         self._end = error
+        self._beating.stop()
         was_open = self._handshake.welcome is not None
         self._settle_opening()
         self._requests.fail_all(self._loss)

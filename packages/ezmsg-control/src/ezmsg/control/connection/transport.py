@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
+from ezmsg.control.connection.beating import watch_for_silence
 from ezmsg.control.connection.forks import keep_from_forks
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import ServerUnreachable
@@ -85,6 +86,12 @@ class ControlTransport(asyncio.Protocol):
             self._transport.abort()
             await asyncio.wait([self._gone], timeout=CLOSE_TIMEOUT)
 
+    def give_up(self, reason: str) -> None:
+        """End a connection from which nothing is to be expected any more."""
+        self.cut_reason = reason
+        if self._transport is not None:
+            self._transport.abort()
+
     def cut(self) -> None:
         """Let the peer see the end, when the event loop that would close the socket has ended."""
         descriptor = -1 if self._transport is None else self._transport.get_extra_info("socket").fileno()
@@ -97,7 +104,11 @@ class ControlTransport(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there: say hello."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
-        keep_from_forks(transport.get_extra_info("socket").fileno())
+        sock = transport.get_extra_info("socket")
+        keep_from_forks(sock.fileno())
+        with contextlib.suppress(OSError):  # it is over already
+            if sock.getpeername()[0] != sock.getsockname()[0]:  # its host may be lost, other than this one
+                watch_for_silence(sock)
         self.flush()
 
     def data_received(self, data: bytes) -> None:
@@ -131,6 +142,8 @@ def _reason(error: Exception) -> str:
     """Say in words why a socket failed; asyncio's own texts name numbers and tuples."""
     if isinstance(error, socket.gaierror):
         return str(error.strerror)
+    if isinstance(error, OSError) and error.errno == errno.ETIMEDOUT:
+        return "its host acknowledges nothing any more"
     if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno)
     return str(error) or type(error).__name__

@@ -99,17 +99,16 @@ class GraphOperations:
 
         A quiet graph is one that can be changed; :meth:`resume` lets it go on, which is due after a failure, too.
 
-        :raises DeadlineExceeded: if that takes longer than ``timeout`` seconds; without one it may take any
-            time, because a slow subscriber is no fault.
+        :raises DeadlineExceeded: if that takes longer than ``timeout`` seconds, 5 unless given. A slow subscriber
+            is no fault, and may be given more; one that is frozen never lets go.
         :raises InvalidTimeout: if ``timeout`` is negative or not finite.
         """
-        if timeout is not None and not 0 <= timeout < math.inf:
-            raise InvalidTimeout(operation="sync", seconds=timeout)
-        limit = None if timeout is None else timeout + _GRACE
-        answered = await self._ask_all(SyncAll(timeout), limit)
-        if answered.unconfirmed and timeout is not None:
-            raise DeadlineExceeded(operation=f"sync with {', '.join(answered.unconfirmed)}", seconds=timeout)
-        _report("sync", answered)
+        limit_s = DEFAULT_TIMEOUT if timeout is None else timeout
+        if not 0 <= limit_s < math.inf:
+            raise InvalidTimeout(operation="sync", seconds=limit_s)
+        answered = await self._ask_all(SyncAll(limit_s), limit_s + _GRACE)
+        if answered.unconfirmed:
+            raise DeadlineExceeded(operation=f"sync with {', '.join(answered.unconfirmed)}", seconds=limit_s)
 
     async def shutdown(self) -> None:
         """End the server, and return when it no longer listens.

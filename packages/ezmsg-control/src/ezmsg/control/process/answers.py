@@ -83,6 +83,7 @@ class ProcessAnswers:
         self._probe = LatenessProbe(units_loop)
         if units_loop is not asyncio.get_running_loop():
             self._probe.watch()
+        self.blocked_s = self._probe.blocked_s
         self._look: asyncio.Future[Callable[[], bytes]] | None = None
         self._look_wanted_by: set[asyncio.Task[Any]] = set()
         self._slots = asyncio.Semaphore(limit)

@@ -10,7 +10,7 @@ from attrs import frozen
 from ezmsg.control.connection.client import ControlConnection
 from ezmsg.control.errors import ProcessRequestFailed
 from ezmsg.control.process.requests import ping, process_stats
-from ezmsg.protocol.model.snapshot import SnapshotProcess
+from ezmsg.protocol.model.snapshot import ProcessState, SnapshotProcess
 
 CPU_WINDOW_S = 0.1
 """Over how long the use of the processor is looked at, in seconds."""
@@ -21,7 +21,8 @@ class Fare:
     """How one process fares: ``None`` where that is not known.
 
     Times are in seconds, ``cpu`` is a share of one core; ``failure`` says why it did not answer. While the process
-    is starting, ``waits_for`` are the units whose ``initialize()`` goes on, and for how long it has.
+    is starting, ``waits_for`` are the units whose ``initialize()`` goes on, and for how long it has. ``state`` is
+    the name of a :class:`ProcessState`.
     """
 
     process_id: UUID
@@ -38,6 +39,7 @@ class Fare:
     waits_for: dict[str, float] | None = None
     descriptors: int | None = None
     descriptor_limit: int | None = None
+    state: str = ProcessState.ALIVE.value
 
 
 async def take_fares(
@@ -50,8 +52,11 @@ async def take_fares(
 
 async def _fare(connection: ControlConnection, process: SnapshotProcess, timeout: float) -> Fare:
     known = (process.process_id, process.pid, process.host, process.answers_for)
+    state = process.state.value
+    if process.state is ProcessState.DEAD:
+        return Fare(*known, failure="it was lost, and its host with it; what it owned is free", state=state)
     if not process.answers_for:
-        return Fare(*known, failure="it owns no unit by which it could be asked")
+        return Fare(*known, state=state, failure="it owns no unit by which it could be asked")
     unit = process.answers_for[0]
     begin_s = time.perf_counter()
     try:
@@ -61,7 +66,7 @@ async def _fare(connection: ControlConnection, process: SnapshotProcess, timeout
         await asyncio.sleep(CPU_WINDOW_S)
         stats = await process_stats(connection, unit, timeout)
     except ProcessRequestFailed as error:
-        return Fare(*known, failure=error.reason)
+        return Fare(*known, failure=error.reason, state=state)
     cpu = None
     if first.cpu_s is not None and stats.cpu_s is not None and stats.timestamp > first.timestamp:
         cpu = (stats.cpu_s - first.cpu_s) / (stats.timestamp - first.timestamp)
@@ -76,4 +81,5 @@ async def _fare(connection: ControlConnection, process: SnapshotProcess, timeout
         descriptor_limit=stats.descriptor_limit,
         phase=stats.phase,
         waits_for=stats.waits_for,
+        state=state,
     )

@@ -100,6 +100,7 @@ class ProcessControlClient:
             connection.answer(EndTraces, self._end_traces)
             connection.on_lost(self._connection_lost)
             self._connection = connection
+            connection.beat(self._answers.blocked_s)
 
     async def close(self) -> None:
         """Leave: the server forgets this process and what it owns. It is fine to call this again."""

@@ -92,6 +92,11 @@ class LatenessProbe:
             await asyncio.sleep(0.001)
         return self._lateness_s
 
+    def blocked_s(self) -> float:
+        """Return for how long the loop has not moved, as far as it is watched; of any other, nothing."""
+        due_at = self._due_at
+        return 0.0 if due_at is None else max(0.0, time.monotonic() - due_at)
+
     def watch(self) -> None:
         """Have the loop note that it moves, until :meth:`unwatch`; from any thread."""
         with contextlib.suppress(RuntimeError):  # it is closed

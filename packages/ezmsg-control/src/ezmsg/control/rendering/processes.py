@@ -64,6 +64,8 @@ def _row(fare: "Fare") -> tuple[str, ...]:
 
 
 def _state(fare: "Fare") -> str:
+    if fare.state != "ALIVE":
+        return fare.state
     waits_for = [f"{unit} for {lasted(seconds)}" for unit, seconds in sorted((fare.waits_for or {}).items())]
     return f"{fare.phase}: {', '.join(waits_for)}" if waits_for else fare.phase or "-"
 

@@ -130,7 +130,7 @@ class SyncContext:
     def sync(self, timeout: float | None = None) -> None:
         """Pause every publisher, and wait until everything published so far is released; then :meth:`resume`.
 
-        :raises DeadlineExceeded: if it takes longer than ``timeout`` seconds.
+        :raises DeadlineExceeded: if it takes longer than ``timeout`` seconds, 5 unless given.
         """
         self._run(lambda: self._context.sync(timeout), "sync()", timeout)
 

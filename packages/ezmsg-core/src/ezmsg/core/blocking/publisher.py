@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+from ezmsg.control.connection.client import DEFAULT_TIMEOUT
 from ezmsg.core.blocking.calls import Calls
 from ezmsg.core.errors import NotSent
 from ezmsg.core.pubsub.publisher import Publisher
@@ -59,9 +60,10 @@ class SyncPublisher:
     def sync(self, timeout: float | None = None) -> None:
         """Pause, and wait until every message published so far has been released; :meth:`resume` goes on.
 
-        :raises DeadlineExceeded: if that takes longer than ``timeout`` seconds.
+        :raises DeadlineExceeded: if that takes longer than ``timeout`` seconds, 5 unless given.
         """
-        self._calls.run(self._publisher.sync, f"sync() of {self.topic}", timeout)
+        limit_s = DEFAULT_TIMEOUT if timeout is None else timeout
+        self._calls.run(lambda: self._publisher.sync(limit_s), f"sync() of {self.topic}", limit_s)
 
     def pause(self) -> None:
         """Let the next :meth:`publish` wait for :meth:`resume`."""

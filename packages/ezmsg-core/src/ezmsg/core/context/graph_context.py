@@ -184,7 +184,8 @@ class GraphContext(Operator):
     async def sync(self, timeout: float | None = None) -> None:
         """Pause every publisher, and wait until everything published so far is released; then :meth:`resume`.
 
-        A quiet graph is one that can be changed. ``timeout`` is in seconds; publishers stay paused after it, too.
+        A quiet graph is one that can be changed. ``timeout`` is in seconds, 5 unless given; publishers stay paused
+        after it, too.
 
         :raises DeadlineExceeded: if it takes longer.
         """

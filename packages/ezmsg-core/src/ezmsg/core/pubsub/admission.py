@@ -80,20 +80,21 @@ class Admission:
         for sender in link.fed.values():
             sender.abandon()
 
-    def open(self, link: Link, message: OpenChannel) -> None:
-        """Prove ourselves first, and ask for the same."""
+    def open(self, link: Link, message: OpenChannel) -> bool:
+        """Prove ourselves first, and ask for the same; return whether a publisher of ours was asked for."""
         publisher = self._publishers.get(message.publisher_id)
         asking = self._asking.setdefault(link, {})
         reason = self._objection(link, message)
         if publisher is None or reason:
             link.control(ChannelRefused(message.number, reason))
-            return
+            return False
         key = auth.channel_key(publisher.secret, message.publisher_id.bytes + message.client_id.bytes)
         nonce = os.urandom(auth.NONCE_SIZE)
         expected = auth.client_proof(key, message.nonce, nonce)
         asking[message.number] = _Asking(publisher, key, expected, message.client_id, message.resume_at)
         proof = auth.server_proof(key, message.nonce, nonce)
         link.control(ChannelChallenge(message.number, nonce, proof, publisher.window.size))
+        return True
 
     def prove(self, link: Link, message: ChannelProof) -> bool:
         """Begin to feed a channel if its other end holds the key; return whether it does."""
@@ -104,7 +105,7 @@ class Admission:
                 link.close()
             self._warn_of_stranger()
             return False
-        link.proven = True
+        link.trust()
         publisher = asking.publisher
         if self._publishers.get(publisher.id) is not publisher:
             link.control(ChannelRefused(message.number, "it has no such publisher any more"))

@@ -168,6 +168,7 @@ class Exchange:
 
     def _say_again(self) -> Iterator[object]:
         """Yield the requests that make a server know who is here; the channels have gone on without it."""
+        self._routes.hurry()
         for publisher in self.publishers.values():
             yield self._declaration(publisher)
         for subscriber in self._subscribers.values():
@@ -328,7 +329,10 @@ class Exchange:
         return Done()
 
     async def _sync(self, _: AwaitReleases) -> Done:
-        await asyncio.gather(*(publisher.sync() for publisher in self.publishers.values()))
+        for publisher in self.publishers.values():
+            publisher.pause()
+        # For as long as it takes: how long that may be, the server knows from who asked it.
+        await asyncio.gather(*(publisher.window.wait_returned() for publisher in self.publishers.values()))
         return Done()
 
     # --- channels -----------------------------------------------------------------------------------------
@@ -381,7 +385,8 @@ class Exchange:
             case ch.LinkHello():
                 self._links.greeted(link, message)
             case ch.OpenChannel():
-                self._admission.open(link, message)
+                if self._admission.open(link, message):
+                    self._links.known(link)
             case ch.ChannelProof():
                 if self._admission.prove(link, message):
                     self._links.proved(link)

@@ -8,19 +8,27 @@ from typing import Any, cast
 from uuid import UUID
 
 from ezmsg.core.errors import MemoryApart
+from ezmsg.core.transports.accepting import Accepting, Acceptor
 from ezmsg.core.transports.busy_wait import wait_from_environment
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.listening import connect_channel, connect_link, listen_for_channels, listen_for_links
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.messages.channels import LinkHello
 from ezmsg.protocol.messages.endpoints import Contact, Source
+from ezmsg.protocol.wire.presence.lease import LEASE_S
+from ezmsg.protocol.wire.presence.strangers import Strangers
 
 logger = logging.getLogger("ezmsg")
 
 CLOSE_TIMEOUT_S = 1.0
 
-UNPROVEN_LIMIT = 200
-"""How many sockets may be open whose peers have proved nothing yet."""
+LOOK_S = 0.5
+"""Seconds between two looks whether other hosts acknowledge what they are sent."""
+
+SILENT_LIMIT = 100
+KNOWING_LIMIT = 100
+"""How many peers may be here that came to us and have proved nothing yet: without, and with the knowledge of a
+publisher of ours, which a stranger does not have. They count apart, and so do those that we came to."""
 
 
 class Links:
@@ -41,8 +49,11 @@ class Links:
         self._to: dict[UUID, Link] = {}
         self._apart: set[UUID] = set()  # those on this host that share no memory with this exchange
         self._connecting: dict[UUID, asyncio.Task[Link | None]] = {}
-        self._servers: list[asyncio.Server] = []
-        self._own: dict[Address, asyncio.Server] = {}
+        self._silent: Strangers[Link] = Strangers(SILENT_LIMIT)
+        self._knowing: Strangers[Link] = Strangers(KNOWING_LIMIT)
+        self._servers: list[Accepting] = []
+        self._own: dict[Address, Accepting] = {}
+        self._looking: asyncio.TimerHandle | None = None
 
     async def listen(self, host: str) -> tuple[str, Address]:
         """Listen for both kinds; return this exchange's link address and its address for TCP.
@@ -52,7 +63,7 @@ class Links:
         """
         self._busy_wait_s = wait_from_environment()
         tcp = await self.listen_tcp(host, None)
-        server, address = await listen_for_links(self._hello.exchange_id, lambda: self._new(same_host=True))
+        server, address = await listen_for_links(self._hello.exchange_id, lambda: self._arrived(same_host=True))
         self._servers.append(server)
         return address, tcp
 
@@ -61,7 +72,7 @@ class Links:
 
         :raises OSError: if it cannot be bound.
         """
-        server, port = await listen_for_channels(lambda: self._new(same_host=False), host, port)
+        server, port = await listen_for_channels(lambda: self._arrived(same_host=False), host, port)
         self._servers.append(server)
         address = Address(host, port)
         self._own[address] = server
@@ -136,8 +147,15 @@ class Links:
         if link not in self._ours:
             link.control(self._hello)
 
+    def known(self, link: Link) -> None:
+        """The other end knows a publisher of ours, and is about to prove that it may hear it."""
+        if self._silent.leave(link):
+            link.be_patient()
+            self._turn_away(self._knowing.enter(link, link.origin))
+
     def proved(self, link: Link) -> None:
         """The other end holds a channel's key, so it may be believed who it is."""
+        self._forget_stranger(link)
         if link.same_host and link.peer is not None:
             self._to.setdefault(link.peer.exchange_id, link)
 
@@ -148,12 +166,45 @@ class Links:
         return link
 
     def _new(self, *, same_host: bool) -> Link:
-        link = Link(self._on_control, self._lost, same_host=same_host, busy_wait_s=self._busy_wait_s)
-        link.refused = sum(not known.proven for known in self._all) >= UNPROVEN_LIMIT
+        return self._kept(Link(self._on_control, self._lost, same_host=same_host, busy_wait_s=self._busy_wait_s))
+
+    def _kept(self, link: Link) -> Link:
         self._all.add(link)
+        if not link.same_host and self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
         return link
 
+    def _look(self) -> None:
+        """See whether hosts are gone; while there is nobody beyond this one, nobody looks."""
+        self._looking = None
+        far = [link for link in self._all if not link.same_host]
+        for link in far:
+            if link.host_gone(LEASE_S):
+                logger.warning("A channel to %s was given up, which acknowledges nothing any more.", link.origin)
+                link.abort()
+        if far:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    def _arrived(self, *, same_host: bool) -> Link:
+        wait_s = self._busy_wait_s
+        return self._kept(
+            Link(self._on_control, self._lost, same_host=same_host, busy_wait_s=wait_s, on_stranger=self._admit)
+        )
+
+    def _admit(self, link: Link) -> None:
+        self._turn_away(self._silent.enter(link, link.origin))
+
+    def _turn_away(self, stranger: Link | None) -> None:
+        if stranger is not None:
+            logger.debug("A link was closed: others want its place, and its peer has proved nothing so far.")
+            stranger.abort()
+
+    def _forget_stranger(self, link: Link) -> None:
+        self._silent.leave(link)
+        self._knowing.leave(link)
+
     def _lost(self, link: Link) -> None:
+        self._forget_stranger(link)
         self._all.discard(link)
         self._ours.discard(link)
         for peer in [peer for peer, known in self._to.items() if known is link]:
@@ -164,8 +215,12 @@ class Links:
         """Stop listening and close every socket; bounded."""
         for server in self._servers:
             server.close()
+            if isinstance(server, Acceptor):
+                await server.wait_closed()
         for task in self._connecting.values():
             task.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
         links = list(self._all)
         for link in links:
             link.close()

@@ -1,6 +1,7 @@
 """The subscribers' side of the channel conversation: reaching a publisher, by the best way there is."""
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -44,6 +45,9 @@ OPEN_TIMEOUT_S = 5.0
 
 CONNECT_TIMEOUT_S = 4.0
 """How much of that the connection may take, shared out among the addresses that there are to try."""
+
+CONNECT_AGAIN_S = 1.0
+"""How long a host has to answer before it is asked anew, in seconds."""
 
 SLOW_S = 0.8
 """After how long it is told that a publisher has not answered, in seconds: before others wait for this process."""
@@ -129,13 +133,20 @@ class Opener:
     async def _open_at(
         self, address: Address, limit_s: float, source: Source, receivers: list[Receiver]
     ) -> Channel:
-        async with asyncio.timeout(limit_s):
-            link = await self._links.connect_tcp(address)
+        link = await self._connect(address, limit_s)
         try:
             return await self._converse(link, source, receivers)
         except BaseException:
             link.abort()  # a connection of one channel ends with it
             raise
+
+    async def _connect(self, address: Address, limit_s: float) -> Link:
+        """Connect, and ask anew each second: the operating system itself asks ever more rarely."""
+        async with asyncio.timeout(limit_s):
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CONNECT_AGAIN_S):
+                        return await self._links.connect_tcp(address)
 
     def _tell_slow(self, source: Source) -> None:
         """Say who is waited for, before the graph server says who waits."""
@@ -172,7 +183,7 @@ class Opener:
         if not 0 < challenge.num_buffers <= MAX_NUM_BUFFERS:
             reason = f"its publisher says that it has {challenge.num_buffers} buffers"
             raise errors.ChannelRefused(topic=source.topic, reason=reason)
-        link.proven = True
+        link.trust()
         channel = self._make_channel(link, number, challenge.num_buffers, source, receivers)
         # From here on messages may come, perhaps together with the answer.
         link.heard[number] = channel

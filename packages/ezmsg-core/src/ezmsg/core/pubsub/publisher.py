@@ -9,6 +9,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID, uuid4
 
+from ezmsg.control.connection.client import DEFAULT_TIMEOUT
 from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.channels.loans import is_lent_elsewhere
 from ezmsg.core.errors import EndpointClosed, PickleForbidden, UnencodableMessage
@@ -35,6 +36,7 @@ from ezmsg.core.transports.sender import Sender
 from ezmsg.core.transports.shared_memory import SharedMemorySender, Slots
 from ezmsg.core.transports.tcp import TcpSender, kept
 from ezmsg.protocol.addresses import AddressType
+from ezmsg.protocol.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     from ezmsg.core.profiling.tracers import PublisherTracer
@@ -195,13 +197,21 @@ class Publisher:
         """Go on."""
         self._running.set()
 
-    async def sync(self) -> None:
+    async def sync(self, timeout: float | None = None) -> None:
         """Pause, and wait until every message published so far has been released; :meth:`resume` goes on.
 
-        Until then no message leaves, nor one that waits for a buffer already.
+        Until then no message leaves, nor one that waits for a buffer already; after a failure neither.
+
+        :param timeout: seconds, 5 unless given.
+        :raises DeadlineExceeded: if it takes longer.
         """
+        limit_s = DEFAULT_TIMEOUT if timeout is None else timeout
         self.pause()
-        await self.window.wait_returned()
+        try:
+            async with asyncio.timeout(limit_s):
+                await self.window.wait_returned()
+        except TimeoutError:
+            raise DeadlineExceeded(operation=f"sync() of {self.topic}", seconds=limit_s) from None
 
     async def broadcast(self, obj: Any) -> None:
         """Send a message to everyone who hears the topic, waiting while ``num_buffers`` are not yet released.

@@ -28,8 +28,6 @@ class Feeding(ProfiledPublisher, Protocol):
 
     def resume(self) -> None: ...
 
-    async def sync(self) -> None: ...
-
 
 class Hearing(Receiver, ProfiledSubscriber, Protocol):
     """A subscriber, as the exchange sees it."""

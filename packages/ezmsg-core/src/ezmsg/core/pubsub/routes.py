@@ -32,6 +32,10 @@ TELL_LOST_FROM_S = 3.0
 """The same of a channel that broke off, which was told: if its publisher is dead, the server says so meanwhile."""
 
 
+LOST_LIMIT = 256
+"""Of how many publishers that are gone it is remembered which message would have come next."""
+
+
 @declared(frozen=False, eq=False)
 class _Route:
     """One publisher, the subscribers that hear it, and the opening of its channel."""
@@ -40,7 +44,8 @@ class _Route:
     receivers: list[Receiver] = field(factory=list)
     opening: asyncio.Task[Channel | None] | None = None
     channel: Channel | None = None
-    next_message: int | None = None  # what an earlier channel would have brought next
+    next_message: int | None = None  # what an earlier channel would have brought next ...
+    lost_by: list[Receiver] = field(factory=list)  # ... to these
 
 
 class Routes:
@@ -58,6 +63,8 @@ class Routes:
         self._routes: dict[UUID, _Route] = {}
         self._heard: dict[Receiver, dict[UUID, None]] = {}  # the same the other way round, in order
         self._draining: dict[UUID, asyncio.Task[None]] = {}
+        self._lost: dict[UUID, _Route] = {}  # the last is the one that was lost last
+        self._hurry = asyncio.Event()
 
     def add(self, source: Source, receiver: Receiver) -> Awaitable[object]:
         """Let a subscriber hear a publisher; what is returned ends when the publisher feeds it.
@@ -66,7 +73,7 @@ class Routes:
         """
         route = self._routes.get(source.publisher_id)
         if route is None:
-            route = self._routes[source.publisher_id] = _Route(source)
+            route = self._routes[source.publisher_id] = self._new_route(source)
             route.opening = asyncio.ensure_future(self._open(route))
         if receiver not in route.receivers:
             route.receivers.append(receiver)
@@ -89,7 +96,8 @@ class Routes:
             await asyncio.wait([draining])
         told, tell_at_s, quiet_s = False, 0.0, QUIET_FIRST_S
         while True:
-            await asyncio.sleep(delay_s)
+            if await self._pause(delay_s):
+                delay_s = 0.0
             if not route.receivers:
                 self._forget(route)
                 return None
@@ -113,10 +121,26 @@ class Routes:
         missed = 0 if route.next_message is None else channel.first_message - route.next_message
         for receiver in route.receivers:
             receiver.joined(channel)
-            if missed > 0:
+            if missed > 0 and receiver in route.lost_by:
                 receiver.missed(route.source.topic, missed)
         channel.receivers_changed()
         return channel
+
+    def hurry(self) -> None:
+        """Try at once what waits to be tried again: the network may be whole now."""
+        hurry, self._hurry = self._hurry, asyncio.Event()
+        hurry.set()
+
+    async def _pause(self, delay_s: float) -> bool:
+        """Wait for some time; return whether somebody was in a hurry."""
+        if not delay_s:
+            await asyncio.sleep(0)
+            return False
+        try:
+            async with asyncio.timeout(delay_s):
+                return await self._hurry.wait()
+        except TimeoutError:
+            return False
 
     def remove(self, publisher_id: UUID, receivers: list[Receiver]) -> list[Awaitable[None]]:
         """Let subscribers hear a publisher no more; what is returned ends when what it sent before has come.
@@ -128,6 +152,8 @@ class Routes:
             return []
         staying = [receiver for receiver in route.receivers if receiver not in receivers]
         if staying or route.channel is None:
+            if not staying and route.next_message is not None:
+                self._remember(route)
             for receiver in receivers:
                 self._hear_no_more(receiver, publisher_id)
             route.receivers[:] = staying
@@ -171,16 +197,14 @@ class Routes:
         """A channel broke off. Its publisher may be alive all the same, so another one is tried."""
         route = self._route_of(channel)
         if route is not None:
-            route.channel = None
-            route.next_message = channel.next_message
+            self._note_loss(route, channel)
             route.opening = asyncio.ensure_future(self._open(route, RETRY_FIRST_S, TELL_LOST_FROM_S))
 
     def move(self, channel: Channel) -> None:
         """A channel cannot bring what its publisher sends; another one, by another way, takes over."""
         route = self._route_of(channel)
         if route is not None:
-            route.channel = None
-            route.next_message = channel.next_message
+            self._note_loss(route, channel)
             route.opening = asyncio.ensure_future(self._open(route))
 
     async def close(self) -> None:
@@ -191,6 +215,23 @@ class Routes:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    def _note_loss(self, route: _Route, channel: Channel) -> None:
+        route.channel = None
+        route.next_message = channel.next_message
+        route.lost_by = list(route.receivers)
+
+    def _remember(self, route: _Route) -> None:
+        """Its channel broke off, and the server knows its publisher no more, which may be back all the same."""
+        self._lost[route.source.publisher_id] = route
+        if len(self._lost) > LOST_LIMIT:
+            del self._lost[next(iter(self._lost))]
+
+    def _new_route(self, source: Source) -> _Route:
+        before = self._lost.pop(source.publisher_id, None)
+        if before is None:
+            return _Route(source)
+        return _Route(source, next_message=before.next_message, lost_by=before.lost_by)
 
     def _route_of(self, channel: Channel) -> _Route | None:
         return next((route for route in self._routes.values() if route.channel is channel), None)

@@ -11,6 +11,8 @@ import os
 import socket
 import struct
 import uuid
+from collections.abc import Iterator
+from itertools import chain
 
 from ezmsg.core.transports.listening import same_user, segment_name
 from ezmsg.core.transports.segments import Segment, SegmentForm
@@ -69,19 +71,19 @@ class Inbox:
 
     def take_all(self) -> list[HandedSegment]:
         """Return every segment that was handed over by now, without waiting. The caller closes each descriptor."""
-        connections, self._unfinished = [*self._unfinished, *self._accepted()], []
+        before, self._unfinished = self._unfinished, []
         segments = []
-        for connection in connections:
+        for connection in chain(before, self._accepted()):
             try:
                 segment = _take(connection)
             except BlockingIOError:  # connected, and has yet to send
                 self._unfinished.append(connection)
+                if len(self._unfinished) > UNFINISHED_LIMIT:
+                    self._unfinished.pop(0).close()
                 continue
             connection.close()
             if segment is not None:
                 segments.append(segment)
-        while len(self._unfinished) > UNFINISHED_LIMIT:
-            self._unfinished.pop(0).close()
         return segments
 
     def close(self) -> None:
@@ -89,17 +91,16 @@ class Inbox:
         for connection in [self.listener, *self._unfinished]:
             connection.close()
 
-    def _accepted(self) -> list[socket.socket]:
-        accepted = []
+    def _accepted(self) -> Iterator[socket.socket]:
         self.starved = False
-        try:
-            while True:
+        while True:
+            try:
                 connection, _ = self.listener.accept()
-                connection.setblocking(False)
-                accepted.append(connection)
-        except OSError as error:  # nobody else waits, or there is no descriptor left; then it goes on waiting
-            self.starved = error.errno in (errno.EMFILE, errno.ENFILE)
-            return accepted
+            except OSError as error:  # nobody else waits, or there is no descriptor left; then it goes on waiting
+                self.starved = error.errno in (errno.EMFILE, errno.ENFILE)
+                return
+            connection.setblocking(False)
+            yield connection
 
 
 def _take(connection: socket.socket) -> HandedSegment | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, Protocol, cast
 
+from ezmsg.control.connection.acknowledging import unacknowledged_s
 from ezmsg.control.connection.forks import keep_from_forks
 from ezmsg.core.transports import records
 from ezmsg.core.transports.busy_wait import BusyWait
@@ -27,6 +28,7 @@ from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages import CHANNELS
 from ezmsg.protocol.messages.channels import LinkHello, MemoryNotShared
 from ezmsg.protocol.wire.codec import body_from_wire, encode, unpack_map
+from ezmsg.protocol.wire.presence.strangers import PROOF_TIMEOUT_S, origin_of
 
 logger = logging.getLogger("ezmsg")
 
@@ -36,14 +38,24 @@ BURST_S = 0.00005
 OUTBOX_BYTES = 16 * 1024
 """With as much waiting to be written, a link is full for those that need not be sent everything."""
 
+STRANGER_BYTES = 64 * 1024
 UNPROVEN_BYTES = 2**20
-"""How much may wait to be read by a peer that has proved nothing; more than that, and the socket is closed."""
+"""How much may wait to be read by a peer that has proved nothing, and by one that knows a publisher of ours; more
+than that, and the socket is closed."""
 
-PROOF_TIMEOUT_S = 10.0
-"""How long a peer may take to prove that it holds the key of a channel, in seconds."""
+ANSWER_TIMEOUT_S = 10.0
+"""The same, in seconds, for a peer that we came to, or that knows a publisher of ours: loops may be busy."""
+
+SECOND_LOOK_S = 0.05
+"""How long a link whose time is up is read on, in seconds."""
 
 RELEASE_DELAY_S = 0.001
 """How long a release may wait for a notice to ride on, in seconds."""
+
+
+_SILENCE_OPTIONS = (("TCP_KEEPIDLE", 1), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 2))
+"""A host that acknowledges nothing is taken for gone after 3 s, by the operating system, where nothing waits to be
+acknowledged; else :meth:`Link.host_gone` tells. A process that is slow or stopped is no matter."""
 
 
 class Hearing(Protocol):
@@ -66,19 +78,22 @@ class Link(asyncio.BufferedProtocol):
         *,
         same_host: bool,
         busy_wait_s: float,
+        on_stranger: "Callable[[Link], None] | None" = None,
     ) -> None:
         self.same_host = same_host
         self.peer: LinkHello | None = None
         self.apart = ""  # why the other end shares no memory with this one
-        self.refused = False  # there are too many already; to be set before the connection is made
         self.proven = False  # the other end holds the key of a channel
         self.heard: dict[int, Hearing] = {}
         self.fed: dict[int, Sender] = {}
-        self.reader = RecordReader(self._receive)
+        self.reader = RecordReader(self._receive, strange=True)
         self.get_buffer = self.reader.get_buffer  # type: ignore[assignment,method-assign]
         self.closed = asyncio.get_running_loop().create_future()
         self._on_control = on_control
         self._on_lost = on_lost
+        self._on_stranger = on_stranger  # for a peer that came to us
+        self._proof_timer: asyncio.TimerHandle | None = None
+        self._unread_limit = UNPROVEN_BYTES if on_stranger is None else STRANGER_BYTES
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
@@ -98,6 +113,19 @@ class Link(asyncio.BufferedProtocol):
         """Return a number for a channel that this end opens."""
         self._numbers += 1
         return self._numbers
+
+    def trust(self) -> None:
+        """The other end holds the key of a channel."""
+        if not self.proven:
+            self.proven = True
+            self._stop_proof_timer()
+            self.reader.trust()
+
+    def be_patient(self) -> None:
+        """The other end knows something that strangers do not, and gets more time to prove itself."""
+        if not self.proven:
+            self._unread_limit = UNPROVEN_BYTES
+            self._start_proof_timer(ANSWER_TIMEOUT_S)
 
     def stop_feeding(self, number: int) -> None:
         """A channel that the other end opened is over; a TCP connection is over with its only channel."""
@@ -208,9 +236,15 @@ class Link(asyncio.BufferedProtocol):
                 self._drained = None
             if self._closing and self._transport is not None:
                 self._transport.close()
-        elif not self.proven and self._outbox.waiting > UNPROVEN_BYTES:
+        elif not self.proven and self._outbox.waiting > self._unread_limit:
             logger.debug("A link was closed: its peer proved nothing and does not read what it asks for.")
             self.abort()
+
+    def host_gone(self, silence_s: float) -> bool:
+        """Return whether the other end's host has acknowledged nothing for so long, of what waits for it."""
+        if self._socket is None or self._socket.family == socket.AF_UNIX or self.closed.done():
+            return False
+        return (unacknowledged_s(self._socket) or 0.0) >= silence_s
 
     @property
     def peer_pid(self) -> int | None:
@@ -286,22 +320,44 @@ class Link(asyncio.BufferedProtocol):
             # Else a notice may wait for the acknowledgement of the last one, which takes 40 ms. Event loops see to
             # it only for sockets that say that they are TCP's, and those that come from our listeners do not.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.refused:
-            self.abort()
-            return
+            _watch_for_silence(self._socket)
         if self._socket.family == socket.AF_UNIX and not same_user(self._socket):
             self._outbox.open(self._transport, self._socket)
             self.control(MemoryNotShared(0, OTHER_USER))
             self.close()
             return
-        self._loop.call_later(PROOF_TIMEOUT_S, self._check_proven)
+        self._start_proof_timer(ANSWER_TIMEOUT_S if self._on_stranger is None else PROOF_TIMEOUT_S)
         self._outbox.open(self._transport, self._socket)
         self._check_outbox()
+        if self._on_stranger is not None:
+            self._on_stranger(self)
 
-    def _check_proven(self) -> None:
-        if not self.proven and not self.closed.done():
-            logger.debug("A link was closed: its peer proved nothing within %g s.", PROOF_TIMEOUT_S)
-            self.abort()
+    @property
+    def origin(self) -> str:
+        """Where a stranger comes from: its process, or its host."""
+        assert self._transport is not None
+        assert self._socket is not None
+        if self._socket.family == socket.AF_UNIX:
+            return f"process {pid_at(self._socket, None)}"
+        peername = self._transport.get_extra_info("peername")
+        return origin_of(peername[0]) if peername else "?"
+
+    def _start_proof_timer(self, seconds: float) -> None:
+        self._stop_proof_timer()
+        self._proof_timer = self._loop.call_later(seconds, self._proof_due, seconds)
+
+    def _stop_proof_timer(self) -> None:
+        if self._proof_timer is not None:
+            self._proof_timer.cancel()
+            self._proof_timer = None
+
+    def _proof_due(self, seconds: float) -> None:
+        """Look once more a moment later: if this loop was busy, what the peer said meanwhile is still unread."""
+        self._proof_timer = self._loop.call_later(SECOND_LOOK_S, self._proof_missing, seconds)
+
+    def _proof_missing(self, seconds: float) -> None:
+        logger.debug("A link was closed: its peer proved nothing within %g s.", seconds)
+        self.abort()
 
     def pause_writing(self) -> None:
         """The socket is full; windows bound how much can wait."""
@@ -320,6 +376,7 @@ class Link(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._outbox.broken = True
+        self._stop_proof_timer()
         if self._socket is not None:
             if self.proven and not self._broken and not self._closing:
                 self._read_rest(self._socket)
@@ -330,9 +387,28 @@ class Link(asyncio.BufferedProtocol):
         if not self.closed.done():
             self.closed.set_result(None)
         self._on_lost(self)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Leave no circle behind: else the memory of each peer that comes and goes waits for the collector."""
+        self.reader.close()
+        self.heard.clear()
+        self._transport = None
+        self._outbox.close()
+        del self.get_buffer
 
     def _read_rest(self, rest: socket.socket) -> None:
         """A failed write ends the transport, but not what the peer had written before it went."""
         with contextlib.suppress(OSError, ValueError, EzmsgError):
             while size := rest.recv_into(self.reader.get_buffer()):
                 self.reader.buffer_updated(size)
+
+
+def _watch_for_silence(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # the peer is gone already
+        if sock.getpeername()[0] == sock.getsockname()[0]:
+            return  # it is on this host
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _SILENCE_OPTIONS:
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

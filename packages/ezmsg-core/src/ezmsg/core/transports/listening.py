@@ -6,13 +6,13 @@ import os
 import socket
 import struct
 import uuid
-from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
 from ezmsg.control.connection.forks import keep_from_forks
 from ezmsg.core.errors import InvalidOption, MemoryApart
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
+from ezmsg.core.transports.accepting import Accepting, Factory, accept_on
 
 DEFAULT_PORT_START = 25980
 PORT_START_VARIABLE = "EZMSG_PUBLISHER_PORT_START"
@@ -21,7 +21,6 @@ _ANYWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 """Addresses that are nobody's (RFC 5737, RFC 3849), to be told the way to others."""
 
 OTHER_USER = "they run as different users"
-Factory = Callable[[], asyncio.BaseProtocol]
 
 
 def link_name(exchange_id: uuid.UUID) -> str:
@@ -34,19 +33,19 @@ def segment_name(exchange_id: uuid.UUID) -> str:
     return f"ezmsg-{exchange_id.hex}-segments"
 
 
-async def listen_for_links(exchange_id: uuid.UUID, factory: Factory) -> tuple[asyncio.Server, str]:
+async def listen_for_links(exchange_id: uuid.UUID, factory: Factory) -> tuple[Accepting, str]:
     """Listen for links from this host; return the server and the address that a :class:`Contact` carries."""
-    loop = asyncio.get_running_loop()
     if PASSES_DESCRIPTORS:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind("\0" + link_name(exchange_id))
+        listener.listen(512)
         keep_from_forks(listener.fileno())
-        return await loop.create_unix_server(factory, sock=listener, backlog=512), f"unix:{link_name(exchange_id)}"
+        return await accept_on(listener, factory), f"unix:{link_name(exchange_id)}"
     server, port = await _serve(factory, LOOPBACK, 0)
     return server, f"tcp:{host_id()}:{port}"
 
 
-async def listen_for_channels(factory: Factory, host: str, port: int | None) -> tuple[asyncio.Server, int]:
+async def listen_for_channels(factory: Factory, host: str, port: int | None) -> tuple[Accepting, int]:
     """Listen for TCP channels; without a port, on the first free one from ``EZMSG_PUBLISHER_PORT_START``.
 
     :raises OSError: if the address cannot be bound.
@@ -66,7 +65,7 @@ def _port_start() -> int:
     return int(value)
 
 
-async def _serve(factory: Factory, host: str, port: int) -> tuple[asyncio.Server, int]:
+async def _serve(factory: Factory, host: str, port: int) -> tuple[Accepting, int]:
     """Listen at an address; return the port, too.
 
     The socket is made to listen here: of two processes that bind one port at the same moment, the second fails
@@ -84,7 +83,7 @@ async def _serve(factory: Factory, host: str, port: int) -> tuple[asyncio.Server
         listener.bind(address)
         listener.listen(512)
         keep_from_forks(listener.fileno())
-        server = await loop.create_server(factory, sock=listener, backlog=512)
+        server = await accept_on(listener, factory)
     except BaseException:
         listener.close()
         raise

@@ -11,11 +11,7 @@ import struct
 import sys
 from pathlib import Path
 
-_TCP_INFO = struct.Struct("8B14I")
-"""The beginning of what Linux tells about a TCP connection."""
-
-_RETRANSMITS, _UNACKED, _LAST_ACK_MS = 2, 12, 20
-"""Where in it the retransmissions, the unacknowledged packets and the last acknowledgement's age are."""
+from ezmsg.control.connection.acknowledging import unacknowledged_s
 
 _STOPPED = "tT"
 """The states of a process that was stopped by a signal or by a debugger."""
@@ -60,8 +56,7 @@ def _frozen(pid: int) -> str:
 
 
 def _host_gone(connection: socket.socket, silence_s: float) -> str:
-    info = _TCP_INFO.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size))
-    silent_s = info[_LAST_ACK_MS] / 1000
-    if info[_UNACKED] and info[_RETRANSMITS] and silent_s >= silence_s:
+    silent_s = unacknowledged_s(connection)
+    if silent_s and silent_s >= silence_s:
         return f"its host {connection.getpeername()[0]} has not answered for {silent_s:.1f} s"
     return ""

@@ -35,6 +35,12 @@ class Outbox:
         transport.set_write_buffer_limits(high=0)  # its pause_writing then means: the socket is full
         self.flush()
 
+    def close(self) -> None:
+        """Forget everything, and the socket; nothing is written any more."""
+        self.broken = True
+        self.clear()
+        self._transport = None
+
     def append(self, piece: bytes | memoryview) -> None:
         """Add a piece, which must not change any more."""
         self._pieces.append(piece)
@@ -62,10 +68,10 @@ class Outbox:
     def flush(self) -> None:
         """Write until nothing waits or the socket is full."""
         transport = self._transport
-        if transport is None:
-            return
-        if self.broken or transport.is_closing():
+        if self.broken or (transport is not None and transport.is_closing()):
             self.clear()
+            return
+        if transport is None:
             return
         while self._pieces and not self._full:
             piece = self._pieces.popleft() if len(self._pieces) == 1 else self._next_piece()

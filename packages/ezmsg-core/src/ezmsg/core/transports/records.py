@@ -44,6 +44,9 @@ _LIMITS = {CONTROL: CONTROL_LIMIT, NOTICES: 2 * LIST_SLOTS, RELEASES: 2 * LIST_S
 
 _BUFFER_BYTES = 64 * 1024
 
+STRANGER_BYTES = 4 * 1024
+"""The largest body of any record, and the memory to read into, of a peer that has proved nothing."""
+
 
 Receive = Callable[[int, int, int, int, int, int, bytes | memoryview], None]
 """What takes a record: kind, channel, message, segment, slot, size, and the body, empty where there is none."""
@@ -77,18 +80,32 @@ def slots_in(body: bytes | memoryview) -> tuple[int, ...]:
 class RecordReader:
     """Turns a stream of bytes into records and hands each to ``receive``.
 
-    ``data_limit`` bytes is the largest body of a DATA record.
+    ``data_limit`` bytes is the largest body of a DATA record. For a strange peer it reads into little memory and
+    takes no large body, until :meth:`trust` is called.
     """
 
-    def __init__(self, receive: Receive, data_limit: int = 0) -> None:
+    def __init__(self, receive: Receive, data_limit: int = 0, *, strange: bool = False) -> None:
         self.data_limit = data_limit
         self._receive = receive
-        self._buffer = bytearray(_BUFFER_BYTES)
+        self._strange = strange
+        self._buffer = bytearray(STRANGER_BYTES if strange else _BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._filled = 0
         self._body: memoryview | None = None  # a large body, received in place
         self._body_record: tuple[int, int, int, int, int, int] = (0, 0, 0, 0, 0, 0)
         self._body_filled = 0
+
+    def trust(self) -> None:
+        """The peer has proved itself."""
+        self._strange = False
+
+    def close(self) -> None:
+        """Give back the memory, and whom records are handed to; nothing is read any more."""
+        self._receive = _ignore
+        self._body = None
+        self._filled = 0
+        self._buffer = bytearray(1)  # event loops do not take an empty one
+        self._view = memoryview(self._buffer)
 
     def get_buffer(self, _size_hint: int = -1) -> memoryview:
         """Return the memory that the next bytes are to be read into."""
@@ -129,11 +146,21 @@ class RecordReader:
         if start < filled:
             buffer[: filled - start] = buffer[start:filled]
         self._filled = filled - start
+        if len(buffer) == STRANGER_BYTES and not self._strange:
+            self._grow()
+
+    def _grow(self) -> None:
+        """Read much at a time from here on."""
+        larger = bytearray(_BUFFER_BYTES)
+        larger[: self._filled] = self._view[: self._filled]
+        self._buffer, self._view = larger, memoryview(larger)
 
     def _check(self, kind: int, size: int) -> None:
         limit = self.data_limit if kind == DATA else _LIMITS.get(kind)
         if limit is None:
             raise RecordError(f"a record of kind {kind} is not known")
+        if self._strange:
+            limit = min(limit, STRANGER_BYTES)
         if size > limit:
             raise RecordError(f"a body of {size} bytes is larger than the {limit} bytes allowed here")
 
@@ -142,3 +169,9 @@ class RecordReader:
         self._body_filled = self._filled - start
         self._body[: self._body_filled] = self._view[start : self._filled]
         self._filled = 0
+
+
+def _ignore(
+    _kind: int, _channel: int, _message: int, _segment: int, _slot: int, _size: int, _body: bytes | memoryview
+) -> None:
+    """Take a record that comes too late."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from ezmsg.protocol.wire.presence.lease import LEASE_S
+
 logger = logging.getLogger(__name__)
 
 HISTORY_VARIABLE = "EZMSG_TOPOLOGY_EVENT_HISTORY_LIMIT"
@@ -20,6 +22,9 @@ ROUTE_TIMEOUT_VARIABLE = "EZMSG_SUBSCRIBER_UPDATE_TIMEOUT_SEC"
 ROUTE_TIMEOUT_LIMIT_S = 4.0
 """No change of routes is waited for any longer: whoever asked for it gives up after 5 s, and would hear nothing."""
 
+LEASE_VARIABLE = "EZMSG_LEASE_SEC"
+"""For how many seconds a client may be silent."""
+
 PORT_START_VARIABLE = "EZMSG_SERVER_PORT_START"
 """The first port that a server without an address of its own tries."""
 
@@ -29,13 +34,16 @@ class Configuration:
     """The limits of the graph's state: how much is remembered, how long is waited.
 
     ``return_timeout_s`` is for how long a subscriber that comes back keeps its routes, whoever else is back, and
-    those who heard a publisher whose client dropped keep theirs to it.
+    those who heard a publisher whose client dropped keep theirs to it. A client that beats may be silent for
+    ``lease_s``; that is looked at every ``look_s``.
     """
 
     topology_history: int = 10_000
     route_timeout_s: float = 1.0
     settings_history: int = 10_000
     return_timeout_s: float = 3.0
+    lease_s: float = LEASE_S
+    look_s: float = 0.25
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Configuration":
@@ -44,6 +52,7 @@ class Configuration:
             topology_history=int(_number(environ, HISTORY_VARIABLE, 10_000, at_least=1)),
             route_timeout_s=min(_number(environ, ROUTE_TIMEOUT_VARIABLE, 1.0, at_least=0), ROUTE_TIMEOUT_LIMIT_S),
             settings_history=int(_number(environ, SETTINGS_HISTORY_VARIABLE, 10_000, at_least=1)),
+            lease_s=_number(environ, LEASE_VARIABLE, LEASE_S, at_least=1),
         )
 
 

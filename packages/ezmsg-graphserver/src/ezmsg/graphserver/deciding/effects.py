@@ -99,8 +99,16 @@ class Surveyed:
 
 
 @declared
+class Cut:
+    """End a peer's connection, from which nothing is to be expected any more."""
+
+    peer: PeerId
+    error: EzmsgError
+
+
+@declared
 class StopServer:
     """End the server when everything before this was sent."""
 
 
-Effect = Reply | Fail | Call | Uncall | Follow | Unfollow | Feed | Warn | Surveyed | StopServer
+Effect = Reply | Fail | Call | Uncall | Follow | Unfollow | Feed | Warn | Surveyed | Cut | StopServer

@@ -3,19 +3,22 @@
 It never awaits, never reads a clock, never makes up an id: the same inputs give the same effects.
 """
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.deciding.contacts import NOWHERE, Route
-from ezmsg.graphserver.deciding.conversations import HANDLERS, Request
+from ezmsg.graphserver.deciding.conversations import HANDLERS, Request, settings
 from ezmsg.graphserver.deciding.conversations.surveys import survey_profiles
-from ezmsg.graphserver.deciding.effects import Effect, Fail, Moment, PeerId, Unfollow
+from ezmsg.graphserver.deciding.effects import Cut, Effect, Fail, Moment, PeerId, Unfollow, Warn
 from ezmsg.graphserver.deciding.graph_state import GraphState
 from ezmsg.graphserver.deciding.peers import Peer
 from ezmsg.graphserver.deciding.state.operations import Unsent
-from ezmsg.protocol.errors import EzmsgError, ProtocolViolation
+from ezmsg.protocol.errors import ConnectionLost, EzmsgError, LeaseExpired, ProtocolViolation
 from ezmsg.protocol.messages.handshake import Hello
+from ezmsg.protocol.messages.presence import Beat
+from ezmsg.protocol.model.snapshot import ProcessState
 
 
 class Graph:
@@ -26,11 +29,70 @@ class Graph:
 
     def __init__(self, epoch: UUID, configuration: Configuration | None = None) -> None:
         self.state = GraphState(epoch, configuration or Configuration())
+        self._newest: dict[UUID, PeerId] = {}  # the connection of each client
+        self._fenced: dict[PeerId, float] = {}  # those that it had before, until the monotonic time to forget them
 
     def peer_joined(self, peer: PeerId, hello: Hello, now: Moment, route: Route = NOWHERE) -> list[Effect]:
         """A connection is open."""
+        before = self._newest.get(hello.client_id)
+        known = None if before is None else self.state.peers.get(before)
         self.state.peers[peer] = Peer.from_hello(peer, hello, route)
-        return []
+        self.state.leases.open(peer)
+        if known is None or known.hello.incarnation == hello.incarnation:
+            self._newest[hello.client_id] = peer
+            return []
+        if known.hello.incarnation > hello.incarnation:
+            return self._fence(peer, now)
+        self._newest[hello.client_id] = peer
+        return self._fence(known.id, now)
+
+    def _fence(self, peer: PeerId, now: Moment) -> list[Effect]:
+        """Hear an older connection of a client no more.
+
+        What the client has there it is about to say again on the newer one. Until it has had time for that, all of
+        it stays as it is, so that no route is torn down in between.
+        """
+        state = self.state
+        self._fenced[peer] = now.monotonic + state.configuration.return_timeout_s
+        state.leases.close(peer)
+        error = ConnectionLost(address="the client", reason="it came back on another connection")
+        return [
+            *state.operations.drop_requests(peer),
+            *state.operations.drop_calls(peer, now),
+            Cut(peer, error),
+        ]
+
+    def peer_beaten(self, peer: PeerId, beat: Beat, awake_s: float) -> None:
+        """A peer says that it is there; the time is that of a clock that stands still while the server does."""
+        self.state.leases.beaten(peer, awake_s, beat.blocked_s)
+
+    def looked(
+        self, heard: Collection[PeerId], gone: Collection[PeerId], awake_s: float, now: Moment
+    ) -> list[Effect]:
+        """Somebody has looked who of the peers is there.
+
+        :param heard: those from which anything has come since the last look.
+        :param gone: those whose hosts do not acknowledge what they are told, see :meth:`quiet`.
+        """
+        state = self.state
+        state.leases.heard(heard, awake_s)
+        effects: list[Effect] = []
+        for peer, presence in state.leases.changed(awake_s, gone):
+            effects += state.presence_changed(peer, presence, now)
+            if presence is ProcessState.UNRESPONSIVE:
+                effects += state.operations.give_up(peer, now)
+                for process in state.processes.of_peer(peer):
+                    effects += settings.give_up(state, process)
+                    effects.append(Warn("unresponsive", _unresponsive(state.peers[peer].name, process.answers_for)))
+            elif presence is ProcessState.DEAD:
+                silent_s = state.leases.silent_s(peer, awake_s)
+                effects.append(Cut(peer, LeaseExpired(peer=state.peers[peer].name, seconds=silent_s)))
+        state.leases.forget_dead(now.wall)
+        return effects
+
+    def quiet(self, awake_s: float) -> list[PeerId]:
+        """Return those that are to be told something, so that their hosts have something to acknowledge."""
+        return self.state.leases.quiet(awake_s)
 
     def request_received(self, peer: PeerId, request_id: int, body: Any, now: Moment) -> list[Effect]:
         """A peer asks. A refused request has no effect but its failure."""
@@ -56,8 +118,22 @@ class Graph:
         """A call could not be written to its peer."""
         return self.state.operations.answered(peer, call_id, Unsent(error), now)
 
-    def peer_left(self, peer: PeerId, now: Moment) -> list[Effect]:
-        """A connection is over."""
+    def peer_left(self, peer: PeerId, now: Moment, *, lost: bool = False) -> list[Effect]:
+        """A connection is over.
+
+        :param lost: whether its host is gone, too.
+        """
+        if peer in self._fenced:
+            return []  # in its time
+        effects: list[Effect] = []
+        if lost and self.state.leases.lose(peer):
+            effects = self.state.presence_changed(peer, ProcessState.DEAD, now)
+        return effects + self._drop(peer, now)
+
+    def _drop(self, peer: PeerId, now: Moment) -> list[Effect]:
+        known = self.state.peers.get(peer)
+        if known is not None and self._newest.get(known.client_id) == peer:
+            del self._newest[known.client_id]
         return self.state.drop_peer(peer, now)
 
     def survey_begun(self, survey_id: int, timeout_s: float, now: Moment) -> list[Effect]:
@@ -66,11 +142,20 @@ class Graph:
 
     def tick(self, now: Moment) -> list[Effect]:
         """Time has passed, see :meth:`next_deadline`."""
-        return self.state.operations.expire(now) + self.state.end_claims(now)
+        effects = self.state.operations.expire(now) + self.state.end_claims(now)
+        for peer, deadline in list(self._fenced.items()):
+            if deadline <= now.monotonic:
+                del self._fenced[peer]
+                effects += self._drop(peer, now)
+        return effects
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which :meth:`tick` is due, or ``None``."""
-        operations, returning = self.state.operations.next_deadline(), self.state.returning.next_deadline()
-        if operations is None or returning is None:
-            return returning if operations is None else operations
-        return min(operations, returning)
+        own = self.state.operations.next_deadline(), self.state.returning.next_deadline()
+        deadlines = [*self._fenced.values(), *(deadline for deadline in own if deadline is not None)]
+        return min(deadlines, default=None)
+
+
+def _unresponsive(name: str, units: Collection[str]) -> str:
+    which = f" of {', '.join(sorted(units))}" if units else ""
+    return f"The process {name}{which} gives no sign of life; requests to it fail until it does. Is it stopped?"

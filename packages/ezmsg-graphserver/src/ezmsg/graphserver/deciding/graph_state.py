@@ -16,6 +16,7 @@ from ezmsg.graphserver.deciding.state.changes import Changes
 from ezmsg.graphserver.deciding.state.edges import Edges
 from ezmsg.graphserver.deciding.state.endpoints import Endpoints, Publisher, Routes, Subscriber
 from ezmsg.graphserver.deciding.state.event_log import Cursor, E, EventLog
+from ezmsg.graphserver.deciding.state.leases import Leases
 from ezmsg.graphserver.deciding.state.operations import MakeBody, Operations, Question
 from ezmsg.graphserver.deciding.state.processes import Processes
 from ezmsg.graphserver.deciding.state.profiles import Profiles
@@ -26,7 +27,7 @@ from ezmsg.protocol.messages.endpoints import ApplyRoutes, RouteChange, RoutesAp
 from ezmsg.protocol.messages.events import Reset, TopologyEvent
 from ezmsg.protocol.messages.requests import EndTraces
 from ezmsg.protocol.messages.sessions import CompactSnapshot, SnapshotTaken
-from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot, SnapshotSession
+from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot, ProcessState, SnapshotSession
 from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
 from ezmsg.protocol.wire.auth import channel_key
 
@@ -49,6 +50,7 @@ class GraphState:
         self.settings = Settings(configuration.settings_history)
         self.topology: EventLog[TopologyEvent] = EventLog(configuration.topology_history)
         self.operations = Operations()
+        self.leases = Leases(configuration.lease_s, configuration.look_s)
         self.returning = Returning()
         self.changes = Changes()
         self._routes_version = 0
@@ -144,7 +146,15 @@ class GraphState:
     def process_changed(self, process_id: UUID, lost: set[str], now: Moment) -> list[Effect]:
         """Log that a process came, went, or owns other units than before; what it said of those it lost is void."""
         self.settings.withdraw(process_id, lost, now.wall)
+        self.leases.is_back(process_id)
         return self._log(TopologyEventType.PROCESS_CHANGED, [], None, process_id, now)
+
+    def presence_changed(self, peer: PeerId, presence: ProcessState, now: Moment) -> list[Effect]:
+        """Log what the processes of a client are taken for from now on."""
+        effects: list[Effect] = []
+        for process in self.processes.of_peer(peer):
+            effects += self._log(TopologyEventType.PROCESS_CHANGED, [], None, process.id, now, presence)
+        return effects
 
     def cursor(self, log: EventLog[E], after_seq: int, epoch: UUID | None) -> Cursor[E]:
         """Return a cursor over a log for who has read up to a number, in a run of this or another server.
@@ -161,9 +171,11 @@ class GraphState:
         session: str | None,
         process: UUID | None,
         now: Moment,
+        presence: ProcessState | None = None,
     ) -> list[Effect]:
         seq = self.topology.last_seq + 1
-        self.topology.append(TopologyEvent(TopologyChangedEvent(seq, kind, now.wall, topics, session, process)))
+        event = TopologyChangedEvent(seq, kind, now.wall, topics, session, process, presence)
+        self.topology.append(TopologyEvent(event))
         return [Feed()]
 
     # --- endings ------------------------------------------------------------------------------------------
@@ -196,6 +208,8 @@ class GraphState:
         left = self.peers.pop(peer, None)
         if left is None:
             return []
+        was_dead = self.leases.state_of(peer) is ProcessState.DEAD
+        self.leases.close(peer)
         # Its own requests and endpoints first, so that nothing more is asked of it or told to it.
         effects = self.operations.drop_requests(peer)
         self._drop_endpoints(peer, now)
@@ -204,6 +218,8 @@ class GraphState:
         for process in self.processes.drop_peer(peer):
             self.profiles.process_gone(process.id)
             effects += self.process_changed(process.id, process.units, now)
+            if was_dead:
+                self.leases.bury(process.shown(ProcessState.DEAD), now.wall)
         if left.client_id in self.profiles and all(
             other.client_id != left.client_id for other in self.peers.values()
         ):
@@ -247,7 +263,8 @@ class GraphState:
             graph=graph,
             edge_owners=owners,
             sessions=sessions,
-            processes=self.processes.snapshot(),
+            processes=self.processes.snapshot(self.leases.state_of),
+            dead=self.leases.dead(),
             epoch=self.epoch,
             topology_seq=self.topology.last_seq,
             settings_seq=self.settings.log.last_seq,

@@ -15,17 +15,24 @@ from ezmsg.graphserver.metrics.open_metrics import CONTENT_TYPE
 from ezmsg.graphserver.metrics.scraping import Scraping
 from ezmsg.graphserver.sockets.binding import bound_address
 from ezmsg.graphserver.sockets.listener import Listener
+from ezmsg.protocol.wire.presence.strangers import PROOF_TIMEOUT_S, Strangers, origin_of
 
 logger = logging.getLogger(__name__)
 
 REQUEST_LIMIT = 8 * 1024
 """How many bytes a request may have."""
 
-REQUEST_TIMEOUT_S = 5.0
-"""How long a client may take to ask, and again to read."""
+REQUEST_TIMEOUT_S = PROOF_TIMEOUT_S
+"""How long a client may take to ask."""
+
+READ_TIMEOUT_S = 5.0
+"""How long a client may take to read."""
 
 READERS_LIMIT = 16
 """How many clients are served at a time; more are told to come later."""
+
+ASKING_LIMIT = 16
+"""How many clients may not have asked yet; with more, the oldest of those from the same place is cut off."""
 
 _READS_ON = 100
 """How often more is read and thrown away of a client that has its answer."""
@@ -49,6 +56,7 @@ class MetricsPage:
         self._sock = sock
         self._scraping = scraping
         self._readers: set[asyncio.Task[None]] = set()
+        self._asking: Strangers[asyncio.Task[None]] = Strangers(ASKING_LIMIT)
         self._failed = failed
         self._listener: Listener | None = None
 
@@ -77,21 +85,28 @@ class MetricsPage:
         return asyncio.StreamReaderProtocol(asyncio.StreamReader(REQUEST_LIMIT), self._connected)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        others = len(self._readers)
-        if others >= READERS_LIMIT + _TOLD_LIMIT:
+        if len(self._readers) >= READERS_LIMIT + ASKING_LIMIT + _TOLD_LIMIT:
             writer.transport.abort()
             return
-        task = asyncio.create_task(self._serve(reader, writer, others >= READERS_LIMIT))
+        task = asyncio.create_task(self._serve(reader, writer))
         self._readers.add(task)
-        task.add_done_callback(self._readers.discard)
+        task.add_done_callback(self._forget)
+        peername = writer.get_extra_info("peername")
+        oldest = self._asking.enter(task, origin_of(peername[0]) if peername else "?")
+        if oldest is not None:
+            oldest.cancel()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_full: bool) -> None:
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._readers.discard(task)
+        self._asking.leave(task)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            answer = _COME_LATER if is_full else await self._answer(reader)
+            answer = await self._answer(reader)
             if writer.transport.is_closing():  # the client is gone, for which uvloop would raise RuntimeError
                 return
             writer.write(answer)
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+            async with asyncio.timeout(READ_TIMEOUT_S):
                 await writer.drain()
                 writer.write_eof()
                 await _read_on(reader)
@@ -107,7 +122,13 @@ class MetricsPage:
 
     async def _answer(self, reader: asyncio.StreamReader) -> bytes:
         try:
-            check_request(await _head(reader))
+            head = await _head(reader)
+            task = asyncio.current_task()
+            assert task is not None
+            self._asking.leave(task)
+            if len(self._readers) - len(self._asking) > READERS_LIMIT:
+                return _COME_LATER
+            check_request(head)
             return response(200, CONTENT_TYPE, await self._scraping.page())
         except Refusal as refusal:
             return response(refusal.status, _TEXT, f"{refusal.sentence}\n")

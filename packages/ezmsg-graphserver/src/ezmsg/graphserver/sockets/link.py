@@ -13,17 +13,28 @@ from typing import Any, Protocol, cast
 from ezmsg.graphserver.deciding.contacts import NOWHERE, Route, plain_host
 from ezmsg.graphserver.deciding.effects import PeerId
 from ezmsg.graphserver.deciding.state.event_log import Cursor
+from ezmsg.graphserver.sockets.acknowledging import unacknowledged_s
 from ezmsg.graphserver.sockets.forks import keep_from_forks
-from ezmsg.protocol.errors import DeadlineExceeded, EzmsgError, FrameTooLarge, InternalError, ServerOverloaded
+from ezmsg.protocol.errors import (
+    DeadlineExceeded,
+    EzmsgError,
+    FrameTooLarge,
+    InternalError,
+    LeaseExpired,
+    ServerOverloaded,
+)
 from ezmsg.protocol.messages.events import Gap
 from ezmsg.protocol.messages.handshake import Hello
+from ezmsg.protocol.messages.presence import Beat
 from ezmsg.protocol.wire import connection as protocol
 from ezmsg.protocol.wire.frames import FRAME_LIMIT
 from ezmsg.protocol.wire.handshake import ServerHandshake
+from ezmsg.protocol.wire.presence.lease import LEASE_S
+from ezmsg.protocol.wire.presence.strangers import PROOF_TIMEOUT_S
 
 logger = logging.getLogger(__name__)
 
-HANDSHAKE_TIMEOUT_S = 2.0
+HANDSHAKE_TIMEOUT_S = PROOF_TIMEOUT_S
 """How long a client may take to prove itself."""
 
 FAREWELL_TIMEOUT_S = 1.0
@@ -40,8 +51,9 @@ _BYTES_PER_BATCH = 64 * 1024
 """What streams may send to one client in one turn of the loop: these many items, or the item that passes these
 bytes. The others are to have their turn, and a client that reads shall never have left much unread."""
 
-_SILENCE_OPTIONS = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 25_000))
-"""A machine that fell silent is taken for gone after 25 s; how is the operating system's affair."""
+_SILENCE_OPTIONS = (("TCP_KEEPIDLE", 1), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 2))
+"""A host that acknowledges nothing is taken for gone after 3 s: by the operating system while nothing waits to be
+acknowledged, else see :meth:`Link.host_gone`. One whose process reads slowly or is stopped acknowledges."""
 
 
 class Owner(Protocol):
@@ -50,11 +62,17 @@ class Owner(Protocol):
     def link_made(self, link: "Link") -> EzmsgError | None:
         """A client has connected; an error refuses it."""
 
+    def link_greeted(self, link: "Link") -> None:
+        """The client has said a hello that makes sense, and has yet to prove itself."""
+
     def link_opened(self, link: "Link", hello: Hello) -> None:
         """The client has proved itself."""
 
     def link_received(self, link: "Link", event: protocol.Event) -> None:
         """The client asks, answers or cancels."""
+
+    def link_unfinished(self, link: "Link") -> None:
+        """A frame of the client has begun, and is not whole yet, or is whole now."""
 
     def link_heard(self) -> None:
         """All that has come from a client for now was told."""
@@ -75,6 +93,7 @@ class Link(asyncio.Protocol):
         self.route = NOWHERE
         self.opened = False
         self.heard = False
+        self._heard_lately = False
         self.connection = protocol.Connection(handshake)
         self._calls: dict[int, int] = {}  # from the connection's request ids to the graph's call ids
         self._asked: dict[int, int] = {}  # and back
@@ -87,6 +106,8 @@ class Link(asyncio.Protocol):
         self._next_batch: asyncio.Handle | None = None
         self._paused = False
         self._over = False
+        self._greeted = False
+        self._has_begun = False  # a frame of the client, as its owner knows
         self._said_farewell = False
 
     # --- what asyncio calls -------------------------------------------------------------------------------
@@ -96,12 +117,13 @@ class Link(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
         keep_from_forks(sock.fileno())
-        _watch_for_silence(sock)
         peername = transport.get_extra_info("peername")
         self.address = f"{peername[0]}:{peername[1]}" if peername else "?"
         sockname = transport.get_extra_info("sockname")
         if peername and sockname:
             self.route = Route(plain_host(peername[0]), plain_host(sockname[0]))
+            if peername[0] != sockname[0]:  # its host may be lost, other than this one
+                _watch_for_silence(sock)
         self._timer = self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._handshake_expired)
         refusal = self._owner.link_made(self)
         if refusal is not None:
@@ -109,9 +131,13 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes to the protocol, and what they mean to the server."""
-        self.heard = True
+        self.heard = self._heard_lately = True
         self.connection.receive_data(data)
+        if not self._greeted and self._handshake.hello is not None:
+            self._greeted = True
+            self._owner.link_greeted(self)
         self._pump_events()
+        self._note_unfinished()
 
     def eof_received(self) -> None:
         """The client will send no more, so the connection ends."""
@@ -129,6 +155,8 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
+        if isinstance(exc, TimeoutError) and not self._over:  # the operating system has given its host up
+            self._end(LeaseExpired(peer=self.calls_itself, seconds=LEASE_S))
         self.connection.receive_eof()
         self._pump_events()
         if self._timer is not None:
@@ -223,7 +251,34 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def take_heard(self) -> bool:
+        """Return whether anything has come since this was asked last."""
+        heard, self._heard_lately = self._heard_lately, False
+        return heard
+
+    def beat(self, lease_s: float) -> None:
+        """Say that the server is there."""
+        if not self.connection.closed:
+            self.connection.notify(Beat(lease_s=lease_s))
+
+    def host_gone(self, silence_s: float) -> bool:
+        """Return whether the client's host has acknowledged nothing for so long, of what waits for it."""
+        if self._transport is None or self.route.client == self.route.server:
+            return False
+        return (unacknowledged_s(self._transport.get_extra_info("socket")) or 0.0) >= silence_s
+
+    def turn_away(self, error: EzmsgError) -> None:
+        """End the connection of a stranger at once: its socket is needed."""
+        self.close(error)
+        self.abort()
+
     # --- inside -------------------------------------------------------------------------------------------
+
+    def _note_unfinished(self) -> None:
+        has_begun = self.connection.unfinished[1] > 0
+        if has_begun or self._has_begun:
+            self._has_begun = has_begun
+            self._owner.link_unfinished(self)
 
     def _room(self) -> int:
         """How many bytes a refusable question may have, so that there is room left for what must be said."""

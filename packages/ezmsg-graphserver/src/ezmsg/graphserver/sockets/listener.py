@@ -26,7 +26,7 @@ _OF_THE_CLIENT = {
 }
 """What Linux's ``accept`` says of the one connection that it was to give out; the next one may be well."""
 
-_PER_TURN = 64
+_PER_TURN = 8
 """How many are accepted in one turn of the loop: those that are in have their turn, too."""
 
 

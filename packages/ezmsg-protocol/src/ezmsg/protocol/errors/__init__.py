@@ -38,7 +38,8 @@ see :func:`to_failure` and :func:`from_failure`.
     │   ├── ServerOverloaded
     │   ├── UnsafeFolder
     │   ├── UnreadableToken
-    │   └── InsecureMetrics
+    │   ├── InsecureMetrics
+    │   └── LeaseExpired
     ├── InternalError              9001  a fault of ezmsg itself
     └── RemoteError                9002  an error this release does not know
 
@@ -72,6 +73,7 @@ from ezmsg.protocol.errors.link import (
     InsecureBind,
     InsecureMetrics,
     InvalidAddress,
+    LeaseExpired,
     LinkError,
     ServerOverloaded,
     ServerUnreachable,
@@ -111,6 +113,7 @@ __all__ = [
     "InvalidMessage",
     "InvalidMetadata",
     "InvalidTopic",
+    "LeaseExpired",
     "LinkError",
     "MalformedFrame",
     "OwnershipCollision",

@@ -189,6 +189,16 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "A page of metrics asks nobody for a token, and would be seen from other machines.",
         "Serve it on loopback, --metrics :PORT, and let the collector run here; --insecure if that is meant.",
     ),
+    "EZ-3020": (
+        (
+            "Both sides of a connection beat four times in a lease, which is 3 s. One heard nothing for so long, "
+            "and what it said was not even acknowledged: the other machine is off, or the network is cut."
+        ),
+        (
+            "Look at the network. Nothing has to be started again: when it is whole, the client joins by itself "
+            "within 2 s, and what is missing since is counted."
+        ),
+    ),
     "EZ-9001": (
         "Something happened that the author of this code held to be impossible.",
         "Please report it, with the log around it and what `ezmsg doctor` says.",

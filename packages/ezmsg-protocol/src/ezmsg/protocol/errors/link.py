@@ -181,6 +181,21 @@ class UnreadableToken(LinkError, OSError):
 
 
 @declared_error
+class LeaseExpired(LinkError, ConnectionError):
+    """A peer gave no sign of life for as long as its lease, and its host acknowledges nothing."""
+
+    code: ClassVar[str] = "EZ-3020"
+    peer: str
+    seconds: float
+
+    def sentence(self) -> str:
+        return (
+            f"{self.peer} has given no sign of life for {self.seconds:.1f} s, and its host acknowledges nothing. "
+            "See whether the machine runs and the network between is whole; it joins again by itself."
+        )
+
+
+@declared_error
 class InsecureMetrics(LinkError, PermissionError):
     """A server was told to serve what is counted beyond loopback, where nobody needs a token to read it."""
 

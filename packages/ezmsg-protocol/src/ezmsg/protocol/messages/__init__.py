@@ -12,6 +12,7 @@ from ezmsg.protocol.messages import (
     envelopes,
     events,
     handshake,
+    presence,
     processes,
     requests,
     service,
@@ -30,6 +31,7 @@ BODIES: tuple[type[Any], ...] = (
     *events.MESSAGES,
     *settings.MESSAGES,
     *requests.MESSAGES,
+    *presence.MESSAGES,
 )
 REQUESTS: tuple[type[Any], ...] = tuple(cls for cls in BODIES if hasattr(cls, "REPLY"))
 STREAMS: frozenset[type[Any]] = frozenset(cls for cls in REQUESTS if hasattr(cls, "ITEMS"))

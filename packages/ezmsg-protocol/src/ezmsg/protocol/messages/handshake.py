@@ -18,6 +18,8 @@ class Hello:
     """A client says which protocol it speaks and who it is; ``nonce`` is fresh randomness.
 
     ``name`` is what it calls itself to people, such as ``tui``: who looks at what was changed reads it.
+    ``incarnation`` rises with each connection of the same client: the newest one is the client, and what an older
+    one still says is not heard.
     """
 
     TAG: ClassVar[str] = "hello"
@@ -28,6 +30,7 @@ class Hello:
     pid: int | None = None
     host: str | None = None
     name: str | None = None
+    incarnation: int = 0
 
 
 @declared

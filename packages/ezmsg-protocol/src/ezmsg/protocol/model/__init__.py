@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         TraceColumns,
     )
     from ezmsg.protocol.model.settings import SettingsChangedEvent, SettingsEventType, SettingsSnapshotValue
-    from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot, SnapshotProcess, SnapshotSession
+    from ezmsg.protocol.model.snapshot import Edge, GraphSnapshot, ProcessState, SnapshotProcess, SnapshotSession
     from ezmsg.protocol.model.stacks import ProcessStacks, StackFrame, TaskStack, ThreadStack
     from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
 
@@ -86,6 +86,7 @@ __all__ = [
     "ProcessRegistration",
     "ProcessSettingsUpdate",
     "ProcessStacks",
+    "ProcessState",
     "ProcessStats",
     "ProcessTrace",
     "ProfileChannelType",
@@ -142,6 +143,7 @@ _MODULES = {
     "ProcessRegistration": "process_control",
     "ProcessSettingsUpdate": "process_control",
     "ProcessStacks": "stacks",
+    "ProcessState": "snapshot",
     "ProcessStats": "process_control",
     "ProcessTrace": "profiling",
     "ProfileChannelType": "profiling",

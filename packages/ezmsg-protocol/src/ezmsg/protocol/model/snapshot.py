@@ -1,6 +1,7 @@
 """What the graph server knows at one moment: the typed, sorted snapshot of the whole graph."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -31,6 +32,19 @@ class SnapshotSession:
     opened: float | None = field(default=None, compare=False)
 
 
+class ProcessState(Enum):
+    """What is known of a process by its signs of life."""
+
+    ALIVE = "ALIVE"
+    STALLED = "STALLED"
+    """Its control link answers; the event loop of its units has not moved for as long as a lease."""
+    UNRESPONSIVE = "UNRESPONSIVE"
+    """It says nothing, and its host acknowledges what is said to it: it is stopped, or held up as a whole."""
+    DEAD = "DEAD"
+    """It is gone without a farewell, and its host with it."""
+    UNKNOWN = "UNKNOWN"
+
+
 @dataclass
 class SnapshotProcess:
     """One operating-system process, the units it owns, and those that are still set up there."""
@@ -40,6 +54,7 @@ class SnapshotProcess:
     host: str | None
     units: list[str]
     starting: list[str] = field(default_factory=list)
+    state: ProcessState = ProcessState.ALIVE
 
     @property
     def answers_for(self) -> list[str]:
@@ -53,7 +68,8 @@ class GraphSnapshot:
 
     ``graph`` maps a topic to its direct successors; ``edge_owners`` maps an edge to session ids, or to
     ``"persistent"``. ``epoch`` names one run of one server; ``topology_seq`` and ``settings_seq`` are the
-    last events contained in this snapshot, so that a stream of events can be followed from there.
+    last events contained in this snapshot, so that a stream of events can be followed from there. ``dead`` are
+    processes that were lost with their hosts a moment ago; they own nothing any more, and name what they owned.
     """
 
     graph: dict[str, list[str]]
@@ -63,3 +79,4 @@ class GraphSnapshot:
     epoch: UUID | None = None
     topology_seq: int | None = None
     settings_seq: int | None = None
+    dead: dict[UUID, SnapshotProcess] = field(default_factory=dict)

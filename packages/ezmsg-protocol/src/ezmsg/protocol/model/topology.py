@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
+from ezmsg.protocol.model.snapshot import ProcessState
+
 
 class TopologyEventType(Enum):
     """What kind of thing changed."""
@@ -17,7 +19,10 @@ class TopologyEventType(Enum):
 
 @dataclass
 class TopologyChangedEvent:
-    """One change of edges, metadata or process ownership; ``timestamp`` is wall time in seconds."""
+    """One change of edges, metadata or process ownership; ``timestamp`` is wall time in seconds.
+
+    ``process_state`` is what a process is from now on, if it is this that changed.
+    """
 
     seq: int
     event_type: TopologyEventType
@@ -25,3 +30,4 @@ class TopologyChangedEvent:
     changed_topics: list[str]
     source_session_id: str | None
     source_process_id: UUID | None
+    process_state: ProcessState | None = None

@@ -70,6 +70,7 @@ def expand(taken: SnapshotTaken, metadata: Mapping[bytes, GraphMetadata]) -> Gra
         epoch=whole.epoch,
         topology_seq=whole.topology_seq,
         settings_seq=whole.settings_seq,
+        dead=whole.dead,
     )
 
 

@@ -130,6 +130,11 @@ class Connection:
         return data
 
     @property
+    def unfinished(self) -> tuple[int, int, int]:
+        """The frame that has begun: how many were whole before it, how many bytes are there, and of how many."""
+        return self._parser.number, self._parser.pending, self._parser.announced
+
+    @property
     def unsent_bytes(self) -> int:
         """How many bytes :meth:`data_to_send` would return."""
         return self._unsent_bytes
@@ -204,6 +209,7 @@ class Connection:
 
     def _end(self, error: EzmsgError | None) -> None:
         self.phase = Phase.CLOSED
+        self._parser.forget()
         self._asked.clear()
         self._streaming.clear()
         self._events.append(Closed(error))

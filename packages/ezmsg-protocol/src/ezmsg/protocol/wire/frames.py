@@ -33,6 +33,8 @@ class FrameParser:
 
     def __init__(self, limit: int = HANDSHAKE_LIMIT) -> None:
         self.limit = limit
+        self.number = 0
+        """How many bodies were whole."""
         self._buffer = bytearray()
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
@@ -58,9 +60,19 @@ class FrameParser:
             return None
         body = bytes(buffer[_LENGTH.size : end])
         del buffer[:end]
+        self.number += 1
         return body
+
+    def forget(self) -> None:
+        """Give back what was kept; nothing more is wanted of this stream."""
+        self._buffer = bytearray()
 
     @property
     def pending(self) -> int:
         """How many bytes wait for the rest of their frame."""
         return len(self._buffer)
+
+    @property
+    def announced(self) -> int:
+        """How many bytes the body that has begun is to have, as far as that is known."""
+        return _LENGTH.unpack_from(self._buffer)[0] if len(self._buffer) >= _LENGTH.size else 0

@@ -31,9 +31,10 @@ class ClientHandshake:
         host: str | None = None,
         revision: Revision = CURRENT,
         name: str | None = None,
+        incarnation: int = 0,
     ) -> None:
         self._find_token = find_token
-        self._hello = Hello(revision, PACKAGE_VERSION, nonce, client_id, pid, host, name)
+        self._hello = Hello(revision, PACKAGE_VERSION, nonce, client_id, pid, host, name, incarnation)
         self._challenge: Challenge | None = None
         self.welcome: Welcome | None = None
         self.revision: Revision | None = None

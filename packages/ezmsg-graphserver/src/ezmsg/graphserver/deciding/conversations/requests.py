@@ -14,6 +14,12 @@ from ezmsg.protocol.model.process_control import (
     ProcessControlRequest,
     ProcessControlResponse,
 )
+from ezmsg.protocol.model.snapshot import ProcessState
+
+UNRESPONSIVE = (
+    "gives no sign of life. See the process itself: it may be stopped by a signal or a debugger, or be held up by "
+    "code that keeps the interpreter's lock."
+)
 
 _SET_TRACE = ProcessControlOperation.SET_PROFILING_TRACE.value
 
@@ -28,6 +34,11 @@ def route_request(state: GraphState, request: Request, body: RouteRequest) -> li
     if process is None:
         error = f"No process owns the unit {body.unit_address!r}. See in a snapshot which units there are."
         return [request.reply(Responded(_failed(inner, ProcessControlErrorCode.UNROUTABLE_UNIT, error)))]
+
+    if state.leases.state_of(process.peer) is ProcessState.UNRESPONSIVE:
+        owner = f"The process {process.id}, which owns the unit {body.unit_address!r},"
+        error = f"{owner} {UNRESPONSIVE} It was not asked."
+        return [request.reply(Responded(_failed(inner, ProcessControlErrorCode.PROCESS_UNRESPONSIVE, error)))]
 
     def finish(outcomes: list[Outcome], _: Moment) -> list[Effect]:
         (outcome,) = outcomes
@@ -60,6 +71,9 @@ def response_of(handle: HandleRequest, answer: Answer) -> ProcessControlResponse
         case Silence.TOO_LATE:
             code = ProcessControlErrorCode.TIMEOUT
             error = f"The {process}, which owns the unit {unit}, did not answer within {handle.timeout_s:g} s."
+        case Silence.PEER_SILENT:
+            code = ProcessControlErrorCode.PROCESS_UNRESPONSIVE
+            error = f"The {process}, which owns the unit {unit}, {UNRESPONSIVE}"
         case Silence.PEER_LEFT:
             code = ProcessControlErrorCode.PROCESS_DISCONNECTED
             error = f"The {process}, which owned the unit {unit}, left before it answered."

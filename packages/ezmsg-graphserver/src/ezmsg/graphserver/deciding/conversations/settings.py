@@ -25,6 +25,7 @@ from ezmsg.protocol.messages.settings import (
     UpdateSetting,
 )
 from ezmsg.protocol.model.settings import SettingsSnapshotValue
+from ezmsg.protocol.model.snapshot import ProcessState
 
 
 @handles(TakeSettings)
@@ -69,6 +70,17 @@ def update_setting(state: GraphState, request: Request, body: UpdateSetting) -> 
     return _go_on(state, body.component_address)
 
 
+def give_up(state: GraphState, process: Process) -> list[Effect]:
+    """Answer who waits for a process that gives no sign of life; it may still take what it was asked."""
+    effects: list[Effect] = []
+    for change in state.changes.pending(sorted(process.answers_for)):
+        reason = "its process gives no sign of life, and may still apply the change when it moves again"
+        effects += _answer(
+            state, change.operation, SettingsUnavailable(component=change.body.component_address, reason=reason)
+        )
+    return effects
+
+
 def _go_on(state: GraphState, address: str) -> list[Effect]:
     """Give the next change of a component its turn, and answer those that need none."""
     effects: list[Effect] = []
@@ -83,6 +95,9 @@ def _go_on(state: GraphState, address: str) -> list[Effect]:
 def _apply(state: GraphState, change: Change) -> list[Effect]:
     body = change.body
     process = _require_owner(state, body.component_address)
+    if state.leases.state_of(process.peer) is ProcessState.UNRESPONSIVE:
+        reason = "its process gives no sign of life, and was not asked"
+        raise SettingsUnavailable(component=body.component_address, reason=reason)
     revision = state.settings.revision(body.component_address)
     if body.expect is not None and body.expect != revision:
         raise StaleRevision(component=body.component_address, expected=body.expect, actual=revision)

@@ -10,7 +10,7 @@ from ezmsg.protocol.model.process_control import ProcessControlOperation, Proces
 
 def survey_profiles(state: GraphState, survey_id: int, timeout_s: float, now: Moment) -> list[Effect]:
     """Ask every process at once; it ends with a :class:`Surveyed` when all have answered, or at the deadline."""
-    processes = state.processes.snapshot()
+    processes = state.processes.snapshot(state.leases.state_of)
     questions: list[Question] = []
     for process in state.processes:
         request = ProcessControlRequest(

@@ -1,6 +1,7 @@
 """Changes of settings that wait for their turn: of each component, one at a time is with its process."""
 
 from collections import deque
+from collections.abc import Iterable
 
 from attrs import define
 
@@ -56,6 +57,14 @@ class Changes:
             found = change if change.operation.is_open else None
         if not waiting:
             del self._waiting[address]
+        return found
+
+    def pending(self, addresses: Iterable[str]) -> list[Change]:
+        """Return the changes of components that are under way, or wait for their turn."""
+        found = []
+        for address in addresses:
+            found += [change for change in (self._under_way.get(address),) if change is not None]
+            found += self._waiting.get(address, ())
         return found
 
     def start(self, change: Change) -> None:

@@ -20,6 +20,7 @@ class Silence(Enum):
     """Why a question has no answer."""
 
     PEER_LEFT = auto()
+    PEER_SILENT = auto()
     TOO_LATE = auto()
 
 
@@ -73,6 +74,7 @@ class Operation:
     requester: PeerId | None = None
     request_id: int = 0
     is_open: bool = True
+    is_routed: bool = False  # a client's request, handed on to one peer
     waiting: dict[int, Question] = field(factory=dict)
     outcomes: list[Outcome] = Factory(list)
 
@@ -121,7 +123,7 @@ class Operations:
         self, requester: PeerId, request_id: int, question: Question, finish: Finish, deadline: float
     ) -> list[Effect]:
         """Ask one peer because of a request."""
-        operation = Operation(finish, requester, request_id)
+        operation = Operation(finish, requester, request_id, is_routed=True)
         self._keep(operation, deadline)
         return [self._call(operation, question)]
 
@@ -181,6 +183,17 @@ class Operations:
         effects: list[Effect] = []
         for call_id in list(self._calls.get(peer, {})):
             effects += self.answered(peer, call_id, Silence.PEER_LEFT, now)
+        return effects
+
+    def give_up(self, peer: PeerId, now: Moment) -> list[Effect]:
+        """No longer let requests that were handed to a peer wait for it, as it gives no sign of life.
+
+        What the server itself wants to know it still waits for: the peer may come to itself, and has done it then.
+        """
+        effects: list[Effect] = []
+        for call_id, operation in list(self._calls.get(peer, {}).items()):
+            if operation.is_routed:
+                effects += [*self.answered(peer, call_id, Silence.PEER_SILENT, now), Uncall(peer, call_id)]
         return effects
 
     def expire(self, now: Moment) -> list[Effect]:

@@ -1,6 +1,6 @@
 """Operating-system processes and the units they own: a unit runs in one process."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from uuid import UUID
 
 from attrs import define, field, frozen
@@ -9,7 +9,7 @@ from ezmsg.graphserver.deciding.effects import PeerId
 from ezmsg.graphserver.deciding.state import index
 from ezmsg.protocol.errors import DuplicateIdentity, OwnershipCollision, UnitNotOwned, UnknownProcess
 from ezmsg.protocol.model.process_control import ProcessOwnershipUpdate, ProcessRegistration
-from ezmsg.protocol.model.snapshot import SnapshotProcess
+from ezmsg.protocol.model.snapshot import ProcessState, SnapshotProcess
 
 
 @define
@@ -28,6 +28,10 @@ class Process:
     def answers_for(self) -> set[str]:
         """The units that it owns, and those that are still set up there."""
         return self.units | self.starting
+
+    def shown(self, state: ProcessState) -> SnapshotProcess:
+        """Return what a snapshot shows of it."""
+        return SnapshotProcess(self.id, self.pid, self.host, sorted(self.units), sorted(self.starting), state)
 
 
 @frozen
@@ -114,17 +118,19 @@ class Processes:
 
     def drop_peer(self, peer: PeerId) -> list[Process]:
         """Forget the processes of a client that is gone; return them, sorted by their ids."""
-        gone = [self._processes[process_id] for process_id in sorted(self._of_peer.get(peer, ()))]
+        gone = self.of_peer(peer)
         for process in gone:
             self._forget(process)
         return gone
 
-    def snapshot(self) -> dict[UUID, SnapshotProcess]:
+    def of_peer(self, peer: PeerId) -> list[Process]:
+        """Return the processes that a client is, sorted by their ids."""
+        return [self._processes[process_id] for process_id in sorted(self._of_peer.get(peer, ()))]
+
+    def snapshot(self, state_of: Callable[[PeerId], ProcessState]) -> dict[UUID, SnapshotProcess]:
         """Return every process with its units, sorted."""
         return {
-            process_id: SnapshotProcess(
-                process_id, process.pid, process.host, sorted(process.units), sorted(process.starting)
-            )
+            process_id: process.shown(state_of(process.peer))
             for process_id, process in sorted(self._processes.items())
         }
 
