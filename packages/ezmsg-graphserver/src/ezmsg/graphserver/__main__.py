@@ -16,6 +16,7 @@ from ezmsg.graphserver.sockets.loops import run
 from ezmsg.graphserver.sockets.tokens import read_token
 from ezmsg.protocol.addresses import ADDRESS_VARIABLE, DEFAULT_HOST, DEFAULT_PORT, Address
 from ezmsg.protocol.errors import EzmsgError, InvalidAddress
+from ezmsg.protocol.surroundings.exact_options import ExactParser
 from ezmsg.protocol.surroundings.parts import version_text
 from ezmsg.protocol.surroundings.visible import visible_lines
 
@@ -70,7 +71,7 @@ def _on_signals(action: Callable[[], None]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         prog="ezmsg-graphserver",
         description="Serve the graph of an ezmsg system: who publishes what to whom.",
         epilog="Clients need the same token, by EZMSG_TOKEN or EZMSG_TOKEN_FILE. Without one, a server on loopback "

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import secrets
 import socket
@@ -11,15 +12,16 @@ from itertools import count
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ezmsg.graphserver.announcement_file import AnnouncementFile, program_name
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.deciding.effects import PeerId
 from ezmsg.graphserver.deciding.graph import Graph
+from ezmsg.graphserver.files.announcement import AnnouncementFile, program_name
+from ezmsg.graphserver.files.left_behind import sweep
 from ezmsg.graphserver.performer import Performer
 from ezmsg.graphserver.sockets.binding import bound_address, reachable
 from ezmsg.graphserver.sockets.link import Link
 from ezmsg.graphserver.sockets.listener import Listener
-from ezmsg.graphserver.sockets.log_limiter import LogLimiter, Repetitions, one_line
+from ezmsg.graphserver.sockets.log_limiter import AddressLimiter, LogLimiter, Repetitions, one_line
 from ezmsg.protocol.announcement import Announcement
 from ezmsg.protocol.errors import (
     AuthenticationFailed,
@@ -80,6 +82,7 @@ class Server:
         self._gone = asyncio.Event()
         self._limiter = LogLimiter()
         self._strangers = Repetitions()
+        self._addresses = AddressLimiter()
         self._listener: Listener | None = None
         self._announcement = AnnouncementFile(
             Announcement(reachable(self.address), token, os.getpid(), time.time(), program_name())
@@ -103,6 +106,9 @@ class Server:
                 await self.close()
                 raise
             logger.warning("The server is not announced: %s", error)
+        if self._announcement.path is not None:
+            for left in sweep(self._announcement.path.parent):
+                logger.info("Removed %s: the server that it belonged to runs no more.", left)
         self._keeping = loop.create_task(self._keep_announced())
         self._listener = Listener(self._sock, self._new_link, self._accept_failed)
         self._listener.start()
@@ -134,6 +140,7 @@ class Server:
             await listener.close()
         self._sock.close()
         self._performer.close()
+        self._tell_left_out(math.inf)
         for link in list(self._sockets):
             link.close(ConnectionLost(address=str(self.address), reason="the graph server was stopped"))
         if self._sockets:
@@ -148,6 +155,7 @@ class Server:
         told = False
         while True:
             await asyncio.sleep(ANNOUNCE_AGAIN_S)
+            self._tell_left_out(time.monotonic())
             try:
                 self._announcement.keep(self._performer.units)
                 told = False
@@ -190,7 +198,7 @@ class Server:
             pass
         elif isinstance(error, AuthenticationFailed | VersionMismatch):
             self._warn_of_stranger(link, error)
-        else:
+        elif link.opened or self._may_tell_of(link):
             self._warn(error.code, f"The connection of {link.address} was closed: {error}")
         self._performer.leave(link)
 
@@ -227,13 +235,21 @@ class Server:
         """Say who is turned away, once: a client that lost another server may come for as long as it lives."""
         who = f"{link.calls_itself} at {link.route.client}"
         before = self._strangers.admit(f"{error.code} {who}", time.monotonic())
-        if before is not None:
+        if before is not None and self._may_tell_of(link):
             again = f" It has come {before} more times since the last word of it." if before else ""
             self._warn(
                 error.code,
                 f"{who} was turned away. {error} If it belongs to this graph, give it what it lacks; if it looks "
                 f"for a server that was here before, end it. This is told ever more rarely.{again}",
             )
+
+    def _may_tell_of(self, link: Link) -> bool:
+        """Whether the log has room for another line on a stranger; those that it has none for are counted."""
+        return self._addresses.admit(link.route.client or link.address, time.monotonic())
+
+    def _tell_left_out(self, now: float) -> None:
+        for address, number in self._addresses.folded(now):
+            logger.warning("%d more lines on strangers at %s were left out.", number, address)
 
     def _accept_failed(self, error: OSError) -> None:
         self._warn("accept", f"A client could not be let in: {error.strerror}. Those that are in go on.")
