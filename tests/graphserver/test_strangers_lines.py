@@ -9,7 +9,12 @@ import pytest
 from ezmsg.graphserver.sockets.log_limiter import LINES_A_MINUTE
 from ezmsg.protocol.wire import frames
 
-KINDS = [frames.frame(b"no msgpack at all"), b"\xff" * 100, frames.frame(b"\x81\xa4type\xa1x"), frames.frame(b"\xc0")]
+KINDS = [
+    frames.frame(b"no msgpack at all"),
+    b"\xff" * 100,
+    frames.frame(b"\x81\xa4type\xa1x"),
+    frames.frame(b"\xc0"),
+]
 STRANGERS = 100
 
 
@@ -31,7 +36,11 @@ def test_strangers_fill_no_log(spawn: Any, hosts: list[str]) -> None:
     status, log = server.wait()
     assert status == 0
     for host in hosts:
-        lines = [line for line in log.splitlines() if f" {host}" in line and "ready at" not in line and "ended" not in line]
+        lines = [
+            line
+            for line in log.splitlines()
+            if f" {host}" in line and "ready at" not in line and "ended" not in line
+        ]
         assert 1 < len(lines) <= LINES_A_MINUTE, log
         (left_out,) = [line for line in lines if "were left out" in line]
         assert f"{STRANGERS - (LINES_A_MINUTE - 1)} more lines on strangers at {host}" in left_out

@@ -1,4 +1,4 @@
-"""No command line takes an abbreviated option, and none repeats what was given to an option that it does not know."""
+"""No command line takes an abbreviated option, or repeats what was given to one that it does not know."""
 
 import argparse
 import ast

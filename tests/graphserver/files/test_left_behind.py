@@ -91,7 +91,9 @@ def test_a_child_does_not_hold_it_for_its_dead_parent(folder: Path) -> None:
         "import signal\n"
         "signal.pause()\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert parent.stdin is not None
     assert parent.stdout is not None
     assert parent.stdout.readline() == "child\n"

@@ -46,7 +46,7 @@ def _remove_if_dead(path: Path) -> bool:
         pid, address = _owner(path, file.read())
         if _runs(pid) and (address is None or _listens(address)):
             return False
-        # A server that has just taken the name has another file there; the moment that is left it makes good itself.
+        # A server that has just taken the name has another file there; one that does it now writes it again soon.
         if os.path.samestat(status, path.lstat()):
             path.unlink()
             return True

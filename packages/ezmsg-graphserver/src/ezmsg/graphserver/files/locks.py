@@ -1,7 +1,7 @@
 """A lock on a file for as long as this process lives: by it a file of a living server is told from a dead one's.
 
-The system lets go of it when the process ends in whatever way, and knows it under every process's number and in
-every container that shares the folder. Windows has no such locks: there, nobody holds one and everybody is granted it.
+The system lets go of it when the process ends in whatever way, and knows it in every container that shares the
+folder, whatever the process's number there. Windows has no such locks: there, nobody holds one.
 """
 
 import contextlib

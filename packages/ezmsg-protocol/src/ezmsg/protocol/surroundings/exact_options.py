@@ -1,7 +1,7 @@
 """A parser of command lines that takes options by their whole names, and never repeats what was given to one.
 
-argparse takes ``--token SECRET`` for ``--token-file SECRET`` otherwise, and what it does not know it writes out with
-all that follows: a secret that was typed where none belongs would be in the journal of a service.
+argparse takes ``--token SECRET`` for ``--token-file SECRET`` otherwise, and what it does not know it writes out
+with all that follows: a secret that was typed where none belongs would be in the journal of a service.
 """
 
 import argparse
@@ -24,7 +24,7 @@ class ExactParser(argparse.ArgumentParser):
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> Any:
-        """Parse a command line; for what it does not know, end with status 2 and the names of such options alone."""
+        """Parse a command line; what it does not know ends it with status 2, and only options are named."""
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
             self.error(_objection(unknown))
