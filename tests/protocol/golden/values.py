@@ -30,6 +30,7 @@ from ezmsg.protocol.errors import (
     OwnershipCollision,
     ProtocolViolation,
     RemoteError,
+    RoleRequired,
     ServerOverloaded,
     ServerUnreachable,
     SessionRequired,
@@ -423,6 +424,7 @@ ERRORS: tuple[EzmsgError, ...] = (
     UnsafeFolder(folder="/run/ezmsg", reason="it is a symbolic link"),
     UnreadableToken(file="token", reason="it is empty"),
     InsecureMetrics(address="0.0.0.0:9464"),
+    RoleRequired(operation="server.shutdown", needed="admin", held="observer"),
     InternalError(reason="ZeroDivisionError: division by zero"),
     RemoteError(remote_code="EZ-7777", text="A later error."),
 )
@@ -461,6 +463,11 @@ LATER_FIELDS: dict[str, Any] = {
     "ProcessStats+descriptors": ProcessStats(PROCESS, 4711, "lab", [], TIME, descriptors=12, descriptor_limit=1024),
     "routes.apply+wait": endpoints.ApplyRoutes(12, [], 0.8),
     "welcome+listens_on": handshake.Welcome(EPOCH, "0.0.0.0"),
+    "welcome+role": handshake.Welcome(EPOCH, "0.0.0.0", "observer"),
+    "challenge+role_proofs": handshake.Challenge(
+        Revision(1, 0), "0.1.0", NONCE, PROOF, {"observer": PROOF, "operator": PROOF}
+    ),
+    "proof+role": handshake.Proof(PROOF, "observer"),
     "publisher.declare+everywhere": endpoints.DeclarePublisher(PUBLISHER, "A", EVERYWHERE, NONCE),
     "routes.apply+named": endpoints.ApplyRoutes(
         12,

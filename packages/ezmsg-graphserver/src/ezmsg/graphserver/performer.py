@@ -54,7 +54,7 @@ class Performer:
     def join(self, link: Link, hello: Hello) -> None:
         """Let a client in."""
         self._links[link.peer] = link
-        self._perform(self._graph.peer_joined(link.peer, hello, _now(), link.route))
+        self._perform(self._graph.peer_joined(link.peer, hello, _now(), link.route, link.role))
 
     def receive(self, link: Link, event: protocol.Event) -> None:
         """Feed the graph with what a client says; :meth:`flush` is called when all of it was heard."""

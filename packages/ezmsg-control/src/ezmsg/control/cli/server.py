@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
+from ezmsg.control.cli.role_tokens import token
 from ezmsg.control.cli.saying import note, say, say_json
 from ezmsg.control.cli.shutdown import shutdown
 from ezmsg.control.cli.watching import watchable
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 server = App(
     name="server",
-    help="Run, start, stop and look at a graph server. For example:\n\nezmsg server status",
+    help="Run, start, stop and look at a graph server, and let others in. For example:\n\nezmsg server status",
     help_format="plaintext",
 )
 
@@ -111,6 +112,7 @@ def start(
 
 
 server.command(shutdown, name="stop")
+server.command(token, name="token")
 
 
 def _words(address: str | None, log_file: str | None) -> list[str] | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.deciding.contacts import NOWHERE, Route
-from ezmsg.graphserver.deciding.conversations import HANDLERS, Request
+from ezmsg.graphserver.deciding.conversations import HANDLERS, Request, permissions
 from ezmsg.graphserver.deciding.conversations.surveys import survey_profiles
 from ezmsg.graphserver.deciding.effects import Effect, Fail, Moment, PeerId, Unfollow
 from ezmsg.graphserver.deciding.graph_state import GraphState
@@ -16,6 +16,7 @@ from ezmsg.graphserver.deciding.peers import Peer
 from ezmsg.graphserver.deciding.state.operations import Unsent
 from ezmsg.protocol.errors import EzmsgError, ProtocolViolation
 from ezmsg.protocol.messages.handshake import Hello
+from ezmsg.protocol.wire.roles import Role
 
 
 class Graph:
@@ -27,9 +28,11 @@ class Graph:
     def __init__(self, epoch: UUID, configuration: Configuration | None = None) -> None:
         self.state = GraphState(epoch, configuration or Configuration())
 
-    def peer_joined(self, peer: PeerId, hello: Hello, now: Moment, route: Route = NOWHERE) -> list[Effect]:
+    def peer_joined(
+        self, peer: PeerId, hello: Hello, now: Moment, route: Route = NOWHERE, role: Role = Role.ADMIN
+    ) -> list[Effect]:
         """A connection is open."""
-        self.state.peers[peer] = Peer.from_hello(peer, hello, route)
+        self.state.peers[peer] = Peer.from_hello(peer, hello, route, role)
         return []
 
     def request_received(self, peer: PeerId, request_id: int, body: Any, now: Moment) -> list[Effect]:
@@ -39,6 +42,7 @@ class Graph:
             reason = f"{getattr(body, 'TAG', type(body).__name__)!r} is nothing that a graph server can be asked"
             return [Fail(peer, request_id, ProtocolViolation(reason=reason))]
         try:
+            permissions.check(self.state.peers[peer].role, body)
             return handler(self.state, Request(peer, request_id, now), body)
         except EzmsgError as error:
             return [Fail(peer, request_id, error)]

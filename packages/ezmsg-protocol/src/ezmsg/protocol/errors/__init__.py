@@ -38,7 +38,8 @@ see :func:`to_failure` and :func:`from_failure`.
     │   ├── ServerOverloaded
     │   ├── UnsafeFolder
     │   ├── UnreadableToken
-    │   └── InsecureMetrics
+    │   ├── InsecureMetrics
+    │   └── RoleRequired
     ├── InternalError              9001  a fault of ezmsg itself
     └── RemoteError                9002  an error this release does not know
 
@@ -73,6 +74,7 @@ from ezmsg.protocol.errors.link import (
     InsecureMetrics,
     InvalidAddress,
     LinkError,
+    RoleRequired,
     ServerOverloaded,
     ServerUnreachable,
     SessionRequired,
@@ -116,6 +118,7 @@ __all__ = [
     "OwnershipCollision",
     "ProtocolViolation",
     "RemoteError",
+    "RoleRequired",
     "ServerOverloaded",
     "ServerUnreachable",
     "SessionRequired",

@@ -189,6 +189,16 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "A page of metrics asks nobody for a token, and would be seen from other machines.",
         "Serve it on loopback, --metrics :PORT, and let the collector run here; --insecure if that is meant.",
     ),
+    "EZ-3013": (
+        (
+            "A token carries a role: an observer reads, an operator also changes settings and edges, traces, and "
+            "hears messages, an admin does all. Programs that publish or own units need the server's own token."
+        ),
+        (
+            "Ask whoever runs the server for a token of that role; `ezmsg server token --role operator` makes one "
+            "from the server's own."
+        ),
+    ),
     "EZ-9001": (
         "Something happened that the author of this code held to be impossible.",
         "Please report it, with the log around it and what `ezmsg doctor` says.",
