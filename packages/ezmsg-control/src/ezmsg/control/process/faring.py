@@ -21,7 +21,8 @@ class Fare:
     """How one process fares: ``None`` where that is not known.
 
     Times are in seconds, ``cpu`` is a share of one core; ``failure`` says why it did not answer. While the process
-    is starting, ``waits_for`` are the units whose ``initialize()`` goes on, and for how long it has.
+    is starting, ``waits_for`` are the units whose ``initialize()`` goes on, and for how long it has. ``when_dead``
+    is what its program does when it dies, ``restarts`` how often in a row it was started again.
     """
 
     process_id: UUID
@@ -38,6 +39,8 @@ class Fare:
     waits_for: dict[str, float] | None = None
     descriptors: int | None = None
     descriptor_limit: int | None = None
+    when_dead: str | None = None
+    restarts: int | None = None
 
 
 async def take_fares(
@@ -76,4 +79,6 @@ async def _fare(connection: ControlConnection, process: SnapshotProcess, timeout
         descriptor_limit=stats.descriptor_limit,
         phase=stats.phase,
         waits_for=stats.waits_for,
+        when_dead=stats.when_dead,
+        restarts=stats.restarts,
     )
