@@ -171,6 +171,17 @@ def test_a_killed_program_leaves_nobody_behind(run: Run) -> None:
     assert run.program.ends() == 128 + signal.SIGKILL
 
 
+@HOWEVER_STARTED
+def test_what_an_operator_had_set_is_set_again(run: Run, method: str) -> None:
+    run.begin(method, "restart(3)")
+    run.verb("settings", "set", "VICTIM", "gain=3")
+    run.program.says(f"heard {run.victim()} 3")
+    run.kill()
+    run.flows(gain=3)
+    run.program.signal(signal.SIGINT)
+    assert run.program.ends() == 0
+
+
 def test_what_would_be_done_and_was_done_is_seen(run: Run) -> None:
     run.begin("fork", "restart(3)")
     run.kill()

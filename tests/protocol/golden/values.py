@@ -36,6 +36,7 @@ from ezmsg.protocol.errors import (
     SessionRequired,
     SettingsUnavailable,
     StaleRevision,
+    StateUnusable,
     UnitNotOwned,
     UnknownEndpoint,
     UnknownMessage,
@@ -425,6 +426,7 @@ ERRORS: tuple[EzmsgError, ...] = (
     UnreadableToken(file="token", reason="it is empty"),
     InsecureMetrics(address="0.0.0.0:9464"),
     RoleRequired(operation="server.shutdown", needed="admin", held="observer"),
+    StateUnusable(file="/var/lib/ezmsg/state", reason="another server has it"),
     InternalError(reason="ZeroDivisionError: division by zero"),
     RemoteError(remote_code="EZ-7777", text="A later error."),
 )

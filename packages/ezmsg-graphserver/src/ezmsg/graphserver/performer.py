@@ -23,10 +23,18 @@ class Performer:
 
     :param stop: ends the server.
     :param warn: logs a warning, given its kind and its text.
+    :param keep: writes what is to survive the server.
     """
 
-    def __init__(self, graph: Graph, stop: Callable[[], None], warn: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        stop: Callable[[], None],
+        warn: Callable[[str, str], None],
+        keep: Callable[[effects.KeepEdge | effects.KeepSettings], None],
+    ) -> None:
         self._graph = graph
+        self._keep = keep
         self._stop = stop
         self._warn = warn
         self._links: dict[PeerId, Link] = {}
@@ -93,6 +101,10 @@ class Performer:
         if not self._closed:
             self._perform(self._graph.peer_left(link.peer, _now()))
 
+    def perform(self, more: Iterable[Effect]) -> None:
+        """Perform what was decided without a client."""
+        self._perform(more)
+
     async def survey(self, timeout_s: float) -> effects.Surveyed:
         """Ask every process what it has counted, and return what all of them said."""
         survey_id = next(self._survey_ids)
@@ -148,6 +160,8 @@ class Performer:
                 self._warn(reason, text)
             case effects.StopServer():
                 self._stop()
+            case effects.KeepEdge() | effects.KeepSettings():
+                self._keep(effect)
             case effects.Surveyed(survey_id=survey_id):
                 if (done := self._surveys.get(survey_id)) is not None and not done.done():
                     done.set_result(effect)

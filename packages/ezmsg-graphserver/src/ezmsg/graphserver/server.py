@@ -8,6 +8,8 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -30,6 +32,7 @@ from ezmsg.protocol.errors import (
     EzmsgError,
     ProtocolViolation,
     ServerOverloaded,
+    StateUnusable,
     UnsafeFolder,
     VersionMismatch,
 )
@@ -39,6 +42,8 @@ from ezmsg.protocol.wire.auth import NONCE_SIZE
 from ezmsg.protocol.wire.handshake import ServerHandshake
 
 if TYPE_CHECKING:
+    from ezmsg.graphserver.deciding.effects import KeepEdge, KeepSettings
+    from ezmsg.graphserver.files.state import StateFile
     from ezmsg.graphserver.metrics.page import MetricsPage
 
 logger = logging.getLogger(__name__)
@@ -59,6 +64,7 @@ class Server:
 
     :param token: what clients must prove to hold; the empty one lets everybody in.
     :param metrics: a second bound socket, on which everybody may read what is counted, or ``None``.
+    :param state: what is to survive this server, and what an earlier one has kept; it is closed with the server.
     """
 
     def __init__(
@@ -67,20 +73,24 @@ class Server:
         token: str,
         configuration: Configuration,
         metrics: socket.socket | None = None,
+        state: "StateFile | None" = None,
     ) -> None:
         self.address = bound_address(sock)
         self._sock = sock
         self._token = token
         self._epoch = uuid4()
         graph = Graph(self._epoch, configuration)
-        self._performer = Performer(graph, self.stop, self._warn)
+        self._state = state
+        self._limiter = LogLimiter()
+        self._performer = Performer(graph, self.stop, self._warn, self._keep)
+        if state is not None:
+            self._performer.perform(graph.restore(state.kept.edges, state.kept.settings))
         self._page = None if metrics is None else self._metrics_page(metrics, graph)
         self._sockets: set[Link] = set()
         self._unauthenticated: set[Link] = set()
         self._peer_ids = count(1)
         self._stopped = asyncio.Event()
         self._gone = asyncio.Event()
-        self._limiter = LogLimiter()
         self._strangers = Repetitions()
         self._addresses = AddressLimiter()
         self._listener: Listener | None = None
@@ -148,6 +158,8 @@ class Server:
                 await asyncio.wait_for(self._gone.wait(), STOP_TIMEOUT_S)
         for link in list(self._sockets):
             link.abort()
+        if self._state is not None:
+            self._state.close()
         await asyncio.sleep(0)  # one turn of the loop, in which the aborted transports close their sockets
 
     async def _keep_announced(self) -> None:
@@ -156,6 +168,8 @@ class Server:
         while True:
             await asyncio.sleep(ANNOUNCE_AGAIN_S)
             self._tell_left_out(time.monotonic())
+            if self._state is not None and self._state.is_behind:
+                self._write_state(self._state.catch_up)
             try:
                 self._announcement.keep(self._performer.units)
                 told = False
@@ -242,6 +256,17 @@ class Server:
                 f"{who} was turned away. {error} If it belongs to this graph, give it what it lacks; if it looks "
                 f"for a server that was here before, end it. This is told ever more rarely.{again}",
             )
+
+    def _keep(self, change: "KeepEdge | KeepSettings") -> None:
+        """Write a change into the state file, before anybody hears that it was made."""
+        if self._state is not None:
+            self._write_state(partial(self._state.keep, change))
+
+    def _write_state(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except StateUnusable as error:
+            self._warn("state", f"What is to survive this server is not written yet, and tried again. {error}")
 
     def _may_tell_of(self, link: Link) -> bool:
         """Whether the log has room for another line on a stranger; those that it has none for are counted."""

@@ -26,6 +26,12 @@ Where = Annotated[
     Parameter(help="Where to listen, HOST:PORT. Default: EZMSG_GRAPHSERVER_ADDR, else 127.0.0.1:25978."),
 ]
 LogFile = Annotated[str | None, Parameter(help="Append its log to this file.")]
+StateFile = Annotated[
+    str | None,
+    Parameter(
+        help="Keep persistent edges, and settings that operators made, in this file, and begin with what it holds."
+    ),
+]
 
 
 @server.default
@@ -62,7 +68,7 @@ server.command(status, name="status")
 
 
 @server.command
-def run(*, address: Where = None, log_file: LogFile = None) -> int:
+def run(*, address: Where = None, log_file: LogFile = None, state: StateFile = None) -> int:
     """Serve the graph in this terminal, until Ctrl-C.
 
     For example:
@@ -71,7 +77,7 @@ def run(*, address: Where = None, log_file: LogFile = None) -> int:
     """
     import subprocess
 
-    words = _words(address, log_file)
+    words = _words(address, log_file, state)
     if words is None:
         return _FAILED
     process = subprocess.Popen(words)
@@ -84,7 +90,12 @@ def run(*, address: Where = None, log_file: LogFile = None) -> int:
 
 @server.command
 def start(
-    *, address: Where = None, log_file: LogFile = None, json: JsonOption = False, timeout: TimeoutOption = 10.0
+    *,
+    address: Where = None,
+    log_file: LogFile = None,
+    state: StateFile = None,
+    json: JsonOption = False,
+    timeout: TimeoutOption = 10.0,
 ) -> int:
     """Start a graph server that stays, and return when it answers; `ezmsg server stop` ends it.
 
@@ -99,7 +110,7 @@ def start(
     from ezmsg.control.graph.server_start import started
 
     place = named_address(address) or DEFAULT_ADDRESS
-    words = _words(str(place), log_file or os.devnull)
+    words = _words(str(place), log_file or os.devnull, state)
     if words is None:
         return _FAILED
     known = asyncio.run(started(words, place, timeout))
@@ -115,7 +126,7 @@ server.command(shutdown, name="stop")
 server.command(token, name="token")
 
 
-def _words(address: str | None, log_file: str | None) -> list[str] | None:
+def _words(address: str | None, log_file: str | None, state: str | None) -> list[str] | None:
     """Return the command line of a server, nothing, with a note, if it is not installed."""
     import sys
     from importlib.util import find_spec
@@ -127,7 +138,8 @@ def _words(address: str | None, log_file: str | None) -> list[str] | None:
         return None
     log = [] if log_file is None else ["--log-file", log_file]
     place = named_address(address) or DEFAULT_ADDRESS
-    return [sys.executable, "-m", "ezmsg.graphserver", "--address", str(place), *log]
+    kept = [] if state is None else ["--state", state]
+    return [sys.executable, "-m", "ezmsg.graphserver", "--address", str(place), *log, *kept]
 
 
 def _write_json(statuses: "list[ServerStatus]") -> None:

@@ -3,6 +3,7 @@
 It never awaits, never reads a clock, never makes up an id: the same inputs give the same effects.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +11,14 @@ from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.deciding.contacts import NOWHERE, Route
 from ezmsg.graphserver.deciding.conversations import HANDLERS, Request, permissions
 from ezmsg.graphserver.deciding.conversations.surveys import survey_profiles
-from ezmsg.graphserver.deciding.effects import Effect, Fail, Moment, PeerId, Unfollow
+from ezmsg.graphserver.deciding.effects import Effect, Fail, Moment, PeerId, Unfollow, Warn
 from ezmsg.graphserver.deciding.graph_state import GraphState
 from ezmsg.graphserver.deciding.peers import Peer
+from ezmsg.graphserver.deciding.standing import Standing, StandingSettings
 from ezmsg.graphserver.deciding.state.operations import Unsent
 from ezmsg.protocol.errors import EzmsgError, ProtocolViolation
 from ezmsg.protocol.messages.handshake import Hello
+from ezmsg.protocol.model.snapshot import Edge
 from ezmsg.protocol.wire.roles import Role
 
 
@@ -27,6 +30,17 @@ class Graph:
 
     def __init__(self, epoch: UUID, configuration: Configuration | None = None) -> None:
         self.state = GraphState(epoch, configuration or Configuration())
+
+    def restore(self, edges: Iterable[Edge], settings: Mapping[str, Standing]) -> list[Effect]:
+        """Take over what an earlier server has kept, before anybody joins."""
+        self.state.standing = StandingSettings(settings)
+        effects: list[Effect] = []
+        for edge in edges:
+            try:
+                self.state.edges.connect(edge, None)
+            except EzmsgError as error:  # only if somebody has written into the file
+                effects.append(Warn("restore", f"An edge of the state file is left out: {error}"))
+        return effects
 
     def peer_joined(
         self, peer: PeerId, hello: Hello, now: Moment, route: Route = NOWHERE, role: Role = Role.ADMIN

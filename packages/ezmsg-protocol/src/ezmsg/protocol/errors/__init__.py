@@ -39,7 +39,8 @@ see :func:`to_failure` and :func:`from_failure`.
     │   ├── UnsafeFolder
     │   ├── UnreadableToken
     │   ├── InsecureMetrics
-    │   └── RoleRequired
+    │   ├── RoleRequired
+    │   └── StateUnusable
     ├── InternalError              9001  a fault of ezmsg itself
     └── RemoteError                9002  an error this release does not know
 
@@ -78,6 +79,7 @@ from ezmsg.protocol.errors.link import (
     ServerOverloaded,
     ServerUnreachable,
     SessionRequired,
+    StateUnusable,
     UnreadableToken,
     UnsafeFolder,
 )
@@ -124,6 +126,7 @@ __all__ = [
     "SessionRequired",
     "SettingsUnavailable",
     "StaleRevision",
+    "StateUnusable",
     "UnitNotOwned",
     "UnknownEndpoint",
     "UnknownMessage",

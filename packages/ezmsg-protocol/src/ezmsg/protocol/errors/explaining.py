@@ -199,6 +199,16 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
             "from the server's own."
         ),
     ),
+    "EZ-3014": (
+        (
+            "The file of --state is not there and cannot be made, is no state file, is one of a later release, is "
+            "on a full disk, or another server has it: one server has one file."
+        ),
+        (
+            "The text has the reason. A server that runs goes on without, and writes it all as soon as it can; one "
+            "that starts does not, so as not to lose what the file holds."
+        ),
+    ),
     "EZ-9001": (
         "Something happened that the author of this code held to be impossible.",
         "Please report it, with the log around it and what `ezmsg doctor` says.",

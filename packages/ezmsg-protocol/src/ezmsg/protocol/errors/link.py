@@ -211,3 +211,18 @@ class RoleRequired(LinkError, PermissionError):
             f"{self.operation} needs the role {self.needed}, and the token of this client gives {self.held} only. "
             f"Let EZMSG_TOKEN_FILE name a file with a better one: {better}."
         )
+
+
+@declared_error
+class StateUnusable(LinkError, OSError):
+    """A server's state file cannot be read or written."""
+
+    code: ClassVar[str] = "EZ-3014"
+    file: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"The state file {self.file} cannot be used: {self.reason}. Make it writable, move it out of the way, "
+            "or name another one with --state FILE."
+        )
