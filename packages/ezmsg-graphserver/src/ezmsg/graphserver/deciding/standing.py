@@ -55,7 +55,7 @@ class StandingSettings:
 
     def missing(self, units: Iterable[str], process: UUID) -> list[str]:
         """Return those of a process's units that have something standing which is not in effect in it, sorted."""
-        return sorted(unit for unit in units if unit in self._components and self.of(unit).process != process)
+        return sorted(unit for unit in {*units} if unit in self._components and self.of(unit).process != process)
 
     def forget(self, addresses: Collection[str]) -> None:
         """Let nothing stand of these components any more."""
