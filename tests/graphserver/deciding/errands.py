@@ -170,7 +170,7 @@ class Errands:
         outcome: object = errors.SettingsUnavailable(component=address, reason="")
         if isinstance(answer, errors.EzmsgError):
             outcome = answer
-        elif isinstance(answer, SettingApplied) and self.model.owner_of(address) == errand.process:
+        elif isinstance(answer, SettingApplied) and self._has_set_up(errand.process, address):
             assert errand.process is not None
             self.model.report(errand.process, address, answer.value, None)
             outcome = SettingApplied(self.model.shown_settings()[address])
@@ -190,6 +190,9 @@ class Errands:
                 return
             self._tell(errand, refusal)
             waiting.pop(0)
+
+    def _has_set_up(self, process: UUID | None, unit: str) -> bool:
+        return process in self.model.processes and unit in self.model.processes[process].units
 
     def _tell(self, errand: Errand, outcome: object) -> None:
         if errand.key is None:

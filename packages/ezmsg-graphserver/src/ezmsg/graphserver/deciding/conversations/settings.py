@@ -158,8 +158,10 @@ def _value(state: GraphState, address: str, process: UUID, answer: Answer) -> Se
     """Return what a process has applied, or raise why it has not."""
     owner = state.processes.owner_of(address)
     match answer:
-        case SettingApplied(value=value) if owner is not None and owner.id == process:
+        case SettingApplied(value=value) if owner is not None and owner.id == process and address in owner.units:
             return value
+        case SettingApplied() if owner is not None and owner.id == process:
+            reason = f"process {process} has not set the component up yet"
         case SettingApplied():
             reason = f"process {process} gave the component up while it changed them"
         case EzmsgError():
