@@ -126,6 +126,16 @@ def test_without_relaying_reaches_the_same(edges: dict[str, set[str]]) -> None:
         assert left[topic] == reachable(edges, topic) - set(relaying)
 
 
+@given(st.dictionaries(st.sampled_from("ABCD"), st.sets(st.sampled_from("ABCD"))))
+def test_a_circle_breaks_no_picture(edges: dict[str, set[str]]) -> None:
+    whole = {**{topic: set() for following in edges.values() for topic in following}, **edges}
+    left, relaying = without_relaying(whole)
+    assert left.keys() == whole.keys() - set(relaying)
+    assert not set().union(*left.values()) & set(relaying)
+    levels_up(whole, 2)
+    draw(whole, "mermaid")
+
+
 @pytest.mark.parametrize(
     ("levels", "expected"),
     [

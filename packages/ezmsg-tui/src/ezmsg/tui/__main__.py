@@ -22,11 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()) and "TEXTUAL_DRIVER" not in os.environ:
         sys.stderr.write("ezmsg-tui wants a terminal. For a script: ezmsg top --once\n")
         return 2
-    from ezmsg.tui.app import TopApp
+    from ezmsg.tui.starting import show
 
-    app = TopApp(options.address)
-    app.run()
-    return app.return_code or 0
+    return show(options.address)
 
 
 if __name__ == "__main__":

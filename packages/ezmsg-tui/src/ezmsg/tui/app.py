@@ -1,8 +1,6 @@
 """The application: it holds the view, takes facts, and shows the view on the screen that is there, now and then."""
 
 import sys
-import tempfile
-import traceback
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, ClassVar
@@ -20,18 +18,50 @@ from ezmsg.tui.model.reducing import reduce
 from ezmsg.tui.model.view import Place, View
 from ezmsg.tui.operating.acting import Operator
 from ezmsg.tui.operating.feed import Feed
-from ezmsg.tui.screens.events import Events
 from ezmsg.tui.screens.frame import ViewScreen
 from ezmsg.tui.screens.overview import Overview
-from ezmsg.tui.screens.processes import Processes
-from ezmsg.tui.screens.profiling import Profiling
-from ezmsg.tui.screens.sessions import Sessions
-from ezmsg.tui.screens.settings import Settings
-from ezmsg.tui.screens.topology import Topology
 from ezmsg.tui.widgets.status import SCREENS
 
 SHOW_EVERY_S = 0.25
 """The view is shown at most so often, however many facts come."""
+
+# The first picture is the overview's. Each other screen is imported when somebody first goes there.
+
+
+def _topology() -> ViewScreen:
+    from ezmsg.tui.screens.topology import Topology
+
+    return Topology()
+
+
+def _settings() -> ViewScreen:
+    from ezmsg.tui.screens.settings import Settings
+
+    return Settings()
+
+
+def _profiling() -> ViewScreen:
+    from ezmsg.tui.screens.profiling import Profiling
+
+    return Profiling()
+
+
+def _processes() -> ViewScreen:
+    from ezmsg.tui.screens.processes import Processes
+
+    return Processes()
+
+
+def _sessions() -> ViewScreen:
+    from ezmsg.tui.screens.sessions import Sessions
+
+    return Sessions()
+
+
+def _events() -> ViewScreen:
+    from ezmsg.tui.screens.events import Events
+
+    return Events()
 
 
 class TopApp(App[None]):
@@ -44,12 +74,12 @@ class TopApp(App[None]):
     TITLE = "ezmsg top"
     MODES: ClassVar[dict[str, Any]] = {
         "overview": Overview,
-        "topology": Topology,
-        "settings": Settings,
-        "profiling": Profiling,
-        "processes": Processes,
-        "sessions": Sessions,
-        "events": Events,
+        "topology": _topology,
+        "settings": _settings,
+        "profiling": _profiling,
+        "processes": _processes,
+        "sessions": _sessions,
+        "events": _events,
     }
     DEFAULT_MODE = "overview"
     ENABLE_COMMAND_PALETTE = True
@@ -178,6 +208,9 @@ class TopApp(App[None]):
 
         Textual prints all variables of all frames instead, which nobody at a terminal can read.
         """
+        import tempfile
+        import traceback
+
         self.bell()
         error = sys.exc_info()[1]
         with tempfile.NamedTemporaryFile(

@@ -49,13 +49,11 @@ def top(
 
 def _show(address: str | None) -> int:
     from ezmsg.protocol.addresses import parse_address
-    from ezmsg.tui.app import TopApp
+    from ezmsg.tui.starting import show
 
     if address is not None:
         parse_address(address)  # what is no address is said before the screen is taken
-    app = TopApp(address)
-    app.run()
-    return app.return_code or 0
+    return show(address)
 
 
 def _look(address: str | None, timeout: float, *, json: bool) -> int:

@@ -1,7 +1,6 @@
 """Keys that a user has bound anew, and the theme: read from ``keys.toml`` in the user's configuration folder."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,10 +29,13 @@ def keys_file(environment: Mapping[str, str] = os.environ) -> Path:
 def read_keys(path: Path | None = None) -> Keys:
     """Return what the file says; without one, nothing. A file that cannot be read is complained of, and ignored."""
     path = keys_file() if path is None else path
+    if not path.exists():
+        return Keys()
+
+    import tomllib
+
     try:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return Keys()
     except (OSError, ValueError) as error:
         return Keys(complaints=[f'{path} was ignored: {error}. Write it like: [keys] and app.quit = "ctrl+q".'])
     return _checked(path, said)

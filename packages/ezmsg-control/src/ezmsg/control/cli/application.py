@@ -3,6 +3,7 @@
 Nothing slow is imported here, so that help comes at once.
 """
 
+import atexit
 import gc
 import os
 import sys
@@ -33,6 +34,7 @@ def run(arguments: list[str]) -> int:
     wanted = arguments[0]
     if wanted in OURS:  # what runs a user's program leaves the collector as it is
         gc.set_threshold(_ALLOCATIONS)
+        atexit.register(gc.freeze)  # else an interpreter that ends looks three times for garbage
     if wanted not in known and wanted in ELSEWHERE:
         owner = ELSEWHERE[wanted]
         note(f"ezmsg: {wanted} is a verb of {owner}, which is not installed: pip install {owner}")

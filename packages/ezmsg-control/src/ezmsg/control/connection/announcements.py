@@ -7,7 +7,6 @@ import logging
 import os
 import socket
 import stat
-import tempfile
 from pathlib import Path
 
 from ezmsg.protocol import announcement
@@ -80,6 +79,8 @@ def read_announcement(port: int) -> Announcement | None:
 
 
 def _runtime_folder() -> Path:
+    import tempfile
+
     return announcement.runtime_folder(os.environ, _uid(), tempfile.gettempdir())
 
 

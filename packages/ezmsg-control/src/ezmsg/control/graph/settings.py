@@ -9,8 +9,6 @@ from ezmsg.control.connection.client import DEFAULT_TIMEOUT, ControlConnection
 from ezmsg.control.errors import InvalidSettingsValue, NoSettingsInput
 from ezmsg.control.graph.watching import follow_settings
 from ezmsg.control.process.requests import DEFAULT_TIMEOUT_S, GRACE_S, checked_timeout
-from ezmsg.control.settings_schema.describing.sending import sendable
-from ezmsg.control.settings_schema.fields.wording import shown
 from ezmsg.protocol.errors import DeadlineExceeded
 from ezmsg.protocol.messages.events import Gap, Reset
 from ezmsg.protocol.messages.settings import SettingApplied, SettingsTaken, TakeSettings, UpdateSetting
@@ -85,6 +83,8 @@ async def update_setting(
     :raises InvalidTimeout: if ``timeout`` is not a finite time from 0 on.
     """
     timeout = checked_timeout(f"The change of {field_path or 'settings'} of {component_address}", timeout)
+    from ezmsg.control.settings_schema.describing.sending import sendable
+
     value = sendable(value)
     _check_plain(field_path, value)
     change = UpdateSetting(component_address, field_path, value, timeout, expect)
@@ -113,6 +113,8 @@ def _check_plain(field_path: str, value: object) -> None:
     if foreign is not None:
         where, part = foreign
         path = f"{field_path}{where}".removeprefix(".") or "the settings"
+        from ezmsg.control.settings_schema.fields.wording import shown
+
         raise InvalidSettingsValue(path=path, value=shown(part), allowed=_PLAIN)
 
 

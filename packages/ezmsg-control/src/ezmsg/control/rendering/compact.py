@@ -15,7 +15,10 @@ SEPARATOR = "/"
 
 
 def without_relaying(graph: Graph) -> tuple[dict[str, set[str]], list[str]]:
-    """Return a graph in which who feeds a topic that feeds others feeds these directly, and the topics left out."""
+    """Return a graph in which who feeds a topic that feeds others feeds these directly, and the topics left out.
+
+    A server lets no topic feed itself, by whatever way; if one should do so, that way is left out.
+    """
     left = {topic: set(following) for topic, following in graph.items()}
     feeding: defaultdict[str, set[str]] = defaultdict(set)
     for topic, following in graph.items():
@@ -23,7 +26,7 @@ def without_relaying(graph: Graph) -> tuple[dict[str, set[str]], list[str]]:
             feeding[fed].add(topic)
     relaying = sorted(topic for topic in feeding if graph.get(topic))
     for topic in relaying:
-        sources, targets = feeding.pop(topic), left.pop(topic)
+        sources, targets = feeding.pop(topic) - {topic}, left.pop(topic) - {topic}
         for source in sources:
             left[source] = left[source] - {topic} | targets
         for target in targets:

@@ -1,6 +1,6 @@
 """What a context can ask of the graph it is in: its processes, their profiles, the settings, and what changes.
 
-Profiles and stacks are looked at by few programs; what they need is imported by who looks.
+Few programs look at profiles and stacks, or change settings; what that needs is imported by those who do.
 """
 
 import logging
@@ -16,7 +16,6 @@ from ezmsg.control.graph.resynchronising import settings_changes, topology_chang
 from ezmsg.control.graph.session import Session
 from ezmsg.control.process import requests
 from ezmsg.control.process.payloads import decode_response, encode_payload
-from ezmsg.core.context.publishing_settings import publish_settings
 from ezmsg.protocol import model
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import (
@@ -302,6 +301,8 @@ class Operator(ABC):
         """
         connection = self._joined("update_settings")
         topic = input_topic or await self.settings_input_topic(component_address)
+        from ezmsg.core.context.publishing_settings import publish_settings
+
         await publish_settings(connection, self.graph_address, component_address, topic, value)
 
     async def update_setting(

@@ -13,11 +13,8 @@ from ezmsg.core.graph.addressable import SEPARATOR
 from ezmsg.core.graph.bindings import publications_of, subscription_of
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.endpoints import Edge
-from ezmsg.core.graph.streams import InputStream, OutputStream, Stream
+from ezmsg.core.graph.streams import SETTINGS_STREAM, InputStream, OutputStream, Stream
 from ezmsg.core.graph.unit import Unit
-
-SETTINGS_STREAM = "INPUT_SETTINGS"
-"""Nobody has to connect this inlet, and many do not."""
 
 _SOME = 5
 """So many are named in one line."""

@@ -21,7 +21,7 @@ from ezmsg.core.graph.crawl import ResolvedGraph
 from ezmsg.core.graph.initial_settings import Reported, reported, tell_omissions
 from ezmsg.core.graph.relays import Relay
 from ezmsg.core.graph.stream_metadata import describe_relay, describe_stream, describe_topic, type_name
-from ezmsg.core.graph.streams import InputStream
+from ezmsg.core.graph.streams import SETTINGS_STREAM, InputStream
 from ezmsg.core.graph.unit import Unit
 from ezmsg.protocol.model.metadata import (
     SCHEMA_VERSION,
@@ -33,10 +33,6 @@ from ezmsg.protocol.model.metadata import (
     TaskMetadata,
     UnitMetadata,
 )
-
-SETTINGS_STREAM = "INPUT_SETTINGS"
-"""The name of the inlet through which a component takes new settings while it runs."""
-
 
 PROGRAM_LIMIT = 4 * 1024 * 1024
 """How much the settings of one program may take in its description, in bytes.

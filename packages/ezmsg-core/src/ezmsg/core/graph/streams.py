@@ -14,6 +14,9 @@ from ezmsg.core.errors import InvalidOption
 from ezmsg.core.graph.addressable import SEPARATOR, Addressable
 from ezmsg.core.graph.generics import Arguments, resolved
 
+SETTINGS_STREAM = "INPUT_SETTINGS"
+"""The name of the inlet through which a component takes new settings while it runs; many leave it unconnected."""
+
 DEFAULT_SHM_SIZE = 65536
 """Bytes of one slot of a publisher, until a larger message makes the slots grow."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ezmsg.control.errors import ProcessNotConnected, SettingsFixed
 from ezmsg.control.process.progress import TellProgress
-from ezmsg.core.graph.metadata import SETTINGS_STREAM
+from ezmsg.core.graph.streams import SETTINGS_STREAM
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.profiling.process_client import ProcessControlClient
 from ezmsg.core.pubsub.subscriber import Subscriber

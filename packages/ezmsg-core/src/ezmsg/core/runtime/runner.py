@@ -26,12 +26,11 @@ from ezmsg.core.runtime.main_call import MainCall
 from ezmsg.core.runtime.main_thread import join, wait_for
 from ezmsg.core.runtime.nursery import Nurse, Nursery, Spawning, nurse
 from ezmsg.core.runtime.policies import Kind, policy_named
-from ezmsg.core.runtime.signals import STATUSES, Signals, held_back, let_in
+from ezmsg.core.runtime.signals import STATUSES, Signals, held_back
 from ezmsg.core.runtime.supervisor import LEAVE_LIMIT_S, Supervisor
 from ezmsg.core.runtime.warm_up import warm_up
-from ezmsg.core.runtime.wishes import Wishes
 from ezmsg.core.runtime.worker import Worker, run_units
-from ezmsg.core.support.descriptors import leave_closed_output
+from ezmsg.core.runtime.worker_process import work
 from ezmsg.core.support.log_setup import LogSetup
 from ezmsg.protocol.addresses import Address, AddressType
 
@@ -333,7 +332,7 @@ def _process(
     backend: type[BackendProcess] | None,
 ) -> BaseProcess:
     arguments = (plan, theirs, inherited, owner, stop_limit_s, LogSetup.taken(), backend)
-    return multiprocessing.Process(target=_work, args=arguments, name=_label(plan))
+    return multiprocessing.Process(target=work, args=arguments, name=_label(plan))
 
 
 def _nursery(
@@ -406,26 +405,6 @@ def _parts(unit: Unit) -> Iterator[tuple[str, object]]:
 def _label(plan: ProcessPlan) -> str:
     first, *others = plan.addresses
     return f"{first} and {len(others)} more" if others else first
-
-
-def _work(
-    plan: ProcessPlan,
-    pipe: Connection,
-    inherited: list[Connection],
-    owner: int,
-    stop_limit_s: float,
-    log_setup: LogSetup,
-    backend: type[BackendProcess] | None,
-) -> None:
-    """The whole life of a worker process."""
-    for other in inherited:
-        other.close()
-    log_setup.apply()
-    main_call, wishes = MainCall(plan.units), Wishes()
-    let_in(main_call, wishes)
-    worker = Worker(plan, pipe, main_call, owner=owner, wishes=wishes, stop_limit_s=stop_limit_s, backend=backend)
-    join(run_units(worker, main_call))
-    leave_closed_output()  # multiprocessing writes out what is buffered, before any exit function
 
 
 def _check_mains(processes: list[ProcessPlan]) -> None:

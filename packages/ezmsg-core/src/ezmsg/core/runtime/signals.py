@@ -13,11 +13,14 @@ import time
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from ezmsg.core.runtime.lifecycle import SIGNALS, Cause
 from ezmsg.core.runtime.main_call import MainCall
-from ezmsg.core.runtime.supervisor import Supervisor
 from ezmsg.core.runtime.wishes import Wishes
+
+if TYPE_CHECKING:
+    from ezmsg.core.runtime.supervisor import Supervisor
 
 STATUSES = {cause: 128 + number for number, cause in SIGNALS.items()}
 """The exit status of a program that a signal ended."""
@@ -36,7 +39,7 @@ class Signals:
         self._main_call = main_call
         self._supervisor: Supervisor | None = None
 
-    def hand_to(self, supervisor: Supervisor) -> None:
+    def hand_to(self, supervisor: "Supervisor") -> None:
         """Let ``supervisor`` act on signals, those included that came before."""
         self._supervisor = supervisor
         if self.cause is not None:

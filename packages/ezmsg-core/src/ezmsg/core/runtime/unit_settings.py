@@ -2,6 +2,9 @@
 
 A change that an operator makes takes the way of a published message, from the inlet's queue on: the unit's
 functions cannot tell them apart. Used on the control link's event loop; what runs on the units' loop says so.
+
+Most processes start long before anybody changes a setting, and many are never changed: what only a change needs is
+imported by the first one, in a thread.
 """
 
 import asyncio
@@ -13,11 +16,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from ezmsg.control.errors import SettingsRefused
 from ezmsg.control.process.in_thread import in_thread
-from ezmsg.control.settings_schema.fields.wording import reason_of, shown
-from ezmsg.control.settingsmeta import SettingsRefused, patched
 from ezmsg.core.channels.channel import Lease
-from ezmsg.core.graph.initial_settings import settings_value
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.runtime.tasks import Observer
@@ -106,16 +107,14 @@ class UnitSettings:
         """
         async with self._changing:
             # In a thread, as validators are the user's.
-            new = await in_thread(partial(patched, self._settings, path, value))
+            new = await in_thread(partial(_patched, self._settings, path, value))
             try:
                 before, in_effect = await self._hand_over(new)
                 for earlier in before:
                     await self._tell(earlier)
             except Exception as error:  # what a user's function has against the new settings
-                reason = f"the unit did not take it: {reason_of(error)}"
-                where = path or ", ".join(value)  # `patched` has seen to it that these are paths
-                raise SettingsRefused(path=where, value=shown(value), reason=reason) from error
-            return await in_thread(partial(settings_value, in_effect, self._address))
+                raise _refused(path, value, error) from error
+            return await in_thread(partial(_settings_value, in_effect, self._address))
 
     def observer(self, loop: asyncio.AbstractEventLoop) -> Observer:
         """Return what the unit's loop calls when a message was taken; ``loop`` is the control link's.
@@ -199,5 +198,24 @@ class UnitSettings:
                     await self._tell(self._unreported.popleft())
 
     async def _tell(self, taken: Taken) -> None:
-        value = await in_thread(partial(settings_value, taken.settings, self._address))
+        value = await in_thread(partial(_settings_value, taken.settings, self._address))
         await self._report(self._address, value, taken.timestamp)
+
+
+def _patched(settings: Any, path: str, value: Any) -> Any:
+    from ezmsg.control.settingsmeta import patched
+
+    return patched(settings, path, value)
+
+
+def _settings_value(settings: Any, address: str) -> SettingsSnapshotValue:
+    from ezmsg.core.graph.initial_settings import settings_value
+
+    return settings_value(settings, address)
+
+
+def _refused(path: str, value: Any, error: Exception) -> SettingsRefused:
+    from ezmsg.control.settings_schema.fields.wording import reason_of, shown
+
+    where = path or ", ".join(value)  # `patched` has seen to it that these are paths
+    return SettingsRefused(path=where, value=shown(value), reason=f"the unit did not take it: {reason_of(error)}")

@@ -10,7 +10,6 @@ import contextlib
 import mmap
 import os
 import struct
-import tempfile
 from pathlib import Path
 
 from ezmsg.core.errors import SegmentRefused, SharedMemoryFull
@@ -193,6 +192,8 @@ def segment_folder() -> Path:
 
     :raises UnsafeFolder: if it, or the runtime folder that it is in, is not ours alone.
     """
+    import tempfile
+
     runtime = runtime_folder(os.environ, _uid(), tempfile.gettempdir())
     folder = runtime / "segments"
     for made in (*reversed(runtime.parents), runtime, folder):  # not parents=True: that heeds the umask and no mode
@@ -210,6 +211,8 @@ def _uid() -> int | None:
 
 
 def _named_file() -> tuple[int, Path]:
+    import tempfile
+
     descriptor, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", suffix=".segment", dir=segment_folder())
     return descriptor, Path(name)
 

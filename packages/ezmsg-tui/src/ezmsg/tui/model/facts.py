@@ -5,8 +5,7 @@ Times named ``_s`` are of the monotonic clock of whoever tells, in seconds; ``wa
 
 from uuid import UUID
 
-from attrs import frozen
-
+from ezmsg.protocol.declared import declared
 from ezmsg.protocol.messages.settings import SettingsTaken
 from ezmsg.protocol.model.process_control import ProcessStats
 from ezmsg.protocol.model.profiling import ProcessProfilingSnapshot, ProcessProfilingTraceBatch
@@ -15,7 +14,7 @@ from ezmsg.protocol.model.snapshot import GraphSnapshot
 from ezmsg.protocol.model.topology import TopologyChangedEvent
 
 
-@frozen
+@declared
 class Ticked:
     """Time has passed. Wall time may jump, the other clock never goes back."""
 
@@ -23,7 +22,7 @@ class Ticked:
     wall: float
 
 
-@frozen
+@declared
 class Absent:
     """No server could be reached, or it does not let us in; it is tried again at ``retry_at_s``."""
 
@@ -33,7 +32,7 @@ class Absent:
     refused: bool = False
 
 
-@frozen
+@declared
 class Connected:
     """A server has let us in; ``epoch`` names its run."""
 
@@ -41,42 +40,42 @@ class Connected:
     epoch: UUID
 
 
-@frozen
+@declared
 class Lost:
     """The server that was there is gone."""
 
     reason: str
 
 
-@frozen
+@declared
 class GraphSeen:
     """The whole graph at one moment."""
 
     snapshot: GraphSnapshot
 
 
-@frozen
+@declared
 class SettingsSeen:
     """The settings of every component at one moment."""
 
     taken: SettingsTaken
 
 
-@frozen
+@declared
 class TopologyChanged:
     """An event of the graph; it says what to look at, and the next snapshot what is there."""
 
     event: TopologyChangedEvent
 
 
-@frozen
+@declared
 class SettingsChanged:
     """An event of a component's settings."""
 
     event: SettingsChangedEvent
 
 
-@frozen
+@declared
 class Missed:
     """Events of a stream that the server no longer had when we read on."""
 
@@ -85,7 +84,7 @@ class Missed:
     last: int
 
 
-@frozen
+@declared
 class Counted:
     """What processes have counted; ``missing`` says why others did not answer."""
 
@@ -93,7 +92,7 @@ class Counted:
     missing: dict[UUID, str]
 
 
-@frozen
+@declared
 class Answer:
     """How one process answered when it was asked how it fares; ``failure`` says why it did not."""
 
@@ -103,21 +102,21 @@ class Answer:
     failure: str | None = None
 
 
-@frozen
+@declared
 class Fared:
     """How the processes fare that were asked."""
 
     answers: tuple[Answer, ...]
 
 
-@frozen
+@declared
 class TraceBegun:
     """Processes trace for us, until a time at the latest."""
 
     until_s: float
 
 
-@frozen
+@declared
 class TraceEnded:
     """Nothing is traced for us any more; this is what was, and why some processes are missing."""
 
@@ -125,7 +124,7 @@ class TraceEnded:
     failures: dict[UUID, str]
 
 
-@frozen
+@declared
 class Done:
     """Somebody at this screen has had something done, or was refused it."""
 

@@ -3,10 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from attrs import field, frozen
+from attrs import field
+
+from ezmsg.protocol.declared import declared
 
 
-@frozen
+@declared
 class Connect:
     """Set an edge that outlives every session."""
 
@@ -14,7 +16,7 @@ class Connect:
     to_topic: str
 
 
-@frozen
+@declared
 class Disconnect:
     """Remove a persistent edge."""
 
@@ -22,7 +24,7 @@ class Disconnect:
     to_topic: str
 
 
-@frozen
+@declared
 class ChangeSettings:
     """Set fields of a running component, all or none; ``expect`` is the revision that was seen."""
 
@@ -31,28 +33,28 @@ class ChangeSettings:
     expect: int | None = None
 
 
-@frozen
+@declared
 class DropSession:
     """End somebody's session."""
 
     session_id: UUID
 
 
-@frozen
+@declared
 class Ping:
     """Ask a unit's process for a sign of life."""
 
     unit: str
 
 
-@frozen
+@declared
 class TakeStacks:
     """Ask a unit's process where it is in its own code."""
 
     unit: str
 
 
-@frozen
+@declared
 class MeasureBlame:
     """Watch the publishers of a topic for a while, and say whom they waited for; this traces meanwhile."""
 
@@ -60,19 +62,19 @@ class MeasureBlame:
     seconds: float
 
 
-@frozen
+@declared
 class Trace:
     """Have every process trace everything for some seconds."""
 
     seconds: float
 
 
-@frozen
+@declared
 class StopTrace:
     """End the trace that is on, and keep what it has brought."""
 
 
-@frozen
+@declared
 class Write:
     """Write a file; ``data`` is all that it is to hold."""
 
@@ -94,7 +96,7 @@ Intent = (
 )
 
 
-@frozen
+@declared
 class Outcome:
     """What became of an intent: a sentence, and of what was asked for its answer.
 

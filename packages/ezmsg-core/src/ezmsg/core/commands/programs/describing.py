@@ -12,9 +12,8 @@ from ezmsg.control.settingsmeta import settings_schema_from_type
 from ezmsg.core.graph.collection import Collection
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.generics import resolve_stream_type
-from ezmsg.core.graph.metadata import SETTINGS_STREAM
 from ezmsg.core.graph.stream_metadata import type_name
-from ezmsg.core.graph.streams import InputStream, Stream
+from ezmsg.core.graph.streams import SETTINGS_STREAM, InputStream, Stream
 from ezmsg.protocol.snapshots.json_form import to_json_form
 
 SCHEMA_VERSION = 1
