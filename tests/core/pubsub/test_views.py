@@ -645,16 +645,17 @@ if __name__ == "__main__":
     ez.run(
         components={"SOURCE": source, "OTHER": other, "RELAY": relay, "SINK": sink},
         connections=[(source.OUTPUT, relay.INPUT), (relay.OUTPUT, sink.INPUT), (other.OUTPUT, sink.RAW)],
-        process_components=(source, other),
+        process_components=(APART),
     )
 """
 
 
+@pytest.mark.parametrize("apart", ["source, other", "relay, sink"])
 def test_units_are_named_and_may_hand_on_what_they_get(
-    portable_environment: dict[str, str], tmp_path: Path
+    portable_environment: dict[str, str], tmp_path: Path, apart: str
 ) -> None:
     program = tmp_path / "program.py"
-    program.write_text(RUN, encoding="utf-8")
+    program.write_text(RUN.replace("APART", apart), encoding="utf-8")
     environment = portable_environment | {"EZMSG_PORTABLE": "0", "EZMSG_DEBUG_VIEWS": "1"}
     run = subprocess.run(
         [sys.executable, program], env=environment, capture_output=True, text=True, timeout=HANG, check=False

@@ -48,6 +48,7 @@ def holders_of(held: list[Any], receiver: FrameType) -> list[str]:
     """Return in words what keeps the message, or a part of it; nothing that its receiver's names explain."""
     parts = _leading_to(held, [])
     found: list[str] = []
+    gc.unfreeze()  # a worker's units were there before it started, and are the first to keep a view
     for holder in gc.get_objects():
         if holder is held or holder is parts or id(holder) in parts or _belongs_to(holder, receiver):
             continue

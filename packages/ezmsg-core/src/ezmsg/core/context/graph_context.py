@@ -22,6 +22,9 @@ from ezmsg.protocol.model.snapshot import GraphSnapshot
 if TYPE_CHECKING:
     from ezmsg.graphserver.embedded import GraphServer
 
+MANY_CLIENTS = 32
+"""From so many endpoints on it is looked now and then which of them were closed."""
+
 
 class GraphContext(Operator):
     """A program's hold on the graph.
@@ -49,6 +52,7 @@ class GraphContext(Operator):
         self._service = GraphService(graph_address, apart=apart)
         self._auto_start = auto_start
         self._clients: set[Publisher | Subscriber] = set()
+        self._many_clients = MANY_CLIENTS
         self._server: GraphServer | None = None
         self._connection: ControlConnection | None = None
         self._session: Session | None = None
@@ -62,7 +66,7 @@ class GraphContext(Operator):
     def summary(self) -> str:
         """The graph server, what was made here, and the state, as the repr tells them."""
         where = self._service.place if self._connection is None else f"at {self._connection.address}"
-        clients = list(self._clients)  # a copy, as another thread may ask
+        clients = [each for each in list(self._clients) if not _has_left(each)]  # a copy: another thread may ask
         publishers = sum(isinstance(client, Publisher) for client in clients)
         made = f"{counted(publishers, 'publisher')}, {counted(len(clients) - publishers, 'subscriber')}"
         return f"{where}, {made}, {'not open' if self._session is None else 'open'}"
@@ -204,15 +208,22 @@ class GraphContext(Operator):
             await asyncio.gather(*(client.wait_closed() for client in clients))
 
     async def _ensure_server(self) -> None:
-        if self._connection is not None:
+        if self._holds_connection:
             return
         async with self._ensuring:  # so that two who come at once do not start a server each
-            if self._server is None:
+            if self._server is None and not self._holds_connection:
                 self._server = await self._service.ensure(self._auto_start)
 
+    @property
+    def _holds_connection(self) -> bool:
+        """Whether the session or an endpoint has one; if that is lost, it comes back by itself."""
+        return self._connection is not None or not all(map(_has_left, self._clients))
+
     def _keep(self, client: Publisher | Subscriber) -> None:
-        """Remember to close an endpoint, and forget those that were closed meanwhile."""
-        self._clients -= {other for other in self._clients if _has_left(other)}
+        """Remember to close an endpoint, and forget closed ones as soon as there may be many."""
+        if len(self._clients) >= self._many_clients:
+            self._clients -= {other for other in self._clients if _has_left(other)}
+            self._many_clients = max(MANY_CLIENTS, 2 * len(self._clients))
         self._clients.add(client)
 
     def _required(self, operation: str) -> Session:

@@ -11,16 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 from ezmsg.control.process.progress import Progress
 from ezmsg.core.context.graph_context import GraphContext
 from ezmsg.core.graph.processes import ProcessPlan
+from ezmsg.core.graph.state import State
 from ezmsg.core.graph.streams import OutputStream
 from ezmsg.core.graph.termination import NormalTermination
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.options import flag
 from ezmsg.core.pubsub.publisher import Publisher
+from ezmsg.core.pubsub.subscriber import Subscriber
 from ezmsg.core.runtime.backend import BackendProcess, Turn
 from ezmsg.core.runtime.control_link import ControlLink
 from ezmsg.core.runtime.executor import UnitsExecutor, current_unit
@@ -54,6 +56,9 @@ logger = logging.getLogger("ezmsg")
 
 MAIN_LIMIT_S = 9.0
 """How long a ``main`` may go on after everything else in its process has ended, in seconds."""
+
+OPENED_AT_ONCE = 64
+"""For how many units endpoints are opened at a time."""
 
 INTERRUPT_AGAIN_S = 0.5
 """How long a ``main`` has to notice that it was interrupted before it is interrupted again, in seconds."""
@@ -193,7 +198,8 @@ class Worker:
                 self._at = unit.address
                 self._initializing = (unit.address, time.monotonic())
                 current_unit.set(unit.address)
-                self.say(Busy(unit.address, "initialize()"))
+                if _is_own(unit, "initialize") or unit.__state_type__ is not State:
+                    self.say(Busy(unit.address, "initialize()"))
                 await unit.setup()
                 self._set_up.append(unit)
             self._initializing = None
@@ -216,27 +222,33 @@ class Worker:
     async def _open_endpoints(self, address: Address, control_link: ControlLink) -> None:
         self._context = GraphContext(address, auto_start=False)
         strict = flag("EZMSG_STRICT_SHUTDOWN", False)
-        for unit in self._units:
-            self._at = unit.address
-            publishers = {}
-            for outlet in unit.streams.values():
-                if isinstance(outlet, OutputStream):
-                    publisher = await _publisher(self._context, outlet)
-                    publisher.origin = (unit.address, outlet.name)
-                    publishers[outlet.address] = publisher
-            subscribers = {
-                inlet.address: await self._context.subscriber(
-                    inlet.address, leaky=inlet.leaky, max_queue=inlet.max_queue
-                )
-                for inlet in inlets_in_use(unit)
-            }
-            self._publishers += publishers.values()
-            observers = control_link.add(unit, subscribers)
-            self._running.append(RunningUnit(unit, publishers, subscribers, strict, observers))
+        for opened in await self._all_opened(self._context):
+            self._publishers += opened.publishers.values()
+            observers = control_link.add(opened.unit, opened.subscribers)
+            self._running.append(RunningUnit(opened.unit, opened.publishers, opened.subscribers, strict, observers))
         self._at = "a relay"
         await self._bridges.open(self._context, self._plan.relays)
         self._at = f"the process of {', '.join(self._plan.addresses)}"
         await control_link.units_are_ready()
+
+    async def _all_opened(self, context: GraphContext) -> "list[_Opened]":
+        """Open the endpoints of all units, many at a time: what takes time is to wait for answers."""
+        opened: list[_Opened] = []
+        for first in range(0, len(self._units), OPENED_AT_ONCE):
+            units = self._units[first : first + OPENED_AT_ONCE]
+            self._at = units[0].address
+            tasks = [self._loop.create_task(_opened(context, unit)) for unit in units]
+            try:
+                await asyncio.wait(tasks)
+            except asyncio.CancelledError:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+                raise
+            for unit, task in zip(units, tasks, strict=True):
+                self._at = unit.address  # to be named if this raises
+                opened.append(task.result())
+        return opened
 
     def _progress(self) -> Progress:
         """Return how far the process is; from any thread."""
@@ -295,16 +307,19 @@ class Worker:
         self._phase, self._initializing = "ending", None
         for task in self._tasks:
             task.cancel()
+        await asyncio.sleep(0)  # in which most of them end, so that nothing has to be said of them
         for task in self._tasks:
-            self.say(Busy(task.get_name(), "being cancelled"))
+            if not task.done():
+                self.say(Busy(task.get_name(), "being cancelled"))
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         for running in self._running:
             running.finish()
         await self._end_main()
         for unit in self._set_up:
-            self.say(Busy(unit.address, "shutdown()"))
-            await self._shut_down(unit)
+            if _is_own(unit, "shutdown"):
+                self.say(Busy(unit.address, "shutdown()"))
+                await self._shut_down(unit)
         self.say(Busy("endpoints", "closing"))
         for running in self._running:
             for subscriber in running.subscribers.values():
@@ -432,6 +447,33 @@ class Worker:
     def _tell_what_starts(self) -> None:
         line = users_line(self._loop_thread) or line_of_task(self._preparing)
         self.say(Busy(self._at, f"initialize() at {line}" if line else "being started"))
+
+
+def _is_own(unit: Unit, name: str) -> bool:
+    """Whether a unit has a method of its own where the base class does nothing."""
+    return getattr(type(unit), name) is not getattr(Unit, name) or name in vars(unit)
+
+
+class _Opened(NamedTuple):
+    """The endpoints of a unit, by the topics of its streams."""
+
+    unit: Unit
+    publishers: dict[str, Publisher]
+    subscribers: dict[str, Subscriber]
+
+
+async def _opened(context: GraphContext, unit: Unit) -> _Opened:
+    publishers = {}
+    for outlet in unit.streams.values():
+        if isinstance(outlet, OutputStream):
+            publisher = await _publisher(context, outlet)
+            publisher.origin = (unit.address, outlet.name)
+            publishers[outlet.address] = publisher
+    subscribers = {
+        inlet.address: await context.subscriber(inlet.address, leaky=inlet.leaky, max_queue=inlet.max_queue)
+        for inlet in inlets_in_use(unit)
+    }
+    return _Opened(unit, publishers, subscribers)
 
 
 async def _publisher(context: GraphContext, outlet: OutputStream) -> Publisher:
