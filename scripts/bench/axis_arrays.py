@@ -171,7 +171,9 @@ def measure(only: str, turns: int, seconds: float, sides: dict[str, str]) -> Non
 
 def main() -> int:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="workloads whose name has this in it")
     parser.add_argument("--turns", type=int, default=5, help="how often each side takes its turn (5)")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one measured window")

@@ -200,7 +200,9 @@ def choose_sides(options: argparse.Namespace) -> list[Side]:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("--quick", action="store_true", help="short windows, one repeat: does it run?")
     parser.add_argument("--only", metavar="PATTERN", help="workloads whose name contains or matches this")
     parser.add_argument("--repeats", type=int, metavar="N", help="runs of each side (5; with --quick 1)")

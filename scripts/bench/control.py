@@ -123,7 +123,9 @@ OURS IS FASTER. self: the largest over the smallest repeat of ours; a ratio clos
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("--quick", action="store_true", help="short windows, one repeat: does it run?")
     parser.add_argument("--only", metavar="PATTERN", help="workloads whose name contains or matches this")
     parser.add_argument("--repeats", type=int, metavar="N", help="runs of each side (3; with --quick 1)")

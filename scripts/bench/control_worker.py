@@ -400,7 +400,7 @@ def unit(address: str) -> UnitMetadata:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("role")
     parser.add_argument("--workload", choices=BY_NAME)
     parser.add_argument("--effort", choices=("quick", "full"), default="full")

@@ -154,7 +154,9 @@ def _print(workload: Workload, medians: dict[str, float]) -> None:
 
 def main() -> int:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="workloads whose name has this in it")
     parser.add_argument("--turns", type=int, default=15, help="how often each side takes its turn (15)")
     parser.add_argument("--ours-python", default=sys.executable, metavar="PATH", help="the interpreter of our side")

@@ -182,7 +182,9 @@ async def measure(measurement: Measurement) -> Result:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("workload", choices=WORKLOADS, metavar="WORKLOAD", help=", ".join(WORKLOADS))
     parser.add_argument("--python", default=sys.executable, help="the interpreter under test (this one)")
     parser.add_argument("--loop", choices=LOOPS, default="asyncio")

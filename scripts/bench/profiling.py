@@ -313,7 +313,9 @@ def serve() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all of them, if none is named")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of one measured window")
     parser.add_argument("--rounds", type=int, default=9)

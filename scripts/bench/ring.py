@@ -85,7 +85,7 @@ def _pss_kb(pid: int) -> int:
 
 def main() -> None:
     """Run the ring and say how long all of it took."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=__doc__)
     parser.add_argument("--units", type=int, default=500)
     parser.add_argument("--processes", type=int, default=8)
     options = parser.parse_args()

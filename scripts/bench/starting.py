@@ -141,7 +141,9 @@ def measure(only: str, turns: int, sides: dict[str, str]) -> None:
 
 def main() -> int:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="workloads whose name has this in it")
     parser.add_argument("--turns", type=int, default=9, help="how often each side takes its turn (9)")
     parser.add_argument("--ours-python", default=sys.executable, metavar="PATH", help="the interpreter of our side")

@@ -359,7 +359,9 @@ def serve() -> None:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("role", choices=("server", "follow", "lead"))
     parser.add_argument("--workload", choices=WORKLOADS, metavar="NAME")
     parser.add_argument("--address", metavar="HOST:PORT")

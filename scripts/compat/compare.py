@@ -129,7 +129,9 @@ def details(report: Report) -> Iterator[str]:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("--only", metavar="NAME", default="", help="programs whose name contains this")
     parser.add_argument("--ours-python", default=sys.executable, metavar="PATH", help="(this interpreter)")
     parser.add_argument(

@@ -83,7 +83,7 @@ def _compared(form: dict[str, object] | None) -> dict[str, object] | None:
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("packages", nargs="*", help="such as sigproc; all of them if none is named")
     parser.add_argument(
         "--folder", type=Path, default=Path.home() / ".cache" / "ezmsg-ecosystem", help="(%(default)s)"

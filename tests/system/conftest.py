@@ -112,7 +112,9 @@ class Program:
         for process in self.processes():
             opened = _opened_files(process.pid)
             self._sockets |= {name[len("socket:[") : -1] for name in opened if name.startswith("socket:[")}
-            self._shared |= {Path(name) for name in opened if name.startswith(("/dev/shm/", str(self.folder)))}
+            shared = {Path(name) for name in opened if name.startswith(("/dev/shm/", str(self.folder)))}
+            # The lock on an announcement; who is killed leaves the file, and the next server sweeps it.
+            self._shared |= {path for path in shared if not path.match("server-*.json")}
 
     def leaves_nothing(self) -> None:
         """See that no process of the program is there any more, and none of its sockets and segments."""

@@ -251,6 +251,33 @@ def test_what_a_killed_publisher_sent_can_still_be_read(
     graph.end()
 
 
+@every_way
+def test_a_killed_publisher_is_told_once_after_its_last_message(
+    graph: Graph, gate: tuple[Path, Callable[[], None]]
+) -> None:
+    publisher, subscriber = graph.serve().join()
+    ask(publisher, "send", 0, 1)
+    ask(subscriber, "block", gate[0])
+    ask(publisher, "send", 1, 19)
+    publisher.signal(signal.SIGKILL)
+    publisher.process.wait(30)
+    gate[1]()
+    topic, last, _, *taken = ask(subscriber, "take_until_lost")
+    assert (topic, last, taken) == ("OUT", "19", numbers(0, 20))
+    # Another one comes, and is lost while it is waited for: one error for each, and at once.
+    (again,) = graph.join(subscribers=0)
+    ask(again, "send", 20, 5)
+    tell(subscriber, "take_until_lost")
+    killed_s = time.monotonic()
+    again.signal(signal.SIGKILL)
+    again.process.wait(30)
+    _, last, told_s, *taken = answer(subscriber, "take_until_lost", 1)
+    assert (last, taken) == ("4", numbers(20, 5))
+    assert float(told_s) - killed_s < 5.0
+    graph.join(subscribers=0)  # which sweeps, where segments have names
+    graph.end()
+
+
 @ways("shm", "shm, portable")
 def test_killing_every_process_leaves_nothing(graph: Graph, tmp_path: Path) -> None:
     before = in_shared_memory()

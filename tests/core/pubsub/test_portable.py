@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 SUITES = [
     HERE / "test_contract.py",
     HERE / "test_hostile_peers.py",
+    HERE / "test_peers.py",
     HERE.parent / "transports" / "test_segments.py",
 ]
 

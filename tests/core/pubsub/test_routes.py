@@ -26,6 +26,10 @@ class Listener:
     def joined(self, channel: Channel) -> None:
         self.channels.append(channel)
 
+    def left(self, publisher_id: UUID) -> None: ...
+
+    def lost(self, publisher_id: UUID, last_seq: int) -> None: ...
+
 
 class World:
     """Opens channels when told to, and remembers what became of them."""

@@ -2,7 +2,7 @@
 
 from collections import deque
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 from hypothesis import settings
@@ -64,6 +64,10 @@ class Ear:
         self.skips += count
 
     def missed(self, topic: str, count: int) -> None: ...
+
+    def left(self, publisher_id: UUID) -> None: ...
+
+    def lost(self, publisher_id: UUID, last_seq: int) -> None: ...
 
     def take(self) -> None:
         lease = self.queue.take()

@@ -1,9 +1,12 @@
 """The course of a run, under any order of reports, deaths and signals."""
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ezmsg.core.runtime.lifecycle import Cause, Kill, Lifecycle, Phase, Tell
+from ezmsg.core.errors import InvalidOption
+from ezmsg.core.runtime.lifecycle import Cause, Kill, Lifecycle, Phase, Restart, Tell
+from ezmsg.core.runtime.policies import WELL_AFTER_S, policy_named
 from ezmsg.core.runtime.words import Busy, Failed, Go, Idle, Ready, Stop, Stopped, Terminate
 
 UNITS = st.sampled_from(["A", "B/C"])
@@ -186,3 +189,97 @@ def test_who_lingered_is_named():
     (failure,) = lifecycle.failures
     assert failure.startswith("the process of A (pid 1) was done and did not leave; ")
     assert "thread WRITER of A: still running" in failure
+
+
+# --- workers that die while everything runs ----------------------------------------------------------------------
+
+
+def running(count, policy, vital=()):
+    lifecycle = Lifecycle([f"worker {i}" for i in range(count)], policy_named(policy), vital)
+    for worker in range(count):
+        lifecycle.receive(worker, Ready())
+    assert lifecycle.phase is Phase.RUNNING
+    return lifecycle
+
+
+def test_a_worker_is_started_again_ever_later_and_then_no_more():
+    lifecycle = running(2, "restart(8)")
+    delays = []
+    for number in range(8):
+        (restart,) = lifecycle.died(1, "was ended by SIGKILL")
+        assert isinstance(restart, Restart)
+        delays.append(restart.delay_s)
+        lifecycle.restarted(1, f"worker 1.{number}")
+        assert lifecycle.receive(1, Ready()) == [Tell(1, Go())]
+    assert delays == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]
+    assert lifecycle.failures == []
+    assert lifecycle.died(1, "was ended by SIGKILL") == [Tell(0, Stop())]
+    assert lifecycle.cause is Cause.FAILED
+    assert lifecycle.failures == ["worker 1.7 was ended by SIGKILL, after 8 restarts in a row"]
+
+
+def test_who_ran_well_for_long_begins_a_new_row():
+    lifecycle = running(1, "restart(1)")
+    for _ in range(5):
+        (restart,) = lifecycle.died(0, "was ended by SIGSEGV", lasted_s=WELL_AFTER_S)
+        assert restart.delay_s == 0.2
+        lifecycle.restarted(0, "worker 0")
+        lifecycle.receive(0, Ready())
+        assert lifecycle.restarts(0) == 1
+    assert lifecycle.died(0, "was ended by SIGSEGV", lasted_s=WELL_AFTER_S - 1) == []
+    assert lifecycle.phase is Phase.ENDED
+
+
+def test_who_cannot_be_set_up_again_is_ended_and_tried_again():
+    lifecycle = running(2, "restart(2)")
+    lifecycle.died(1, "left with exit status 1")
+    lifecycle.restarted(1, "worker 1")
+    assert lifecycle.receive(1, Failed("B", "it could not be started")) == [Kill(1)]
+    (restart,) = lifecycle.died(1, "was ended by SIGKILL")
+    assert restart == Restart(1, 0.4)
+    assert lifecycle.failures == []
+
+
+def test_the_end_comes_while_one_is_about_to_come_back():
+    lifecycle = running(2, "restart(2)")
+    lifecycle.died(1, "was ended by SIGKILL")
+    assert lifecycle.stop(Cause.INTERRUPTED) == [Tell(0, Stop(urgent=True))]
+    lifecycle.receive(0, Stopped())
+    assert lifecycle.phase is Phase.ENDED
+    assert lifecycle.failures == []
+
+
+def test_one_that_is_written_off_is_not_waited_for():
+    lifecycle = running(3, "ignore")
+    assert lifecycle.receive(0, Idle()) == []
+    assert lifecycle.died(1, "was ended by SIGKILL") == []
+    assert lifecycle.phase is Phase.RUNNING
+    assert lifecycle.receive(2, Idle()) == [Tell(0, Stop()), Tell(2, Stop())]
+    assert lifecycle.cause is Cause.DONE
+    assert lifecycle.failures == []
+    assert len(lifecycle.losses) == 1
+
+
+def test_without_one_with_which_the_run_ends_nobody_goes_on():
+    lifecycle = running(2, "ignore", vital=[1])
+    assert lifecycle.died(1, "was ended by SIGKILL") == [Tell(0, Stop())]
+    assert lifecycle.cause is Cause.FAILED
+
+
+@pytest.mark.parametrize("policy", ["fail_fast", "ignore", "restart(3)"])
+def test_before_everything_runs_a_death_ends_the_run(policy):
+    lifecycle = Lifecycle(["worker 0", "worker 1"], policy_named(policy))
+    lifecycle.receive(0, Ready())
+    assert lifecycle.died(1, "was ended by SIGKILL") == [Tell(0, Stop())]
+    assert lifecycle.cause is Cause.FAILED
+
+
+@pytest.mark.parametrize("text", ["", "restart", "restart(0)", "restart(-1)", "restart(x)", "Ignore", 3, None])
+def test_what_is_no_policy_is_refused(text):
+    with pytest.raises(InvalidOption, match="dead_worker"):
+        policy_named(text)
+
+
+@pytest.mark.parametrize("text", ["fail_fast", "ignore", "restart(12)"])
+def test_a_policy_is_told_as_it_is_written(text):
+    assert str(policy_named(text)) == text

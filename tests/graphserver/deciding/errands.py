@@ -4,7 +4,8 @@ Beside :class:`~tests.graphserver.deciding.model.Model`, and as plain: it predic
 and the one answer that each request gets, whatever happens in between.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -23,9 +24,9 @@ Key = tuple[int, int]
 
 @define(eq=False)
 class Errand:
-    """One request, and the process that is asked because of it."""
+    """One request, and the process that is asked because of it; without a key, the server's own, to make again."""
 
-    key: Key
+    key: Key | None
     body: Any
     deadline: float
     process: UUID | None = None
@@ -42,6 +43,8 @@ class Errands:
     changes: dict[str, list[Errand]] = field(factory=dict)
     due: dict[Key, Any] = field(factory=dict)
     to_ask: list[Errand] = field(factory=list)
+    standing: dict[str, UUID] = field(factory=dict)  # whose change by an operator is in effect in which process
+    warned: int = 0
 
     # --- what happens -------------------------------------------------------------------------------------
 
@@ -63,21 +66,37 @@ class Errands:
         self.changes.setdefault(body.component_address, []).append(Errand(key, body, deadline))
         self._give_turns(body.component_address)
 
+    def gained(self, process: UUID, units: list[str]) -> None:
+        """A process has come to own units: what operators had changed in another one is changed again."""
+        for unit in sorted(set(units)):
+            if self.standing.get(unit, process) != process:
+                self.standing[unit] = process
+                again = UpdateSetting(unit, "", {"gain": 2.0}, 0.0)
+                self.changes.setdefault(unit, []).append(Errand(None, again, math.inf))
+                self._give_turns(unit)
+
+    def forget(self, components: Iterable[str]) -> None:
+        """What operators had changed there stands no more."""
+        for component in components:
+            self.standing.pop(component, None)
+
     def answered(self, errand: Errand, answer: object) -> None:
         """A process answers, or could not be asked (then the answer is ``None``)."""
         if errand in self.routed:
             self.routed.remove(errand)
+            assert errand.key is not None
             self.due[errand.key] = self._response(errand, answer)
         else:
             self._changed(errand, answer)
 
     def left(self, who: int) -> None:
         """A client is gone; the model knows already."""
-        for errand in [errand for errand in self.all() if errand.key[0] == who]:
+        for errand in [errand for errand in self.all() if errand.key is not None and errand.key[0] == who]:
             self.cancel(errand)
         for errand in [errand for errand in self.all() if errand.call is not None and errand.call.peer == who]:
             if errand in self.routed:
                 self.routed.remove(errand)
+                assert errand.key is not None
                 self.due[errand.key] = failed(ProcessControlErrorCode.PROCESS_DISCONNECTED, errand.process)
             else:
                 self._changed(errand, None)
@@ -91,6 +110,7 @@ class Errands:
     def expire(self, clock: float) -> None:
         """Time has passed."""
         for errand in [errand for errand in self.waiting() if errand.deadline <= clock]:
+            assert errand.key is not None
             if errand in self.routed:
                 self.due[errand.key] = failed(ProcessControlErrorCode.TIMEOUT, errand.process)
             else:
@@ -107,7 +127,7 @@ class Errands:
 
     def waiting(self) -> list[Errand]:
         """Return those that have to be answered yet."""
-        return [errand for errand in self.all() if errand.waits]
+        return [errand for errand in self.all() if errand.waits and errand.key is not None]
 
     def out(self) -> list[Errand]:
         """Return those whose process has been asked, and still has to answer."""
@@ -125,6 +145,7 @@ class Errands:
             request = asked.request
             assert (request.unit_address, request.payload) == (body.unit_address, body.payload)
             assert (asked.timeout_s, asked.session_id) == (body.timeout_s, body.session_id)
+            assert errand.key is not None
             assert asked.client_id == self.model.peers[errand.key[0]]
         else:
             shown = self.model.shown_settings().get(body.component_address)
@@ -149,12 +170,12 @@ class Errands:
         outcome: object = errors.SettingsUnavailable(component=address, reason="")
         if isinstance(answer, errors.EzmsgError):
             outcome = answer
-        elif isinstance(answer, SettingApplied) and self.model.owner_of(address) == errand.process:
+        elif isinstance(answer, SettingApplied) and self._has_set_up(errand.process, address):
             assert errand.process is not None
             self.model.report(errand.process, address, answer.value, None)
             outcome = SettingApplied(self.model.shown_settings()[address])
-        if errand.waits:
-            self.due[errand.key] = outcome
+            self._stands(errand, errand.process)
+        self._tell(errand, outcome)
         self.changes[address].remove(errand)
         self._give_turns(address)
 
@@ -167,9 +188,28 @@ class Errands:
                 errand.process = self.model.owner_of(address)
                 self.to_ask.append(errand)
                 return
-            if errand.waits:
-                self.due[errand.key] = refusal
+            self._tell(errand, refusal)
             waiting.pop(0)
+
+    def _has_set_up(self, process: UUID | None, unit: str) -> bool:
+        return process in self.model.processes and unit in self.model.processes[process].units
+
+    def _tell(self, errand: Errand, outcome: object) -> None:
+        if errand.key is None:
+            self.warned += isinstance(outcome, errors.EzmsgError)
+        elif errand.waits:
+            self.due[errand.key] = outcome
+
+    def _stands(self, errand: Errand, process: UUID) -> None:
+        """What an operator has made stands, unless it is as the session has it at first."""
+        address = errand.body.component_address
+        if errand.key is None:
+            return
+        at_first = self.model.initial_fields(address)
+        if at_first.get("gain") == errand.body.value:
+            self.standing.pop(address, None)
+        else:
+            self.standing[address] = process
 
     def _refusal(self, body: UpdateSetting) -> errors.EzmsgError | None:
         address = body.component_address

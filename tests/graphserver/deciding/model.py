@@ -7,6 +7,7 @@ comes from the server.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from tests.graphserver.deciding.descriptions import topics_of
@@ -293,6 +294,20 @@ class Model:
             if process in self.processes and address in self.processes[process].units:
                 found[address] = (found[address][0] if address in found else None, process, value)
         return found
+
+    def described(self) -> dict[str, ComponentMetadata]:
+        """Return every component that a session describes."""
+        known = [each.metadata for each in self.sessions.values() if each.metadata is not None]
+        return {address: component for metadata in known for address, component in metadata.components.items()}
+
+    def owned(self) -> set[str]:
+        """Return every unit that a process owns and has set up."""
+        return {unit for process in self.processes.values() for unit in process.units}
+
+    def initial_fields(self, address: str) -> dict[str, Any]:
+        """Return the fields that a component's session gave it at first."""
+        component = self.described().get(address)
+        return {} if component is None else initial(component).structured_value or {}
 
     def shown_settings(self) -> dict[str, SettingsSnapshotValue]:
         """Return what must be shown, sorted."""

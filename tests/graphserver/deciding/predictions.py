@@ -51,7 +51,7 @@ def check_compact(state: GraphState, held: dict[bytes, GraphMetadata]) -> dict[b
     plain = state.snapshot()
     taken = codec.decode(codec.encode(state.compact_snapshot(held)), SnapshotTaken)
     assert taken.compact is not None
-    known = frozenset(held)  # two sessions may say the same, and then both are told it
+    known = held.keys()  # what was asked with: two sessions may say the same, and both are told it
     for shown in taken.compact.sessions:
         if shown.digest is None:
             assert shown.metadata is None

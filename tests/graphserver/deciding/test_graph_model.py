@@ -6,6 +6,7 @@ This is the pure form: effects are looked at, time is made up, and no operation 
 
 from collections import Counter
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
@@ -57,6 +58,7 @@ from ezmsg.protocol.messages.endpoints import (
 )
 from ezmsg.protocol.messages.events import FollowTopology, Gap, Reset, TopologyEvent
 from ezmsg.protocol.messages.handshake import Hello
+from ezmsg.protocol.messages.processes import RegisterProcess, UpdateOwnership
 from ezmsg.protocol.messages.requests import EndTraces, HandleRequest, Responded, RouteRequest
 from ezmsg.protocol.messages.sessions import ClearSession, CloseSession, Connect, Disconnect, Done, EdgeChanged
 from ezmsg.protocol.messages.settings import (
@@ -185,7 +187,10 @@ class GraphMachine(ClientRules):
     def ask(self, who: int, body: object) -> None:
         request_id = next(self.counter)
         heard, area = self.model.heard(), self.area(self.touched_by(who, body))
+        described, owned = self.model.described(), self.model.owned()
         outcome = self.model.request(who, body)
+        if not isinstance(outcome, EzmsgError):
+            self.let_stand(body, described.keys(), owned)
         area |= self.area(self.touched_by(who, body))
         with self.watch.on() as visited:
             done = self.graph.request_received(PeerId(who), request_id, body, self.now())
@@ -207,6 +212,17 @@ class GraphMachine(ClientRules):
             assert len({call.peer for call in calls}) == len(calls), "a client is told once"
         self.settle(done)
 
+    def let_stand(self, body: object, described: AbstractSet[str], owned: set[str]) -> None:
+        """Predict what becomes of what operators had changed: it ends with its session, or is changed again."""
+        if isinstance(body, CloseSession | ClearSession):
+            self.errands.forget(described - self.model.described().keys())
+        self.errands.forget(owned - self.model.owned() - self.model.described().keys())
+        match body:
+            case RegisterProcess():
+                self.errands.gained(body.process_id, body.registration.units)
+            case UpdateOwnership():
+                self.errands.gained(body.process_id, body.update.added_units)
+
     def settle(self, done: list[Effect]) -> None:
         """See that exactly those requests are answered whose answers are due, and new events are told."""
         for effect in done:
@@ -226,7 +242,8 @@ class GraphMachine(ClientRules):
             check_answer(self.model, told, expected[answer.peer, answer.request_id])
         self.errands.due.clear()
         warnings = [effect for effect in done if isinstance(effect, effects.Warn)]
-        assert len(warnings) == sum(bool(waiting.unconfirmed) for waiting in due.values())
+        assert len(warnings) == sum(bool(waiting.unconfirmed) for waiting in due.values()) + self.errands.warned
+        self.errands.warned = 0
         for effect in done:
             if isinstance(effect, effects.Uncall):
                 assert self.calls.pop(effect.call_id).peer == effect.peer
@@ -355,7 +372,10 @@ class GraphMachine(ClientRules):
         held = [self.held_by(session) for session, known in self.model.sessions.items() if known.who == who]
         heard, area = self.model.heard(), self.area(set().union(*held))
         self.dropped = {publisher for publisher, (holder, _) in self.model.publishers.items() if holder == who}
+        described, owned = self.model.described(), self.model.owned()
         self.model.leave(who)
+        self.errands.forget(described.keys() - self.model.described().keys())
+        self.errands.forget(owned - self.model.owned() - self.model.described().keys())
         self.waiting = {key: waiting for key, waiting in self.waiting.items() if key[0] != who}
         for call_id in [call_id for call_id, call in self.calls.items() if call.peer == who]:
             del self.calls[call_id]

@@ -62,7 +62,7 @@ class Run:
 
     def __init__(self, number: int, history: int) -> None:
         self.graph = Graph(UUID(int=number), Configuration(settings_history=history))
-        self.performer = Performer(self.graph, self.fail, self.fail)
+        self.performer = Performer(self.graph, self.fail, self.fail, self.fail)
 
     def fail(self, *words: str) -> None:
         raise AssertionError(words)

@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import psutil
 
 import ezmsg.core as ez
+from ezmsg.core.errors import PeerLost
 
 BURST = [64 * 4**step for step in range(8)]
 
@@ -134,6 +136,16 @@ class SubscriberEnd(End):
             assert array[0] > taken[-1]
             taken.append(int(array[0]))
         say("until", len(taken) - 1, self.subscriber.dropped)
+
+    async def take_until_lost(self) -> None:
+        """Receive until a publisher is lost; say after which message, when, and what came before."""
+        numbers = []
+        while True:
+            try:
+                numbers.append(int((await self.subscriber.recv(peer_lost="raise"))[0]))
+            except PeerLost as loss:
+                say("take_until_lost", loss.topic, loss.last_seq, time.monotonic(), *numbers)
+                return
 
     async def missed(self, count: str) -> None:
         while self.subscriber.messages_missed < int(count):  # noqa: ASYNC110

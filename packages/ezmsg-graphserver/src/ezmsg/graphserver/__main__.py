@@ -16,6 +16,7 @@ from ezmsg.graphserver.sockets.loops import run
 from ezmsg.graphserver.sockets.tokens import read_token
 from ezmsg.protocol.addresses import ADDRESS_VARIABLE, DEFAULT_HOST, DEFAULT_PORT, Address
 from ezmsg.protocol.errors import EzmsgError, InvalidAddress
+from ezmsg.protocol.surroundings.exact_options import ExactParser
 from ezmsg.protocol.surroundings.parts import version_text
 from ezmsg.protocol.surroundings.visible import visible_lines
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _set_up_logging(options.log_level, options.log_file)
         token = None if options.token_file is None else read_token(options.token_file)
         address = options.address or Address.from_string(os.environ.get(ADDRESS_VARIABLE) or _default_address())
-        run(_serve(address, token, options.insecure, options.metrics))
+        run(_serve(address, token, options.insecure, options.metrics, options.state))
     except EzmsgError as error:
         sys.stderr.write(f"{visible_lines(str(error))}\n")
         return 1
@@ -47,11 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _serve(address: Address, token: str | None, insecure: bool, metrics: Address | None) -> None:
+async def _serve(
+    address: Address, token: str | None, insecure: bool, metrics: Address | None, state: str | None
+) -> None:
     # Before there is anything to clean up, so that no signal finds a server without its handlers.
     early = asyncio.Event()
     _on_signals(early.set)
-    server = await start_server(address, token, insecure, metrics=metrics)
+    server = await start_server(address, token, insecure, metrics=metrics, state=state)
     _on_signals(server.stop)
     if early.is_set():
         server.stop()
@@ -70,7 +73,7 @@ def _on_signals(action: Callable[[], None]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ExactParser(
         prog="ezmsg-graphserver",
         description="Serve the graph of an ezmsg system: who publishes what to whom.",
         epilog="Clients need the same token, by EZMSG_TOKEN or EZMSG_TOKEN_FILE. Without one, a server on loopback "
@@ -95,6 +98,12 @@ def _parser() -> argparse.ArgumentParser:
         "connect; :PORT is loopback only, and beyond it takes --insecure; off by default",
     )
     parser.add_argument("--token-file", metavar="FILE", help="a file that holds the token clients must have")
+    parser.add_argument(
+        "--state",
+        metavar="FILE",
+        help="a file for what is to survive the server: persistent edges, and settings that operators made; it is "
+        "made if there is none",
+    )
     parser.add_argument("--log-file", metavar="FILE", help="append the log to a file instead of standard error")
     parser.add_argument("--version", action="store_true", help="say which parts are installed, and go")
     parser.add_argument("--log-level", metavar="LEVEL", type=_level, help="DEBUG, INFO (default), WARNING or ERROR")

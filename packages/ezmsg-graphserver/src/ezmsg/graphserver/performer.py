@@ -24,10 +24,18 @@ class Performer:
 
     :param stop: ends the server.
     :param warn: logs a warning, given its kind and its text.
+    :param keep: writes what is to survive the server.
     """
 
-    def __init__(self, graph: Graph, stop: Callable[[], None], warn: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        stop: Callable[[], None],
+        warn: Callable[[str, str], None],
+        keep: Callable[[effects.KeepEdge | effects.KeepSettings], None],
+    ) -> None:
         self._graph = graph
+        self._keep = keep
         self._stop = stop
         self._warn = warn
         self._links: dict[PeerId, Link] = {}
@@ -56,7 +64,7 @@ class Performer:
     def join(self, link: Link, hello: Hello) -> None:
         """Let a client in."""
         self._links[link.peer] = link
-        self._perform(self._graph.peer_joined(link.peer, hello, _now(), link.route))
+        self._perform(self._graph.peer_joined(link.peer, hello, _now(), link.route, link.role))
 
     def receive(self, link: Link, event: protocol.Event) -> None:
         """Feed the graph with what a client says; :meth:`flush` is called when all of it was heard."""
@@ -114,6 +122,10 @@ class Performer:
         self._late_replies += link.connection.late_replies
         if not self._closed:
             self._perform(self._graph.peer_left(link.peer, _now(), lost=lost))
+
+    def perform(self, more: Iterable[Effect]) -> None:
+        """Perform what was decided without a client."""
+        self._perform(more)
 
     async def survey(self, timeout_s: float) -> effects.Surveyed:
         """Ask every process what it has counted, and return what all of them said."""
@@ -173,6 +185,8 @@ class Performer:
                     link.turn_away(error)
             case effects.StopServer():
                 self._stop()
+            case effects.KeepEdge() | effects.KeepSettings():
+                self._keep(effect)
             case effects.Surveyed(survey_id=survey_id):
                 if (done := self._surveys.get(survey_id)) is not None and not done.done():
                     done.set_result(effect)

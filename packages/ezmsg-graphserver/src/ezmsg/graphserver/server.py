@@ -3,23 +3,27 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import secrets
 import socket
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ezmsg.graphserver.announcement_file import AnnouncementFile, program_name
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.deciding.effects import PeerId
 from ezmsg.graphserver.deciding.graph import Graph
+from ezmsg.graphserver.files.announcement import AnnouncementFile, program_name
+from ezmsg.graphserver.files.left_behind import sweep
 from ezmsg.graphserver.performer import Performer
 from ezmsg.graphserver.sockets.binding import bound_address, reachable
 from ezmsg.graphserver.sockets.link import Link
 from ezmsg.graphserver.sockets.listener import Listener
-from ezmsg.graphserver.sockets.log_limiter import LogLimiter, Repetitions, one_line
+from ezmsg.graphserver.sockets.log_limiter import AddressLimiter, LogLimiter, Repetitions, one_line
 from ezmsg.protocol.announcement import Announcement
 from ezmsg.protocol.errors import (
     AuthenticationFailed,
@@ -29,6 +33,7 @@ from ezmsg.protocol.errors import (
     LeaseExpired,
     ProtocolViolation,
     ServerOverloaded,
+    StateUnusable,
     UnsafeFolder,
     VersionMismatch,
 )
@@ -41,6 +46,8 @@ from ezmsg.protocol.wire.presence.strangers import Strangers, origin_of
 from ezmsg.protocol.wire.presence.unfinished import Unfinished
 
 if TYPE_CHECKING:
+    from ezmsg.graphserver.deciding.effects import KeepEdge, KeepSettings
+    from ezmsg.graphserver.files.state import StateFile
     from ezmsg.graphserver.metrics.page import MetricsPage
 
 logger = logging.getLogger(__name__)
@@ -69,6 +76,7 @@ class Server:
 
     :param token: what clients must prove to hold; the empty one lets everybody in.
     :param metrics: a second bound socket, on which everybody may read what is counted, or ``None``.
+    :param state: what is to survive this server, and what an earlier one has kept; it is closed with the server.
     """
 
     def __init__(
@@ -77,13 +85,18 @@ class Server:
         token: str,
         configuration: Configuration,
         metrics: socket.socket | None = None,
+        state: "StateFile | None" = None,
     ) -> None:
         self.address = bound_address(sock)
         self._sock = sock
         self._token = token
         self._epoch = uuid4()
         graph = Graph(self._epoch, configuration)
-        self._performer = Performer(graph, self.stop, self._warn)
+        self._state = state
+        self._limiter = LogLimiter()
+        self._performer = Performer(graph, self.stop, self._warn, self._keep)
+        if state is not None:
+            self._performer.perform(graph.restore(state.kept.edges, state.kept.settings))
         self._page = None if metrics is None else self._metrics_page(metrics, graph)
         self._sockets: set[Link] = set()
         self._silent: Strangers[Link] = Strangers(SILENT_LIMIT)
@@ -94,8 +107,8 @@ class Server:
         self._peer_ids = count(1)
         self._stopped = asyncio.Event()
         self._gone = asyncio.Event()
-        self._limiter = LogLimiter()
         self._strangers = Repetitions()
+        self._addresses = AddressLimiter()
         self._listener: Listener | None = None
         self._announcement = AnnouncementFile(
             Announcement(reachable(self.address), token, os.getpid(), time.time(), program_name())
@@ -120,6 +133,9 @@ class Server:
                 await self.close()
                 raise
             logger.warning("The server is not announced: %s", error)
+        if self._announcement.path is not None:
+            for left in sweep(self._announcement.path.parent):
+                logger.info("Removed %s: the server that it belonged to runs no more.", left)
         self._keeping = loop.create_task(self._keep_announced())
         self._looking = loop.create_task(self._look_on())
         self._listener = Listener(self._sock, self._new_link, self._accept_failed)
@@ -154,6 +170,7 @@ class Server:
             await listener.close()
         self._sock.close()
         self._performer.close()
+        self._tell_left_out(math.inf)
         for link in list(self._sockets):
             link.close(ConnectionLost(address=str(self.address), reason="the graph server was stopped"))
         if self._sockets:
@@ -161,6 +178,8 @@ class Server:
                 await asyncio.wait_for(self._gone.wait(), STOP_TIMEOUT_S)
         for link in list(self._sockets):
             link.abort()
+        if self._state is not None:
+            self._state.close()
         await asyncio.sleep(0)  # one turn of the loop, in which the aborted transports close their sockets
 
     async def _keep_announced(self) -> None:
@@ -168,6 +187,9 @@ class Server:
         told = False
         while True:
             await asyncio.sleep(ANNOUNCE_AGAIN_S)
+            self._tell_left_out(time.monotonic())
+            if self._state is not None and self._state.is_behind:
+                self._write_state(self._state.catch_up)
             try:
                 self._announcement.keep(self._performer.units)
                 told = False
@@ -241,7 +263,7 @@ class Server:
             pass
         elif isinstance(error, AuthenticationFailed | VersionMismatch):
             self._warn_of_stranger(link, error)
-        else:
+        elif link.opened or self._may_tell_of(link):
             self._warn(error.code, f"The connection of {link.address} was closed: {error}")
         self._performer.leave(link, lost=isinstance(error, LeaseExpired))
 
@@ -286,13 +308,32 @@ class Server:
         """Say who is turned away, once: a client that lost another server may come for as long as it lives."""
         who = f"{link.calls_itself} at {link.route.client}"
         before = self._strangers.admit(f"{error.code} {who}", time.monotonic())
-        if before is not None:
+        if before is not None and self._may_tell_of(link):
             again = f" It has come {before} more times since the last word of it." if before else ""
             self._warn(
                 error.code,
                 f"{who} was turned away. {error} If it belongs to this graph, give it what it lacks; if it looks "
                 f"for a server that was here before, end it. This is told ever more rarely.{again}",
             )
+
+    def _keep(self, change: "KeepEdge | KeepSettings") -> None:
+        """Write a change into the state file, before anybody hears that it was made."""
+        if self._state is not None:
+            self._write_state(partial(self._state.keep, change))
+
+    def _write_state(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except StateUnusable as error:
+            self._warn("state", f"What is to survive this server is not written yet, and tried again. {error}")
+
+    def _may_tell_of(self, link: Link) -> bool:
+        """Whether the log has room for another line on a stranger; those that it has none for are counted."""
+        return self._addresses.admit(link.route.client or link.address, time.monotonic())
+
+    def _tell_left_out(self, now: float) -> None:
+        for address, number in self._addresses.folded(now):
+            logger.warning("%d more lines on strangers at %s were left out.", number, address)
 
     def _accept_failed(self, error: OSError) -> None:
         self._warn("accept", f"A client could not be let in: {error.strerror}. Those that are in go on.")

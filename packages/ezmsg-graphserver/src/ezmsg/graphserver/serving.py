@@ -2,6 +2,7 @@
 
 import os
 import socket
+from typing import TYPE_CHECKING
 
 from ezmsg.graphserver.deciding.configuration import Configuration, first_port
 from ezmsg.graphserver.server import Server
@@ -10,6 +11,9 @@ from ezmsg.graphserver.sockets.tokens import choose_token, given_token
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import InsecureMetrics
 
+if TYPE_CHECKING:
+    from ezmsg.graphserver.files.state import StateFile
+
 
 async def start_server(
     address: Address | None,
@@ -17,6 +21,7 @@ async def start_server(
     insecure: bool = False,
     *,
     metrics: Address | None = None,
+    state: str | None = None,
 ) -> Server:
     """Return a server that listens and is announced; await its ``run()``.
 
@@ -26,9 +31,11 @@ async def start_server(
         one that only the announcement tells.
     :param insecure: let everybody in if no token was given, and let ``metrics`` be read from other machines.
     :param metrics: where everybody who can connect may read what is counted, as OpenMetrics over HTTP.
+    :param state: a file for what is to survive the server: persistent edges, and settings that operators made.
     :raises AddressInUse: if it cannot listen there.
     :raises InsecureBind: if others can reach the address, there is no token and nobody said that this is meant.
     :raises InsecureMetrics: if others can reach ``metrics``, and nobody said that this is meant.
+    :raises StateUnusable: if the state file cannot be used.
     :raises UnreadableToken: if the token's file holds none.
     :raises UnsafeFolder: if nobody could learn the random token, as there is no safe folder to announce it in.
     """
@@ -49,14 +56,31 @@ async def start_server(
     except BaseException:
         sock.close()
         raise
-    return await _started(sock, chosen, page, must_announce=given is None and not insecure)
+    return await _started(sock, chosen, page, state, must_announce=given is None and not insecure)
 
 
-async def _started(sock: socket.socket, token: str, page: socket.socket | None, must_announce: bool) -> Server:
-    server = Server(sock, token, Configuration.from_environment(os.environ), page)
+async def _started(
+    sock: socket.socket, token: str, page: socket.socket | None, state: str | None, must_announce: bool
+) -> Server:
+    try:
+        kept = None if state is None else _state_file(state)
+    except BaseException:
+        for each in (sock, page):
+            if each is not None:
+                each.close()
+        raise
+    configuration = Configuration.from_environment(os.environ, keeps_state=kept is not None)
+    server = Server(sock, token, configuration, page, kept)
     try:
         await server.start(must_announce)
     except BaseException:
         await server.close()
         raise
     return server
+
+
+def _state_file(path: str) -> "StateFile":
+    """Open a state file; few servers have one, and the others need no SQLite."""
+    from ezmsg.graphserver.files.state import StateFile
+
+    return StateFile(path)

@@ -1,7 +1,7 @@
 """How a running graph server is found: the name and content of its announcement file, and the folder it is in.
 
 The rules only, without a single access to the file system: the server writes the file
-(:mod:`ezmsg.graphserver.announcement_file`), a client of the same user reads it and so learns the token. Both
+(:mod:`ezmsg.graphserver.files.announcement`), a client of the same user reads it and so learns the token. Both
 must first look at the folder with :func:`check_folder`, because a folder that somebody else controls could hold
 the announcement of somebody else's server.
 """

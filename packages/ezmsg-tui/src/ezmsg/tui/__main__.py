@@ -1,17 +1,17 @@
 """The command: ``ezmsg-tui``, or ``python -m ezmsg.tui``; the same as ``ezmsg top`` where that is installed."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import distributions
 
+from ezmsg.protocol.surroundings.exact_options import ExactParser
 from ezmsg.protocol.surroundings.parts import version_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the application; a wrong command line ends with 2."""
-    parser = argparse.ArgumentParser(prog="ezmsg-tui", description="Look into a running ezmsg graph.")
+    parser = ExactParser(prog="ezmsg-tui", description="Look into a running ezmsg graph.")
     parser.add_argument("--version", action="store_true", help="say which parts are installed, and go")
     parser.add_argument("--address", help="the graph server, HOST:PORT; default EZMSG_GRAPHSERVER_ADDR, else found")
     options = parser.parse_args(arguments)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
+from ezmsg.control.cli.role_tokens import token
 from ezmsg.control.cli.saying import note, say, say_json
 from ezmsg.control.cli.shutdown import shutdown
 from ezmsg.control.cli.watching import watchable
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 server = App(
     name="server",
-    help="Run, start, stop and look at a graph server. For example:\n\nezmsg server status",
+    help="Run, start, stop and look at a graph server, and let others in. For example:\n\nezmsg server status",
     help_format="plaintext",
 )
 
@@ -25,6 +26,12 @@ Where = Annotated[
     Parameter(help="Where to listen, HOST:PORT. Default: EZMSG_GRAPHSERVER_ADDR, else 127.0.0.1:25978."),
 ]
 LogFile = Annotated[str | None, Parameter(help="Append its log to this file.")]
+StateFile = Annotated[
+    str | None,
+    Parameter(
+        help="Keep persistent edges, and settings that operators made, in this file, and begin with what it holds."
+    ),
+]
 
 
 @server.default
@@ -61,7 +68,7 @@ server.command(status, name="status")
 
 
 @server.command
-def run(*, address: Where = None, log_file: LogFile = None) -> int:
+def run(*, address: Where = None, log_file: LogFile = None, state: StateFile = None) -> int:
     """Serve the graph in this terminal, until Ctrl-C.
 
     For example:
@@ -70,7 +77,7 @@ def run(*, address: Where = None, log_file: LogFile = None) -> int:
     """
     import subprocess
 
-    words = _words(address, log_file)
+    words = _words(address, log_file, state)
     if words is None:
         return _FAILED
     process = subprocess.Popen(words)
@@ -83,7 +90,12 @@ def run(*, address: Where = None, log_file: LogFile = None) -> int:
 
 @server.command
 def start(
-    *, address: Where = None, log_file: LogFile = None, json: JsonOption = False, timeout: TimeoutOption = 10.0
+    *,
+    address: Where = None,
+    log_file: LogFile = None,
+    state: StateFile = None,
+    json: JsonOption = False,
+    timeout: TimeoutOption = 10.0,
 ) -> int:
     """Start a graph server that stays, and return when it answers; `ezmsg server stop` ends it.
 
@@ -98,7 +110,7 @@ def start(
     from ezmsg.control.graph.server_start import started
 
     place = named_address(address) or DEFAULT_ADDRESS
-    words = _words(str(place), log_file or os.devnull)
+    words = _words(str(place), log_file or os.devnull, state)
     if words is None:
         return _FAILED
     known = asyncio.run(started(words, place, timeout))
@@ -111,9 +123,10 @@ def start(
 
 
 server.command(shutdown, name="stop")
+server.command(token, name="token")
 
 
-def _words(address: str | None, log_file: str | None) -> list[str] | None:
+def _words(address: str | None, log_file: str | None, state: str | None) -> list[str] | None:
     """Return the command line of a server, nothing, with a note, if it is not installed."""
     import sys
     from importlib.util import find_spec
@@ -125,7 +138,8 @@ def _words(address: str | None, log_file: str | None) -> list[str] | None:
         return None
     log = [] if log_file is None else ["--log-file", log_file]
     place = named_address(address) or DEFAULT_ADDRESS
-    return [sys.executable, "-m", "ezmsg.graphserver", "--address", str(place), *log]
+    kept = [] if state is None else ["--state", state]
+    return [sys.executable, "-m", "ezmsg.graphserver", "--address", str(place), *log, *kept]
 
 
 def _write_json(statuses: "list[ServerStatus]") -> None:

@@ -201,6 +201,8 @@ class ProcessAnswers:
                 late_replies=self._late_replies,
                 phase=None if progress is None else progress.phase,
                 waits_for=None if progress is None else progress.waits_for,
+                when_dead=None if progress is None else progress.when_dead,
+                restarts=None if progress is None else progress.restarts,
                 descriptors=descriptors(),
                 descriptor_limit=descriptor_limit(),
             )

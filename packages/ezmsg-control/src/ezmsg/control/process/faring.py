@@ -21,8 +21,9 @@ class Fare:
     """How one process fares: ``None`` where that is not known.
 
     Times are in seconds, ``cpu`` is a share of one core; ``failure`` says why it did not answer. While the process
-    is starting, ``waits_for`` are the units whose ``initialize()`` goes on, and for how long it has. ``state`` is
-    the name of a :class:`ProcessState`.
+    is starting, ``waits_for`` are the units whose ``initialize()`` goes on, and for how long it has. ``when_dead``
+    is what its program does when it dies, ``restarts`` how often in a row it was started again. ``state`` is the
+    name of a :class:`ProcessState`.
     """
 
     process_id: UUID
@@ -40,6 +41,8 @@ class Fare:
     descriptors: int | None = None
     descriptor_limit: int | None = None
     state: str = ProcessState.ALIVE.value
+    when_dead: str | None = None
+    restarts: int | None = None
 
 
 async def take_fares(
@@ -82,4 +85,6 @@ async def _fare(connection: ControlConnection, process: SnapshotProcess, timeout
         phase=stats.phase,
         waits_for=stats.waits_for,
         state=state,
+        when_dead=stats.when_dead,
+        restarts=stats.restarts,
     )

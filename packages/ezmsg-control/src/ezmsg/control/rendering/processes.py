@@ -26,8 +26,9 @@ def process_lines(fares: "Iterable[Fare]") -> Iterator[str]:
 
 def info_lines(fare: "Fare") -> Iterator[str]:
     """Yield what is known of one process, a line each, and then its units."""
-    _, host, _, cpu, memory, uptime, late, ping, state = _row(fare)
-    yield f"pid {fare.pid if fare.pid is not None else '-'} on {host}   {state}"
+    _, host, _, cpu, memory, uptime, late, ping, _ = _row(fare)
+    dying = "" if fare.when_dead is None else f"   when dead: {_when_dead(fare)}"
+    yield f"pid {fare.pid if fare.pid is not None else '-'} on {host}   {_phase(fare)}{dying}"
     files = "-" if fare.descriptors is None else f"{fare.descriptors} of {fare.descriptor_limit or '-'}"
     known = {"processor": cpu, "memory": memory, "up": uptime, "loop late": late, "ping": ping, "open files": files}
     yield "   ".join(f"{name} {value}" for name, value in known.items())
@@ -63,7 +64,17 @@ def _row(fare: "Fare") -> tuple[str, ...]:
     )
 
 
+def _when_dead(fare: "Fare") -> str:
+    """Return what becomes of the process when it dies, and how often in a row that was so."""
+    return f"{fare.when_dead}, {fare.restarts} used" if fare.restarts else fare.when_dead or ""
+
+
 def _state(fare: "Fare") -> str:
+    """Return how far a process is, and what becomes of it when it dies, where that is not what is usual."""
+    return _phase(fare) if fare.when_dead in (None, "fail_fast") else f"{_phase(fare)}; {_when_dead(fare)}"
+
+
+def _phase(fare: "Fare") -> str:
     if fare.state != "ALIVE":
         return fare.state
     waits_for = [f"{unit} for {lasted(seconds)}" for unit, seconds in sorted((fare.waits_for or {}).items())]

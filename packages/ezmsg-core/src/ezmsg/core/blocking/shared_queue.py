@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from ezmsg.core.blocking.waiting import Doorbell
 from ezmsg.core.channels.channel import Lease
@@ -40,6 +41,15 @@ class SharedQueue(Queue):
         """Count a message that its publisher took back; from any thread."""
         with self._lock:
             self.dropped += 1
+
+    def holds(self, publisher_id: UUID, last_seq: int) -> bool:
+        """Return whether a publisher's message waits of those up to a number; from any thread."""
+        with self._lock:
+            return super().holds(publisher_id, last_seq)
+
+    def stir(self) -> None:
+        """Let those look who wait."""
+        self.bell.ring()
 
     def let_go(self) -> None:
         """Release everything that waits, for the subscriber is closed; on the event loop."""

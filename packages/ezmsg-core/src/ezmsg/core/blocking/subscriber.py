@@ -16,7 +16,8 @@ from ezmsg.core.blocking.watched_loans import SyncWatchedLoan
 from ezmsg.core.channels.channel import Lease
 from ezmsg.core.errors import EndpointClosed, NothingReceived
 from ezmsg.core.pubsub.options import flag
-from ezmsg.core.pubsub.subscriber import Subscriber
+from ezmsg.core.pubsub.peers import Peer, PeerEvent
+from ezmsg.core.pubsub.subscriber import PeerLostPolicy, Subscriber, tells_losses
 
 
 class SyncSubscriber:
@@ -70,14 +71,32 @@ class SyncSubscriber:
         """Whether something waits to be received."""
         return bool(self._queue)
 
-    def recv(self, timeout: float | None = None) -> Any:
+    def peers(self) -> list[Peer]:
+        """Return the publishers that it hears, or is about to, and how each stands."""
+
+        async def ask() -> list[Peer]:
+            return self._subscriber.peers()
+
+        return self._calls.run(ask, "peers()")
+
+    def next_peer_event(self, timeout: float | None = None) -> PeerEvent:
+        """Return what happens next to the publishers that it hears, from the first that joined on.
+
+        :raises DeadlineExceeded: if nothing does within ``timeout`` seconds.
+        :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
+        """
+        return self._calls.run(self._subscriber.next_peer_event, f"next_peer_event() of {self.topic}", timeout)
+
+    def recv(self, timeout: float | None = None, *, peer_lost: PeerLostPolicy = "silent") -> Any:
         """Return the next message as a private copy.
 
+        :param peer_lost: see :meth:`Subscriber.recv`.
+        :raises PeerLost: if ``peer_lost`` is ``"raise"`` and a publisher was lost of which nothing waits, once.
         :raises NothingReceived: if none comes within ``timeout`` seconds; the next one is not lost.
         :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
         :raises ContextNotOpen: if the context is shut down, or is meanwhile.
         """
-        lease = self.next_lease(timeout)
+        lease = self.next_lease(timeout, tell_losses=tells_losses(peer_lost))
         taken_ns = self._subscriber.took(lease)
         try:
             return lease.private()
@@ -119,14 +138,18 @@ class SyncSubscriber:
             self._subscriber.count(lease)
         return lease
 
-    def next_lease(self, timeout: float | None) -> Lease:
+    def next_lease(self, timeout: float | None, *, tell_losses: bool = False) -> Lease:
         """Take the next message; :func:`release` must follow. See :meth:`recv` for what it raises."""
         self._calls.check("recv()")
+        if tell_losses:
+            self._tell_loss()
         lease = self.try_take()
         if lease is not None:
             return lease
-        queue, deadline = self._queue, Deadline(timeout)
-        while queue.bell.wait(lambda: queue or queue.closed, deadline):
+        queue, news, deadline = self._queue, self._subscriber.news, Deadline(timeout)
+        while queue.bell.wait(lambda: queue or queue.closed or (tell_losses and news.has_losses), deadline):
+            if tell_losses:
+                self._tell_loss()
             lease = self.try_take()
             if lease is not None:
                 return lease
@@ -135,6 +158,11 @@ class SyncSubscriber:
                 raise EndpointClosed(topic=self.topic, role="subscriber")
         assert timeout is not None
         raise NothingReceived(topic=self.topic, seconds=timeout)
+
+    def _tell_loss(self) -> None:
+        news = self._subscriber.news
+        if news.has_losses and (loss := news.take_loss(self._queue)) is not None:
+            raise loss
 
     def handle_next(self, callback: Callable[[Any], None], zero_copy: bool) -> bool:
         """Hand the next message to a callback, if one waits; return whether one did."""

@@ -188,6 +188,12 @@ class Receiver(Protocol):
     def missed(self, topic: str, count: int) -> None:
         """Learn that messages of a publisher did not come and never will."""
 
+    def left(self, publisher_id: UUID) -> None:
+        """Learn that a publisher is heard no more, in good order."""
+
+    def lost(self, publisher_id: UUID, last_seq: int) -> None:
+        """Learn that a publisher's channel broke off after a message."""
+
 
 MANY_BUFFERS = 8
 """With fewer, half of them is too much to keep from a publisher, as subscribers may hold some for long."""

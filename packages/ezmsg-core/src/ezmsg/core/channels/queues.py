@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from uuid import UUID
 
 from ezmsg.core.channels.channel import Channel, Lease
 
@@ -22,6 +23,16 @@ class Queue(deque[Lease]):
         """Release everything that waits."""
         while self:
             self.popleft().release()
+
+    def holds(self, publisher_id: UUID, last_seq: int) -> bool:
+        """Return whether a publisher's message waits of those up to a number."""
+        return any(
+            lease.number <= last_seq and getattr(lease.source, "publisher_id", None) == publisher_id
+            for lease in self
+        )
+
+    def stir(self) -> None:
+        """Let those look who wait in other threads."""
 
 
 class LeakyQueue(Queue):

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import EzmsgError
+from ezmsg.protocol.surroundings.exact_options import ExactParser
 
 __all__ = ["build_parser", "cmdline", "main", "run_command"]
 
@@ -112,7 +113,7 @@ def carry_out(arguments: Sequence[str] | None, program: str = PROGRAM) -> int:
 
 def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser; what it makes of a command line has the function to call as ``_handler``."""
-    parser = argparse.ArgumentParser(prog=program, description="Real-time dataflow for Python.")
+    parser = ExactParser(prog=program, description="Real-time dataflow for Python.")
     versions = "say which parts are installed, and go"
     parser.add_argument("--version", action=_TellVersions, nargs=0, default=argparse.SUPPRESS, help=versions)
     commands = parser.add_subparsers(dest="command", required=True)

@@ -20,7 +20,10 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
     ),
     "EZ-5004": (
         "The process at the other end was killed, crashed, or lost its network.",
-        "What had arrived can still be read. Look into the log of that process, and start it again.",
+        (
+            "What had arrived can still be read. Look into the log of that process, and start it again; "
+            'run(dead_worker="restart(3)") does so by itself. A subscriber is told by recv(peer_lost="raise").'
+        ),
     ),
     "EZ-5005": (
         (

@@ -33,6 +33,9 @@ class ProcessPlan:
     endless: bool = False
     """Whether it is never done by itself: in a program of relays alone, nobody else could tell."""
 
+    ends_run: tuple[str, ...] = ()
+    """The addresses of those of its units with whose last task the run ends."""
+
     @property
     def addresses(self) -> list[str]:
         """The units', then the relays'; there is at least one."""

@@ -20,6 +20,7 @@ from ezmsg.core.profiling.registry import REGISTRY
 from ezmsg.core.pubsub.admission import Admission
 from ezmsg.core.pubsub.links import Links
 from ezmsg.core.pubsub.opening import OPEN_TIMEOUT_S, Opener
+from ezmsg.core.pubsub.peers import Peer
 from ezmsg.core.pubsub.roles import Feeding, Hearing
 from ezmsg.core.pubsub.routes import Routes
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
@@ -254,6 +255,10 @@ class Exchange:
         """Return the ids of the publishers that a subscriber hears; any thread may ask."""
         return self._routes.heard_by(subscriber)
 
+    def peers_of(self, subscriber: Receiver) -> list[Peer]:
+        """Return the publishers that a subscriber hears, or is about to, and how that stands."""
+        return self._routes.peers_of(subscriber)
+
     async def _tell_withdrawn(self, endpoint_id: UUID) -> None:
         try:
             await self._connection.request(Withdraw(endpoint_id), timeout=FAREWELL_TIMEOUT_S, wait=False)
@@ -421,6 +426,8 @@ class Exchange:
         for channel in self._opener.lost(link):
             if channel.receivers:
                 logger.warning("%s", PeerLost(topic=channel.topic, last_seq=channel.next_message - 1))
+            for receiver in channel.receivers:
+                receiver.lost(channel.publisher_id, channel.next_message - 1)
             self._routes.lost(channel)
 
 

@@ -8,12 +8,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from attrs import field
 
 from ezmsg.core.channels.channel import Channel, Receiver
+from ezmsg.core.pubsub.peers import Peer
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages.endpoints import Source
@@ -46,6 +47,14 @@ class _Route:
     channel: Channel | None = None
     next_message: int | None = None  # what an earlier channel would have brought next ...
     lost_by: list[Receiver] = field(factory=list)  # ... to these
+    lost: bool = False  # the last channel broke off
+
+    def peer(self) -> Peer:
+        """Return how the publisher stands."""
+        state: Literal["heard", "lost", "awaited"] = "lost" if self.lost else "awaited"
+        if self.channel is not None:
+            state = "heard"
+        return Peer(self.source.publisher_id, self.source.topic, self.source.publisher_name, state)
 
 
 class Routes:
@@ -114,7 +123,7 @@ class Routes:
                 delay_s = min(2 * delay_s or RETRY_FIRST_S, RETRY_LONGEST_S)
         if told:
             logger.info("%s is heard here now.", route.source.topic)
-        route.channel = channel
+        route.channel, route.lost = channel, False
         if not route.receivers:  # taken back while the channel was being opened
             self._forget(route)
             self._close_channel(channel)
@@ -156,6 +165,7 @@ class Routes:
                 self._remember(route)
             for receiver in receivers:
                 self._hear_no_more(receiver, publisher_id)
+                receiver.left(publisher_id)
             route.receivers[:] = staying
             if route.channel is not None:
                 route.channel.receivers_changed()
@@ -170,6 +180,8 @@ class Routes:
             await self._drain_channel(channel)
         finally:
             del self._draining[publisher_id]
+            for receiver in channel.receivers:
+                receiver.left(publisher_id)
 
     def drop_receiver(self, receiver: Receiver) -> None:
         """Let a subscriber that closes hear nobody any more."""
@@ -187,17 +199,24 @@ class Routes:
         """Return the ids of the publishers that a subscriber hears, or is about to; any thread may ask."""
         return list(self._heard.get(receiver, ()))
 
+    def peers_of(self, receiver: Receiver) -> list[Peer]:
+        """Return the publishers that a subscriber hears, or is about to, and how that stands."""
+        return [self._routes[publisher_id].peer() for publisher_id in self.heard_by(receiver)]
+
     def ended(self, channel: Channel) -> None:
         """A publisher is gone, and its channel with it."""
         route = self._route_of(channel)
         if route is not None:
             self._forget(route)
+            for receiver in route.receivers:
+                receiver.left(channel.publisher_id)
 
     def lost(self, channel: Channel) -> None:
         """A channel broke off. Its publisher may be alive all the same, so another one is tried."""
         route = self._route_of(channel)
         if route is not None:
             self._note_loss(route, channel)
+            route.lost = True
             route.opening = asyncio.ensure_future(self._open(route, RETRY_FIRST_S, TELL_LOST_FROM_S))
 
     def move(self, channel: Channel) -> None:

@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from uuid import UUID, uuid4
 
 from ezmsg.core.channels.channel import Channel, Lease
@@ -16,6 +16,7 @@ from ezmsg.core.errors import EndpointClosed, InvalidOption
 from ezmsg.core.profiling.spans import add_profile
 from ezmsg.core.pubsub.exchange import Exchange
 from ezmsg.core.pubsub.options import check_whole, flag
+from ezmsg.core.pubsub.peers import Peer, PeerEvent, PeerNews
 from ezmsg.core.support.wording import counted
 from ezmsg.protocol.addresses import AddressType
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ezmsg")
 
 _GUARD = object()
+
+PeerLostPolicy = Literal["silent", "raise"]
+"""What receiving does when a publisher is lost."""
 
 
 class Subscriber:
@@ -60,6 +64,8 @@ class Subscriber:
         self._exchange = exchange
         self._queue = LeakyQueue(max_queue or 1) if leaky else Queue()
         self._waiting: list[asyncio.Future[None]] = []
+        self._news = PeerNews()
+        self._curious: list[asyncio.Future[None]] = []  # those who wait for news
         self._loop = asyncio.get_running_loop()
         self._closed = False
         self._withdrawal: asyncio.Task[None] | None = None
@@ -150,7 +156,9 @@ class Subscriber:
             self._wake()
 
     def joined(self, channel: Channel) -> None:
-        """Say, once for each topic, that a publisher has fewer slots than messages may wait here."""
+        """Note who is heard; say, once for each topic, that it has fewer slots than messages may wait here."""
+        self._news.joined(channel.publisher_id, channel.topic)
+        self._wake_curious()
         queue, about = self._queue, (channel.topic, channel.num_buffers)
         if not isinstance(queue, LeakyQueue) or queue.limit < channel.num_buffers or about in self._told:
             return
@@ -177,12 +185,61 @@ class Subscriber:
             topic,
         )
 
-    async def recv(self) -> Any:
-        """Return the next message as a private copy.
+    def left(self, publisher_id: UUID) -> None:
+        """Note that a publisher is heard no more, in good order."""
+        self._news.left(publisher_id)
+        self._wake_curious()
+
+    def lost(self, publisher_id: UUID, last_seq: int) -> None:
+        """Note that a publisher's channel broke off, and let those look who are to be told."""
+        self._news.lost(publisher_id, last_seq)
+        self._wake_curious()
+        self._wake()
+        self._queue.stir()
+
+    def peers(self) -> list[Peer]:
+        """Return the publishers that it hears, or is about to, and how each stands."""
+        return self._exchange.peers_of(self)
+
+    async def next_peer_event(self) -> PeerEvent:
+        """Return what happens next to the publishers that it hears, from the first that joined on.
+
+        An event goes to one of those who wait. ``peer_events_dropped`` counts those that went unasked for, oldest
+        first, when more than 1000 waited.
 
         :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
         """
-        lease = await self.next_lease()
+        while not self._news.events:
+            if self._closed:
+                raise EndpointClosed(topic=self.topic, role="subscriber")
+            waiter = self._loop.create_future()
+            self._curious.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._curious.remove(waiter)
+        return self._news.events.popleft()
+
+    @property
+    def peer_events_dropped(self) -> int:
+        """How many events of :meth:`next_peer_event` nobody has asked for in time."""
+        return self._news.events_dropped
+
+    @property
+    def news(self) -> PeerNews:
+        """What became of its publishers."""
+        return self._news
+
+    async def recv(self, *, peer_lost: PeerLostPolicy = "silent") -> Any:
+        """Return the next message as a private copy.
+
+        :param peer_lost: ``"raise"`` tells of each publisher whose process or line is gone, once, when all that
+            came of it was received; one that closes in good order is not lost. With ``"silent"`` only the log
+            and :meth:`next_peer_event` tell.
+        :raises PeerLost: if that is wanted; receiving goes on after it.
+        :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
+        """
+        lease = await self.next_lease(tell_losses=tells_losses(peer_lost))
         taken_ns = self.took(lease)
         try:
             return lease.private()
@@ -211,6 +268,7 @@ class Subscriber:
         self._closed = True
         self._queue.let_go()
         self._wake()
+        self._wake_curious()
         self._withdrawal = asyncio.get_running_loop().create_task(self._exchange.leave_subscriber(self))
 
     async def wait_closed(self) -> None:
@@ -228,13 +286,16 @@ class Subscriber:
         self.kind_last = lease.source.kind
         return lease
 
-    async def next_lease(self) -> Lease:
+    async def next_lease(self, *, tell_losses: bool = False) -> Lease:
         """Take the next message; :meth:`Lease.release` must follow.
 
+        :raises PeerLost: if ``tell_losses`` and a publisher was lost of which nothing waits.
         :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
         """
         queue = self._queue
         while True:
+            if tell_losses:
+                self._tell_loss()
             while not queue:
                 if self._closed:
                     raise EndpointClosed(topic=self.topic, role="subscriber")
@@ -244,6 +305,8 @@ class Subscriber:
                     await waiter
                 finally:
                     self._waiting.remove(waiter)
+                if tell_losses:
+                    self._tell_loss()
             lease = queue.take()
             if not lease.revocable:
                 break
@@ -287,7 +350,28 @@ class Subscriber:
         if (tracer := self.tracer) is not None:
             add_profile(tracer, start_ns, label or "")
 
+    def _tell_loss(self) -> None:
+        if self._news.has_losses and (loss := self._news.take_loss(self._queue)) is not None:
+            raise loss
+
     def _wake(self) -> None:
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
+        _wake(self._waiting)
+
+    def _wake_curious(self) -> None:
+        _wake(self._curious)
+
+
+def tells_losses(policy: str) -> bool:
+    """Return whether ``peer_lost`` asks for errors.
+
+    :raises InvalidOption: if it is no such policy.
+    """
+    if policy not in ("silent", "raise"):
+        raise InvalidOption(option="peer_lost", value=repr(policy), reason="it is one of 'silent' and 'raise'")
+    return policy == "raise"
+
+
+def _wake(waiting: Sequence[asyncio.Future[None]]) -> None:
+    for waiter in waiting:
+        if not waiter.done():
+            waiter.set_result(None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ezmsg.core.graph.component import Component
 from ezmsg.core.graph.streams import Stream
+from ezmsg.core.graph.unit import Unit
 from ezmsg.protocol.addresses import AddressType
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def run(
     auto_start: bool | None = None,
     *,
     shutdown_timeout: float | None = None,
+    dead_worker: str = "fail_fast",
+    ends_with: Unit | str | Iterable[Unit | str] = (),
     **components_kwargs: Component,
 ) -> None:
     """Run components until they are done, and return.
@@ -60,6 +63,11 @@ def run(
     :param shutdown_timeout: how many seconds the end may take, every unit's ``shutdown()`` with it; ``None``
         means as ``EZMSG_SHUTDOWN_TIMEOUT`` says, else 10. A unit whose class sets a longer ``SHUTDOWN_TIMEOUT``
         gets that.
+    :param dead_worker: what is done when a worker process dies while everything runs. ``"fail_fast"`` ends the run.
+        ``"ignore"`` lets the others go on. ``"restart(3)"`` starts the process again, with its units as they were
+        before they ran, and after 0.2 s, 0.4 s and so on to 10 s; if it dies more than three times in a row, that
+        ends the run. A process that ran for a minute begins a new row.
+    :param ends_with: units, or their addresses: when the last task of any of them has ended, so does the run.
     :raises RunFailed: if a worker died, or something in its process failed.
     :raises Exception: what a unit of this process raised in ``initialize``, ``shutdown`` or ``main``; in a task,
         too, if the environment asks for a strict end.
@@ -83,5 +91,7 @@ def run(
         profiler_log_name,
         auto_start,
         shutdown_timeout=shutdown_timeout,
+        dead_worker=dead_worker,
+        ends_with=ends_with,
         **components_kwargs,
     ).run_blocking()

@@ -5,7 +5,7 @@ import logging
 import multiprocessing
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
@@ -24,6 +24,8 @@ from ezmsg.core.runtime.lifecycle import Cause, Lifecycle
 from ezmsg.core.runtime.limits import stop_limit
 from ezmsg.core.runtime.main_call import MainCall
 from ezmsg.core.runtime.main_thread import join, wait_for
+from ezmsg.core.runtime.nursery import Nurse, Nursery, Spawning, nurse
+from ezmsg.core.runtime.policies import Kind, policy_named
 from ezmsg.core.runtime.signals import STATUSES, Signals, held_back
 from ezmsg.core.runtime.supervisor import LEAVE_LIMIT_S, Supervisor
 from ezmsg.core.runtime.warm_up import warm_up
@@ -57,6 +59,8 @@ class GraphRunner:
         auto_start: bool | None = None,
         *,
         shutdown_timeout: float | None = None,
+        dead_worker: str = "fail_fast",
+        ends_with: Unit | str | Iterable[Unit | str] = (),
         **components_kwargs: Component,
     ) -> None:
         if components is not None and components_kwargs:
@@ -70,6 +74,8 @@ class GraphRunner:
         self._shutdown_timeout = shutdown_timeout
         self._stop_limit_s = stop_limit(shutdown_timeout, ())
         self._backend = checked_backend(backend_process)
+        self._policy = policy_named(dead_worker)
+        self._ends_with = [ends_with] if isinstance(ends_with, Unit | str) else list(ends_with)
         self._profiler_log_name = profiler_log_name
         self._context = GraphContext(graph_address, auto_start, apart=True)
         self._processes: list[BaseProcess] = []
@@ -205,7 +211,7 @@ class GraphRunner:
         if self._supervisor is not None:
             raise RunnerMisused(reason="This runner was started before; make another one for another run")
         if self._resolved is None:
-            graph = resolve_graph(*self._declared)
+            graph = _with_ends(resolve_graph(*self._declared), self._ends_with)
             _check_mains(graph.processes)
             units = [unit for plan in graph.processes for unit in plan.units]
             self._stop_limit_s = stop_limit(self._shutdown_timeout, units)
@@ -224,6 +230,7 @@ class GraphRunner:
         """Start the processes, then the supervisor's thread: no thread of ours exists when a process forks."""
         pipes = [] if here is None else [here]
         placed: list[BaseProcess | None] = [] if here is None else [None]
+        nursery: Nursery | None = None
         if plans and multiprocessing.get_start_method() == "fork":
             warm_up(plans)
         try:
@@ -233,11 +240,23 @@ class GraphRunner:
                     pipes.append(pipe)
                     placed.append(process)
                     self._processes.append(process)
+                if self._policy.kind is Kind.RESTART and plans:
+                    nursery = _nursery(graph.processes, pipes, self._stop_limit_s, self._backend)
         except BaseException:
             for pipe in pipes:
                 pipe.close()  # which those that were started take as their end
             raise
-        self._supervisor = Supervisor(graph, self._context, pipes, placed, leave_behind, self._stop_limit_s)
+        self._supervisor = Supervisor(
+            graph,
+            self._context,
+            pipes,
+            placed,
+            leave_behind,
+            self._stop_limit_s,
+            self._policy,
+            [number for number, plan in enumerate(graph.processes) if plan.ends_run],
+            nursery,
+        )
         self._supervisor.start()
         return self._supervisor
 
@@ -293,8 +312,7 @@ def _start_process(
     ours, theirs = multiprocessing.Pipe()
     # A forked child holds copies of our ends. It closes them, so that our death shows as the end of its pipe.
     inherited = [*others, ours] if multiprocessing.get_start_method() == "fork" else []
-    arguments = (plan, theirs, inherited, os.getpid(), stop_limit_s, LogSetup.taken(), backend)
-    process = multiprocessing.Process(target=work, args=arguments, name=_label(plan))
+    process = _process(plan, theirs, inherited, os.getpid(), stop_limit_s, backend)
     try:
         process.start()
     except Exception as error:  # pickle's, which may be of any type; under fork nothing is pickled
@@ -303,6 +321,61 @@ def _start_process(
     finally:
         theirs.close()
     return ours, process
+
+
+def _process(
+    plan: ProcessPlan,
+    theirs: Connection,
+    inherited: list[Connection],
+    owner: int,
+    stop_limit_s: float,
+    backend: type[BackendProcess] | None,
+) -> BaseProcess:
+    arguments = (plan, theirs, inherited, owner, stop_limit_s, LogSetup.taken(), backend)
+    return multiprocessing.Process(target=work, args=arguments, name=_label(plan))
+
+
+def _nursery(
+    plans: list[ProcessPlan], pipes: list[Connection], stop_limit_s: float, backend: type[BackendProcess] | None
+) -> Nursery:
+    """Return where workers come from that are started again; to be called while there is no thread of ours."""
+    if multiprocessing.get_start_method() != "fork":
+
+        def start_anew(worker: int) -> tuple[Connection, BaseProcess]:
+            with held_back():
+                return _start_process(plans[worker], [], stop_limit_s, backend)
+
+        return Spawning(start_anew)
+    owner = os.getpid()
+
+    def start(worker: int, theirs: Connection, not_for_it: Connection) -> BaseProcess:
+        process = _process(plans[worker], theirs, [not_for_it], owner, stop_limit_s, backend)
+        process.start()
+        return process
+
+    ours, hers = multiprocessing.Pipe()
+    process = multiprocessing.Process(target=nurse, args=(hers, [*pipes, ours], start), name="restarting")
+    with hers:
+        process.start()
+    return Nurse(ours, process)
+
+
+def _with_ends(graph: ResolvedGraph, ends_with: list[Unit | str]) -> ResolvedGraph:
+    """Note in the plans with which units the run ends.
+
+    :raises InvalidOption: if one is not in the graph.
+    """
+    if not ends_with:
+        return graph
+    wanted = {each.address if isinstance(each, Unit) else each for each in ends_with}
+    if unknown := sorted(str(each) for each in wanted if each not in graph.units):
+        reason = f"it is no unit of this graph; those are {', '.join(sorted(graph.units))}"
+        raise InvalidOption(option="ends_with", value=unknown[0], reason=reason)
+    plans = [
+        replace(plan, ends_run=tuple(unit.address for unit in plan.units if unit.address in wanted))
+        for plan in graph.processes
+    ]
+    return replace(graph, processes=plans)
 
 
 def _unpicklable(plan: ProcessPlan, error: Exception) -> str:

@@ -9,16 +9,20 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from ezmsg.core.context.graph_context import GraphContext
+from ezmsg.core.errors import GraphRunnerStartError
 from ezmsg.core.graph.crawl import ResolvedGraph
 from ezmsg.core.graph.metadata import graph_metadata
 from ezmsg.core.runtime.deaths import Death
-from ezmsg.core.runtime.lifecycle import Cause, Instruction, Kill, Lifecycle, Phase, Tell
+from ezmsg.core.runtime.lifecycle import Cause, Instruction, Kill, Lifecycle, Phase, Restart, Tell
 from ezmsg.core.runtime.limits import TELL_S
+from ezmsg.core.runtime.nursery import Nursery, WorkerProcess
+from ezmsg.core.runtime.policies import FAIL_FAST, DeadWorkerPolicy
 from ezmsg.core.runtime.words import Look, Prepare
 from ezmsg.core.support.last_words import LastWords
 
@@ -43,6 +47,9 @@ class Supervisor(threading.Thread):
     :param processes: those of the workers; ``None`` for a worker in this very process.
     :param leave_behind: called when that one does not stop.
     :param stop_limit_s: how long the end may take, in seconds.
+    :param policy: what is done about a worker that dies while everything runs; where it may be started again,
+        ``nursery`` does that.
+    :param vital: the workers without which nobody goes on.
     """
 
     def __init__(
@@ -53,16 +60,22 @@ class Supervisor(threading.Thread):
         processes: Sequence[BaseProcess | None],
         leave_behind: Callable[[], None],
         stop_limit_s: float,
+        policy: DeadWorkerPolicy = FAIL_FAST,
+        vital: Collection[int] = (),
+        nursery: Nursery | None = None,
     ) -> None:
         super().__init__(name="Supervisor", daemon=True)
-        self.lifecycle = Lifecycle([_name(process) for process in processes])
+        self.lifecycle = Lifecycle([_name(process) for process in processes], policy, vital)
         self.error: Exception | None = None
         self.started = threading.Event()
         self.left_behind = False
         self._graph = graph
         self._context = context
-        self._pipes = pipes
-        self._processes = processes
+        self._pipes = list(pipes)
+        self._processes: list[WorkerProcess | None] = list(processes)
+        self._policy = policy
+        self._nursery = nursery
+        self._since_s = [time.monotonic()] * len(pipes)
         self._leave_behind = leave_behind
         self._stop_limit_s = stop_limit_s
         self._words = LastWords()
@@ -72,7 +85,9 @@ class Supervisor(threading.Thread):
         self._deaths: dict[int, Death] = {}
         self._deadline_s: float | None = None
         self._told = 0
+        self._losses_told = 0
         self._dry_told = False
+        self._nurse_gone = False
 
     def run(self) -> None:
         """The thread's own; start it with :meth:`start`."""
@@ -85,6 +100,8 @@ class Supervisor(threading.Thread):
         finally:
             for pipe in self._pipes:  # whoever still listens takes this as Stop
                 pipe.close()
+            if self._nursery is not None:
+                self._nursery.close()
             self._words.finish()
             self.started.set()
 
@@ -121,9 +138,14 @@ class Supervisor(threading.Thread):
         await self._context.register_metadata(graph_metadata(self._graph))
         for from_topic, to_topic in self._graph.edges:
             await self._context.connect(from_topic, to_topic)
-        for pipe in self._pipes:
-            with contextlib.suppress(OSError):  # its death is reported by its sentinel
-                pipe.send(Prepare(self._context.graph_address))
+        for worker in range(len(self._pipes)):
+            self._let_prepare(worker)
+
+    def _let_prepare(self, worker: int) -> None:
+        when_dead = str(self._policy) if self._processes[worker] is not None else ""  # we die with our own
+        order = Prepare(self._context.graph_address, when_dead, self.lifecycle.restarts(worker))
+        with contextlib.suppress(OSError):  # its death is reported by its sentinel
+            self._pipes[worker].send(order)
 
     async def _see_off(self) -> None:
         """Wait until every process has left, and end those that do not."""
@@ -146,11 +168,17 @@ class Supervisor(threading.Thread):
     # --- what comes in --------------------------------------------------------------------------------------
 
     def _watch_workers(self) -> None:
-        for worker, (pipe, process) in enumerate(zip(self._pipes, self._processes, strict=True)):
-            self._loop.add_reader(pipe.fileno(), self._read, worker)
-            if process is not None:
-                self._deaths[worker] = death = Death(process)
-                self._loop.add_reader(death.fileno(), self._on_death, worker, process)
+        for worker in range(len(self._pipes)):
+            self._watch(worker)
+        if self._nursery is not None and (descriptor := self._nursery.fileno()) is not None:
+            self._loop.add_reader(descriptor, self._on_nursery, self._nursery, descriptor)
+
+    def _watch(self, worker: int) -> None:
+        process = self._processes[worker]
+        self._loop.add_reader(self._pipes[worker].fileno(), self._read, worker)
+        if isinstance(process, BaseProcess):  # else it is this process, or the nurse tells
+            self._deaths[worker] = death = Death(process)
+            self._loop.add_reader(death.fileno(), self._on_death, worker, process)
 
     def _unwatch_workers(self) -> None:
         for pipe in self._pipes:
@@ -158,6 +186,16 @@ class Supervisor(threading.Thread):
         for death in self._deaths.values():
             self._loop.remove_reader(death.fileno())
             death.close()
+        if self._nursery is not None and (descriptor := self._nursery.fileno()) is not None:
+            self._loop.remove_reader(descriptor)
+
+    def _on_nursery(self, nursery: Nursery, descriptor: int) -> None:
+        try:
+            for process in nursery.deaths():
+                self._on_death(self._processes.index(process), process)
+        except (EOFError, OSError):
+            self._loop.remove_reader(descriptor)  # the nurse is gone; what she told of is known by its pipe
+            self._nurse_gone = True
 
     def _read(self, worker: int) -> None:
         pipe = self._pipes[worker]
@@ -166,16 +204,43 @@ class Supervisor(threading.Thread):
                 self._carry_out(self.lifecycle.receive(worker, pipe.recv()))
         except (EOFError, OSError):
             self._loop.remove_reader(pipe.fileno())  # its process is about to be reported dead
-            if self._processes[worker] is None:
-                self._carry_out(self.lifecycle.died(worker, "closed its pipe"))
+            process = self._processes[worker]
+            if process is None or (self._nurse_gone and not isinstance(process, BaseProcess)):
+                self._left[worker].set()
+                self._carry_out(self.lifecycle.died(worker, "closed its pipe", self._lasted_s(worker)))
 
-    def _on_death(self, worker: int, process: BaseProcess) -> None:
-        self._loop.remove_reader(self._deaths[worker].fileno())
+    def _on_death(self, worker: int, process: WorkerProcess) -> None:
+        death = self._deaths.pop(worker, None)
+        if death is not None:
+            self._loop.remove_reader(death.fileno())
+            death.close()
         self._read(worker)  # its last words come first
         if process.exitcode is None:
             process.join(LEAVE_LIMIT_S)  # it is at its end, and what remains is to fetch its status
-        self._carry_out(self.lifecycle.died(worker, _how(process.exitcode)))
         self._left[worker].set()
+        self._carry_out(self.lifecycle.died(worker, _how(process.exitcode), self._lasted_s(worker)))
+
+    def _lasted_s(self, worker: int) -> float:
+        return time.monotonic() - self._since_s[worker]
+
+    def _restart(self, worker: int) -> None:
+        """Give a worker another process, with its units as they were before they ran."""
+        if self.lifecycle.phase is not Phase.RUNNING:
+            return
+        assert self._nursery is not None, "who restarts has one"
+        try:
+            pipe, process = self._nursery.start(worker)
+        except (OSError, EOFError, GraphRunnerStartError) as error:
+            self._carry_out(self.lifecycle.cannot_restart(worker, str(error) or type(error).__name__))
+            return
+        self._loop.remove_reader(self._pipes[worker].fileno())
+        self._pipes[worker].close()
+        self._pipes[worker], self._processes[worker] = pipe, process
+        self._left[worker] = asyncio.Event()
+        self._since_s[worker] = time.monotonic()
+        self._watch(worker)
+        self.lifecycle.restarted(worker, _name(process))
+        self._let_prepare(worker)
 
     def _begin_stop(self, cause: Cause) -> None:
         is_first = self.lifecycle.phase in (Phase.PREPARING, Phase.RUNNING)
@@ -207,6 +272,8 @@ class Supervisor(threading.Thread):
                         self._pipes[worker].send(order)
                 case Kill(worker=worker):
                     self._kill(worker)
+                case Restart(worker=worker, delay_s=delay_s):
+                    self._loop.call_later(delay_s, self._restart, worker)
         self._tell_failures()
         self._tell_if_dry()
         self._note_phase()
@@ -235,6 +302,9 @@ class Supervisor(threading.Thread):
         for failure in self.lifecycle.failures[self._told :]:
             self._words.say(logging.ERROR, "%s", failure)
         self._told = len(self.lifecycle.failures)
+        for loss in self.lifecycle.losses[self._losses_told :]:
+            self._words.say(logging.WARNING, "%s.", loss)
+        self._losses_told = len(self.lifecycle.losses)
 
     def _tell_if_dry(self) -> None:
         if not self._dry_told and (failed := self.lifecycle.dry_by_exception):
@@ -269,7 +339,7 @@ class Supervisor(threading.Thread):
         self._loop.call_later(TELL_S * (count if starts else 1), self._tell_awaited, phase, 2 * count)
 
 
-def _name(process: BaseProcess | None) -> str:
+def _name(process: WorkerProcess | None) -> str:
     return "this process" if process is None else f"the process of {process.name} (pid {process.pid})"
 
 

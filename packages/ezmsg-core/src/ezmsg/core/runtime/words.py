@@ -8,9 +8,14 @@ from ezmsg.protocol.declared import declared
 
 @declared
 class Prepare:
-    """Set up your units and endpoints; the graph server is at ``address``."""
+    """Set up your units and endpoints; the graph server is at ``address``.
+
+    ``when_dead`` is what is done when the worker dies, ``restarts`` how often it was started again: for who asks.
+    """
 
     address: Address
+    when_dead: str = ""
+    restarts: int = 0
 
 
 @declared

@@ -114,6 +114,7 @@ class Worker:
         self._urgent = False
         self._dry_told = False
         self._endpoints_closed = False
+        self._when_dead, self._restarts = "", 0
         self._phase = "starting"
         self._initializing: tuple[str, float] | None = None  # a unit, and since when
         self._at = "the process"  # the address of what is being started
@@ -253,7 +254,7 @@ class Worker:
         """Return how far the process is; from any thread."""
         initializing, now_s = self._initializing, time.monotonic()
         waits_for = {} if initializing is None else {initializing[0]: now_s - initializing[1]}
-        return Progress(self._phase, waits_for)
+        return Progress(self._phase, waits_for, self._when_dead or None, self._restarts)
 
     def _go(self) -> None:
         self._phase = "running"
@@ -263,13 +264,28 @@ class Worker:
             publisher.resume()
         self._bridges.start()
         for running in self._running:
-            for name, coroutine in running.coroutines().items():
-                self._tasks.append(self._loop.create_task(self._watch(name, coroutine), name=name))
+            tasks = [
+                self._loop.create_task(self._watch(name, coroutine), name=name)
+                for name, coroutine in running.coroutines().items()
+            ]
+            self._tasks += tasks
+            if running.unit.address in self._plan.ends_run:
+                self._end_run_after(running.unit.address, tasks)
         for task in self._tasks:
             task.add_done_callback(self._say_if_idle)
             task.add_done_callback(self._say_if_dry)
         self._say_if_idle()
         self._say_if_dry()
+
+    def _end_run_after(self, unit: str, tasks: list[asyncio.Task[None]]) -> None:
+        """End the run when the last task of a unit has ended."""
+
+        def look(_: object) -> None:
+            if not self._stop_told.is_set() and all(task.done() for task in tasks):
+                self.say(Terminate(unit))
+
+        for task in tasks:
+            task.add_done_callback(look)
 
     def _say_if_idle(self, _: object = None) -> None:
         if self._stop_told.is_set() or (self._main_call.allowed and not self._main_over.is_set()):
@@ -397,7 +413,8 @@ class Worker:
 
     def _receive(self, order: Order) -> None:
         match order:
-            case Prepare(address):
+            case Prepare(address, when_dead, restarts):
+                self._when_dead, self._restarts = when_dead, restarts
                 if not self._prepare_told.done():
                     self._prepare_told.set_result(address)
             case Go():

@@ -35,7 +35,8 @@ class Configuration:
 
     ``return_timeout_s`` is for how long a subscriber that comes back keeps its routes, whoever else is back, and
     those who heard a publisher whose client dropped keep theirs to it. A client that beats may be silent for
-    ``lease_s``; that is looked at every ``look_s``.
+    ``lease_s``; that is looked at every ``look_s``. ``keeps_state`` is whether there is a file for what is to
+    survive the server.
     """
 
     topology_history: int = 10_000
@@ -44,15 +45,17 @@ class Configuration:
     return_timeout_s: float = 3.0
     lease_s: float = LEASE_S
     look_s: float = 0.25
+    keeps_state: bool = False
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> "Configuration":
+    def from_environment(cls, environ: Mapping[str, str], *, keeps_state: bool = False) -> "Configuration":
         """Read the variables; one that is no sensible number is named in the log and has no effect."""
         return cls(
             topology_history=int(_number(environ, HISTORY_VARIABLE, 10_000, at_least=1)),
             route_timeout_s=min(_number(environ, ROUTE_TIMEOUT_VARIABLE, 1.0, at_least=0), ROUTE_TIMEOUT_LIMIT_S),
             settings_history=int(_number(environ, SETTINGS_HISTORY_VARIABLE, 10_000, at_least=1)),
             lease_s=_number(environ, LEASE_VARIABLE, LEASE_S, at_least=1),
+            keeps_state=keeps_state,
         )
 
 

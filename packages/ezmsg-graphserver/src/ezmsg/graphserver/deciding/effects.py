@@ -3,11 +3,12 @@
 from typing import Any, NamedTuple, NewType
 from uuid import UUID
 
+from ezmsg.graphserver.deciding.standing import Standing
 from ezmsg.graphserver.deciding.state.event_log import Cursor
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.model.process_control import ProcessControlResponse
-from ezmsg.protocol.model.snapshot import SnapshotProcess
+from ezmsg.protocol.model.snapshot import Edge, SnapshotProcess
 
 PeerId = NewType("PeerId", int)
 """The server's number for one connection; never used twice in one run."""
@@ -107,8 +108,38 @@ class Cut:
 
 
 @declared
+class KeepEdge:
+    """Write into the state file that a persistent edge is there, or is no more."""
+
+    edge: Edge
+    held: bool
+
+
+@declared
+class KeepSettings:
+    """Write into the state file what stands of a component's settings, in place of what stood."""
+
+    component: str
+    standing: Standing
+
+
+@declared
 class StopServer:
     """End the server when everything before this was sent."""
 
 
-Effect = Reply | Fail | Call | Uncall | Follow | Unfollow | Feed | Warn | Surveyed | Cut | StopServer
+Effect = (
+    Reply
+    | Fail
+    | Call
+    | Uncall
+    | Follow
+    | Unfollow
+    | Feed
+    | Warn
+    | Surveyed
+    | Cut
+    | KeepEdge
+    | KeepSettings
+    | StopServer
+)

@@ -3,22 +3,24 @@
 It never awaits, never reads a clock, never makes up an id: the same inputs give the same effects.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.deciding.contacts import NOWHERE, Route
-from ezmsg.graphserver.deciding.conversations import HANDLERS, Request, settings
+from ezmsg.graphserver.deciding.conversations import HANDLERS, Request, permissions, settings
 from ezmsg.graphserver.deciding.conversations.surveys import survey_profiles
 from ezmsg.graphserver.deciding.effects import Cut, Effect, Fail, Moment, PeerId, Unfollow, Warn
 from ezmsg.graphserver.deciding.graph_state import GraphState
 from ezmsg.graphserver.deciding.peers import Peer
+from ezmsg.graphserver.deciding.standing import Standing, StandingSettings
 from ezmsg.graphserver.deciding.state.operations import Unsent
 from ezmsg.protocol.errors import ConnectionLost, EzmsgError, LeaseExpired, ProtocolViolation
 from ezmsg.protocol.messages.handshake import Hello
 from ezmsg.protocol.messages.presence import Beat
-from ezmsg.protocol.model.snapshot import ProcessState
+from ezmsg.protocol.model.snapshot import Edge, ProcessState
+from ezmsg.protocol.wire.roles import Role
 
 
 class Graph:
@@ -32,11 +34,24 @@ class Graph:
         self._newest: dict[UUID, PeerId] = {}  # the connection of each client
         self._fenced: dict[PeerId, float] = {}  # those that it had before, until the monotonic time to forget them
 
-    def peer_joined(self, peer: PeerId, hello: Hello, now: Moment, route: Route = NOWHERE) -> list[Effect]:
+    def restore(self, edges: Iterable[Edge], settings: Mapping[str, Standing]) -> list[Effect]:
+        """Take over what an earlier server has kept, before anybody joins."""
+        self.state.standing = StandingSettings(settings)
+        effects: list[Effect] = []
+        for edge in edges:
+            try:
+                self.state.edges.connect(edge, None)
+            except EzmsgError as error:  # only if somebody has written into the file
+                effects.append(Warn("restore", f"An edge of the state file is left out: {error}"))
+        return effects
+
+    def peer_joined(
+        self, peer: PeerId, hello: Hello, now: Moment, route: Route = NOWHERE, role: Role = Role.ADMIN
+    ) -> list[Effect]:
         """A connection is open."""
         before = self._newest.get(hello.client_id)
         known = None if before is None else self.state.peers.get(before)
-        self.state.peers[peer] = Peer.from_hello(peer, hello, route)
+        self.state.peers[peer] = Peer.from_hello(peer, hello, route, role)
         self.state.leases.open(peer)
         if known is None or known.hello.incarnation == hello.incarnation:
             self._newest[hello.client_id] = peer
@@ -101,6 +116,8 @@ class Graph:
             reason = f"{getattr(body, 'TAG', type(body).__name__)!r} is nothing that a graph server can be asked"
             return [Fail(peer, request_id, ProtocolViolation(reason=reason))]
         try:
+            known = self.state.peers.get(peer)  # nobody any more, whose client came back on another connection
+            permissions.check(Role.OBSERVER if known is None else known.role, body)
             return handler(self.state, Request(peer, request_id, now), body)
         except EzmsgError as error:
             return [Fail(peer, request_id, error)]

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.deciding.contacts import contact_for
-from ezmsg.graphserver.deciding.effects import Effect, Feed, Moment, PeerId
+from ezmsg.graphserver.deciding.effects import Effect, Feed, KeepEdge, KeepSettings, Moment, PeerId
 from ezmsg.graphserver.deciding.peers import Peer
+from ezmsg.graphserver.deciding.standing import StandingSettings
 from ezmsg.graphserver.deciding.state.changes import Changes
 from ezmsg.graphserver.deciding.state.edges import Edges
 from ezmsg.graphserver.deciding.state.endpoints import Endpoints, Publisher, Routes, Subscriber
@@ -53,6 +54,7 @@ class GraphState:
         self.leases = Leases(configuration.lease_s, configuration.look_s)
         self.returning = Returning()
         self.changes = Changes()
+        self.standing = StandingSettings()
         self._routes_version = 0
 
     # --- routes -------------------------------------------------------------------------------------------
@@ -139,6 +141,14 @@ class GraphState:
         name = None if session is None else str(session)
         return self._log(TopologyEventType.GRAPH_CHANGED, sorted(topics), name, None, now)
 
+    def edge_kept(self, edge: Edge, owner: UUID | None, *, held: bool) -> list[Effect]:
+        """Have a persistent edge survive the server, or not any more, if there is a file for it."""
+        return [KeepEdge(edge, held)] if owner is None and self.configuration.keeps_state else []
+
+    def settings_kept(self, component: str) -> list[Effect]:
+        """Have what stands of a component's settings survive the server, if there is a file for it."""
+        return [KeepSettings(component, self.standing.of(component))] if self.configuration.keeps_state else []
+
     def channel_cut(self, topic: str, now: Moment) -> list[Effect]:
         """Log that a publisher of a topic goes on without one of its subscribers."""
         return self._log(TopologyEventType.CHANNEL_CUT, [topic], None, None, now)
@@ -147,6 +157,9 @@ class GraphState:
         """Log that a process came, went, or owns other units than before; what it said of those it lost is void."""
         self.settings.withdraw(process_id, lost, now.wall)
         self.leases.is_back(process_id)
+        if not self.configuration.keeps_state:
+            described = self.sessions.component_owners
+            self.standing.forget([unit for unit in lost if unit not in described])
         return self._log(TopologyEventType.PROCESS_CHANGED, [], None, process_id, now)
 
     def presence_changed(self, peer: PeerId, presence: ProcessState, now: Moment) -> list[Effect]:
@@ -184,6 +197,8 @@ class GraphState:
         """Take a session's edges and its metadata, and nobody else's; return the routes that are gone, too."""
         held, gone = self.edges.drop_owner(session.id)
         self.settings.describe(session.id, session.metadata, None, now.wall)
+        if session.metadata is not None and not self.configuration.keeps_state:
+            self.standing.forget(session.metadata.components)
         described = self.sessions.drop_metadata(session)
         topics = {edge.to_topic for edge in held} | (described or set())
         changed = bool(held) or described is not None

@@ -31,6 +31,7 @@ from ezmsg.protocol.wire.frames import FRAME_LIMIT
 from ezmsg.protocol.wire.handshake import ServerHandshake
 from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.protocol.wire.presence.strangers import PROOF_TIMEOUT_S
+from ezmsg.protocol.wire.roles import Role
 
 logger = logging.getLogger(__name__)
 
@@ -163,6 +164,11 @@ class Link(asyncio.Protocol):
             self._timer.cancel()
         self._transport = None
         self._owner.link_gone(self)
+
+    @property
+    def role(self) -> Role:
+        """What the client may do, by the token that it has proved to hold."""
+        return self._handshake.role or Role.OBSERVER
 
     @property
     def calls_itself(self) -> str:

@@ -1,6 +1,8 @@
 """Keeps a flood of bad peers from becoming a flood of log lines, or lines of their own making."""
 
-from attrs import define
+from collections import deque
+
+from attrs import define, field
 
 BURST = 5
 """How many lines of one kind are let through ..."""
@@ -25,6 +27,13 @@ QUIET_LONGEST_S = 600.0
 
 MOST_PEERS = 256
 """How many such peers are remembered."""
+
+MINUTE_S = 60.0
+LINES_A_MINUTE = 10
+"""How many lines are written of the strangers at one address in any minute; the last is for those left out."""
+
+OTHER_ADDRESSES = "other addresses"
+"""What stands for all addresses beyond those that are remembered."""
 
 
 def one_line(text: str) -> str:
@@ -89,3 +98,46 @@ class Repetitions:
         if len(self._quiet) > MOST_PEERS:
             del self._quiet[next(iter(self._quiet))]
         return before
+
+
+@define
+class _Address:
+    told: deque[float] = field(factory=deque)
+    left_out: int = 0
+    since: float = 0.0
+
+
+class AddressLimiter:
+    """Decides about lines on strangers by the address that they come from, whatever they do."""
+
+    def __init__(self) -> None:
+        self._addresses: dict[str, _Address] = {}
+
+    def admit(self, address: str, now: float) -> bool:
+        """Return whether a line may be written; one that may not is counted, see :meth:`folded`.
+
+        :param now: seconds on a clock that never jumps.
+        """
+        if address not in self._addresses and len(self._addresses) >= MOST_PEERS:
+            address = OTHER_ADDRESSES
+        known = self._addresses.setdefault(address, _Address())
+        while known.told and now - known.told[0] >= MINUTE_S:
+            known.told.popleft()
+        if len(known.told) < LINES_A_MINUTE - 1:
+            known.told.append(now)
+            return True
+        if not known.left_out:
+            known.since = now
+        known.left_out += 1
+        return False
+
+    def folded(self, now: float) -> list[tuple[str, int]]:
+        """Return the addresses of which it is time to say how many lines were left out, and how many that were."""
+        due: list[tuple[str, int]] = []
+        for address, known in list(self._addresses.items()):
+            if known.left_out and now - known.since >= MINUTE_S:
+                due.append((address, known.left_out))
+                known.left_out = 0
+            if not known.left_out and now - known.told[-1] >= MINUTE_S:
+                del self._addresses[address]
+        return due

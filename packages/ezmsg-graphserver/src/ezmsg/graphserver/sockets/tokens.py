@@ -7,6 +7,7 @@ from pathlib import Path
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.announcement import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE
 from ezmsg.protocol.errors import InsecureBind, UnreadableToken
+from ezmsg.protocol.wire.roles import Role, role_of
 
 
 def given_token(token: str | None, environ: Mapping[str, str]) -> str | None:
@@ -34,7 +35,7 @@ def read_token(path: str) -> str:
         raise UnreadableToken(file=path, reason=getattr(error, "strerror", None) or str(error)) from error
     if not token:
         raise UnreadableToken(file=path, reason="it is empty")
-    return token
+    return _checked(token, path)
 
 
 def choose_token(given: str | None, address: Address, insecure: bool) -> str:
@@ -55,7 +56,10 @@ def choose_token(given: str | None, address: Address, insecure: bool) -> str:
 def _checked(token: str, source: str) -> str:
     token = token.strip()
     try:
-        token.encode()
+        role = role_of(token.encode())
     except UnicodeEncodeError as error:
         raise UnreadableToken(file=source, reason="it is no text in UTF-8") from error
+    if role is not Role.ADMIN:
+        reason = f"it is one that was made for an {role.word}, which no server can have for its own"
+        raise UnreadableToken(file=source, reason=reason)
     return token

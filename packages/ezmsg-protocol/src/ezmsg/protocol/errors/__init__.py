@@ -39,6 +39,8 @@ see :func:`to_failure` and :func:`from_failure`.
     │   ├── UnsafeFolder
     │   ├── UnreadableToken
     │   ├── InsecureMetrics
+    │   ├── RoleRequired
+    │   ├── StateUnusable
     │   └── LeaseExpired
     ├── InternalError              9001  a fault of ezmsg itself
     └── RemoteError                9002  an error this release does not know
@@ -75,9 +77,11 @@ from ezmsg.protocol.errors.link import (
     InvalidAddress,
     LeaseExpired,
     LinkError,
+    RoleRequired,
     ServerOverloaded,
     ServerUnreachable,
     SessionRequired,
+    StateUnusable,
     UnreadableToken,
     UnsafeFolder,
 )
@@ -119,11 +123,13 @@ __all__ = [
     "OwnershipCollision",
     "ProtocolViolation",
     "RemoteError",
+    "RoleRequired",
     "ServerOverloaded",
     "ServerUnreachable",
     "SessionRequired",
     "SettingsUnavailable",
     "StaleRevision",
+    "StateUnusable",
     "UnitNotOwned",
     "UnknownEndpoint",
     "UnknownMessage",

@@ -189,6 +189,26 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "A page of metrics asks nobody for a token, and would be seen from other machines.",
         "Serve it on loopback, --metrics :PORT, and let the collector run here; --insecure if that is meant.",
     ),
+    "EZ-3013": (
+        (
+            "A token carries a role: an observer reads, an operator also changes settings and edges, traces, and "
+            "hears messages, an admin does all. Programs that publish or own units need the server's own token."
+        ),
+        (
+            "Ask whoever runs the server for a token of that role; `ezmsg server token --role operator` makes one "
+            "from the server's own."
+        ),
+    ),
+    "EZ-3014": (
+        (
+            "The file of --state is not there and cannot be made, is no state file, is one of a later release, is "
+            "on a full disk, or another server has it: one server has one file."
+        ),
+        (
+            "The text has the reason. A server that runs goes on without, and writes it all as soon as it can; one "
+            "that starts does not, so as not to lose what the file holds."
+        ),
+    ),
     "EZ-3020": (
         (
             "Both sides of a connection beat four times in a lease, which is 3 s. One heard nothing for so long, "

@@ -208,3 +208,36 @@ class InsecureMetrics(LinkError, PermissionError):
             "metrics asks for no token. Serve it on loopback, with --metrics :PORT, or pass --insecure if that is "
             "meant; with a token, clients still need it."
         )
+
+
+@declared_error
+class RoleRequired(LinkError, PermissionError):
+    """A client's token does not give the role that a request needs."""
+
+    code: ClassVar[str] = "EZ-3013"
+    operation: str
+    needed: str
+    held: str
+
+    def sentence(self) -> str:
+        made = f"one that `ezmsg server token --role {self.needed}` made"
+        better = "the server's own" if self.needed == "admin" else made
+        return (
+            f"{self.operation} needs the role {self.needed}, and the token of this client gives {self.held} only. "
+            f"Let EZMSG_TOKEN_FILE name a file with a better one: {better}."
+        )
+
+
+@declared_error
+class StateUnusable(LinkError, OSError):
+    """A server's state file cannot be read or written."""
+
+    code: ClassVar[str] = "EZ-3014"
+    file: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"The state file {self.file} cannot be used: {self.reason}. Make it writable, move it out of the way, "
+            "or name another one with --state FILE."
+        )

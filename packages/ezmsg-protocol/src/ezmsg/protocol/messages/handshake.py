@@ -35,33 +35,40 @@ class Hello:
 
 @declared
 class Challenge:
-    """The server answers with its own nonce and, first of the two, proves that it holds the token."""
+    """The server answers with its own nonce and, first of the two, proves that it holds the token.
+
+    ``role_proofs`` prove the same by the tokens of other roles than admin, see :mod:`ezmsg.protocol.wire.roles`.
+    """
 
     TAG: ClassVar[str] = "challenge"
     revision: Revision
     package: str
     nonce: bytes
     proof: bytes
+    role_proofs: dict[str, bytes] = field(factory=dict)
 
 
 @declared
 class Proof:
-    """The client proves that it holds the token too."""
+    """The client proves that it holds the token of a role too."""
 
     TAG: ClassVar[str] = "proof"
     proof: bytes
+    role: str = "admin"
 
 
 @declared
 class Welcome:
     """The connection is open.
 
-    ``epoch`` names this run of this server, ``listens_on`` the host that it is bound to.
+    ``epoch`` names this run of this server, ``listens_on`` the host that it is bound to, ``role`` what the client
+    may do.
     """
 
     TAG: ClassVar[str] = "welcome"
     epoch: UUID
     listens_on: str = ""
+    role: str = "admin"
 
 
 @declared

@@ -119,6 +119,9 @@ class ProcessStats:
 
     ``phase`` is ``starting`` while its units are set up, ``ready`` while other processes' are, ``running`` and
     ``ending``; ``waits_for`` names the units whose ``initialize()`` goes on, with the seconds since it began.
+
+    ``when_dead`` is what its program does when the process dies, such as ``restart(3)``; ``restarts`` is how often
+    in a row it was started again for that reason.
     """
 
     process_id: UUID
@@ -135,3 +138,5 @@ class ProcessStats:
     waits_for: dict[str, float] | None = None
     descriptors: int | None = None
     descriptor_limit: int | None = None
+    when_dead: str | None = None
+    restarts: int | None = None

@@ -25,6 +25,11 @@ def channel_key(secret: bytes, channel_id: bytes) -> bytes:
     return _sign(secret, b"ezmsg channel", channel_id)
 
 
+def role_key(secret: bytes, role: bytes) -> bytes:
+    """Return what the token of a role is made of, from the server's own token."""
+    return _sign(secret, b"ezmsg role", role)
+
+
 def same(ours: bytes, theirs: bytes) -> bool:
     """Compare two proofs in a time that tells nothing about where they differ."""
     return hmac.compare_digest(ours, theirs)

@@ -11,6 +11,7 @@ from ezmsg.protocol.messages.handshake import Challenge, Hello, Proof, Refusal, 
 from ezmsg.protocol.revisions import CURRENT, PACKAGE_VERSION, Revision, negotiate
 from ezmsg.protocol.wire import auth
 from ezmsg.protocol.wire.failures import from_failure
+from ezmsg.protocol.wire.roles import Role, role_named, role_of, role_token
 
 
 class ClientHandshake:
@@ -75,8 +76,10 @@ class ClientHandshake:
         _check_nonce(challenge.nonce)
         held = self._find_token()
         token = held or b""
+        role = role_of(token)
         expected = auth.server_proof(token, self._hello.nonce, challenge.nonce)
-        if not auth.same(expected, challenge.proof):
+        offered = challenge.proof if role is Role.ADMIN else challenge.role_proofs.get(role.word, b"")
+        if not auth.same(expected, offered):
             why = "another token than this client" if held else "a token, and this client has none"
             raise AuthenticationFailed(reason=f"the graph server holds {why}")
         if held is None:
@@ -85,7 +88,7 @@ class ClientHandshake:
                 "EZMSG_INSECURE=1 accepts it all the same"
             )
         self._challenge = challenge
-        return Proof(auth.client_proof(token, self._hello.nonce, challenge.nonce))
+        return Proof(auth.client_proof(token, self._hello.nonce, challenge.nonce), role.word)
 
 
 class ServerHandshake:
@@ -101,6 +104,7 @@ class ServerHandshake:
         self._ours = revision
         self.hello: Hello | None = None
         self.revision: Revision | None = None
+        self.role: Role | None = None
         self.done = False
 
     def receive(self, message: object) -> Challenge | Welcome:
@@ -113,22 +117,28 @@ class ServerHandshake:
                 raise from_failure(code, text, fields)
             case Hello() if self.hello is None:
                 return self._challenge(message)
-            case Proof(proof=proof) if self.hello is not None:
-                return self._welcome(self.hello, proof)
+            case Proof(proof=proof, role=role) if self.hello is not None:
+                return self._welcome(self.hello, proof, role)
         raise ProtocolViolation(reason=f"{type(message).__name__} came out of turn in the handshake")
 
     def _challenge(self, hello: Hello) -> Challenge:
         self.revision = _agree(self._ours, hello.revision, hello.package)
         _check_nonce(hello.nonce)
         self.hello = hello
-        proof = auth.server_proof(self._token, hello.nonce, self._nonce)
-        return Challenge(self._ours, PACKAGE_VERSION, self._nonce, proof)
+        proofs = {
+            role.word: auth.server_proof(role_token(self._token, role), hello.nonce, self._nonce)
+            for role in (Role if self._token else [Role.ADMIN])  # without a token, everybody may do everything
+        }
+        return Challenge(self._ours, PACKAGE_VERSION, self._nonce, proofs.pop(Role.ADMIN.word), proofs)
 
-    def _welcome(self, hello: Hello, proof: bytes) -> Welcome:
-        if not auth.same(auth.client_proof(self._token, hello.nonce, self._nonce), proof):
+    def _welcome(self, hello: Hello, proof: bytes, word: str) -> Welcome:
+        role = role_named(word) or Role.ADMIN
+        token = role_token(self._token, role)
+        if not auth.same(auth.client_proof(token, hello.nonce, self._nonce), proof):
             raise AuthenticationFailed(reason="the client did not prove that it holds this server's token")
+        self.role = role
         self.done = True
-        return Welcome(self._epoch, self._listens_on)
+        return Welcome(self._epoch, self._listens_on, role.word)
 
 
 def _agree(ours: Revision, theirs: Revision, their_package: str) -> Revision:

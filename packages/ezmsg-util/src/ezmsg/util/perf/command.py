@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ezmsg.protocol.errors import EzmsgError
+from ezmsg.protocol.surroundings.exact_options import ExactParser
 from ezmsg.protocol.surroundings.visible import visible_lines
 from ezmsg.util.perf.cases import APIS, PAYLOAD_SIZES, TRANSPORTS, all_cases, suite_form
 
@@ -42,15 +43,15 @@ def main(argv: Sequence[str] | None = None, program: str = "ezmsg perf") -> int:
 
 def build_parser(program: str = "ezmsg perf") -> argparse.ArgumentParser:
     """Return the parser; what it makes of a command line has the function to call as ``_handler``."""
-    parser = argparse.ArgumentParser(prog=program, description="Measure how fast messages go on this machine.")
+    parser = ExactParser(prog=program, description="Measure how fast messages go on this machine.")
     add_verbs(parser.add_subparsers(dest="perf_command", required=True))
     return parser
 
 
 def setup_perf_cmdline(subparsers: Any) -> None:
     """Add ``perf`` to somebody else's parser."""
-    parser = subparsers.add_parser("perf", help="measure how fast messages go on this machine")
-    add_verbs(parser.add_subparsers(dest="perf_command", required=True))
+    parser = subparsers.add_parser("perf", help="measure how fast messages go on this machine", allow_abbrev=False)
+    add_verbs(parser.add_subparsers(dest="perf_command", required=True, parser_class=ExactParser))
 
 
 def add_verbs(commands: Any) -> None:

@@ -7,6 +7,7 @@ request's class to the one function that handles it.
 from ezmsg.graphserver.deciding.conversations import (
     endpoints,
     events,
+    permissions,
     processes,
     requests,
     service,
@@ -15,4 +16,15 @@ from ezmsg.graphserver.deciding.conversations import (
 )
 from ezmsg.graphserver.deciding.conversations.handlers import HANDLERS, Request
 
-__all__ = ["HANDLERS", "Request", "endpoints", "events", "processes", "requests", "service", "sessions", "settings"]
+__all__ = [
+    "HANDLERS",
+    "Request",
+    "endpoints",
+    "events",
+    "permissions",
+    "processes",
+    "requests",
+    "service",
+    "sessions",
+    "settings",
+]

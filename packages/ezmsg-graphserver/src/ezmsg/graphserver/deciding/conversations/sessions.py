@@ -60,7 +60,10 @@ def connect(state: GraphState, request: Request, body: Connect) -> list[Effect]:
     owner = _owner(state, request, body.session_id)
     edge = _edge(body)
     outcome = state.edges.connect(edge, owner)
-    effects = state.graph_changed([edge.to_topic], owner, request.now) if outcome.owners_changed else []
+    effects: list[Effect] = []
+    if outcome.owners_changed:
+        effects += state.edge_kept(edge, owner, held=True)
+        effects += state.graph_changed([edge.to_topic], owner, request.now)
     if not outcome.topology_changed:
         return [*effects, request.reply(EdgeChanged(topology_changed=False))]
     what = f"The edge {edge.from_topic} -> {edge.to_topic}"
@@ -74,7 +77,10 @@ def disconnect(state: GraphState, request: Request, body: Disconnect) -> list[Ef
     owner = _owner(state, request, body.session_id)
     edge = _edge(body)
     outcome = state.edges.disconnect(edge, owner)
-    effects = state.graph_changed([edge.to_topic], owner, request.now) if outcome.owners_changed else []
+    effects: list[Effect] = []
+    if outcome.owners_changed:
+        effects += state.edge_kept(edge, owner, held=False)
+        effects += state.graph_changed([edge.to_topic], owner, request.now)
     if not outcome.topology_changed:
         return [*effects, request.reply(EdgeChanged(topology_changed=False))]
     what = f"The removal of the edge {edge.from_topic} -> {edge.to_topic}"

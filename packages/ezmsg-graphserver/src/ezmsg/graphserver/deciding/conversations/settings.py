@@ -4,10 +4,12 @@ A change goes to the process that owns the component, which validates and applie
 like any report, before whoever asked for it has its reply.
 """
 
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from ezmsg.graphserver.deciding.conversations.handlers import Request, handles
-from ezmsg.graphserver.deciding.effects import Effect, Fail, Feed, Follow, Moment, Reply
+from ezmsg.graphserver.deciding.effects import Effect, Fail, Feed, Follow, Moment, Reply, Warn
 from ezmsg.graphserver.deciding.graph_state import GraphState
 from ezmsg.graphserver.deciding.state.changes import Change
 from ezmsg.graphserver.deciding.state.operations import Answer, Operation, Outcome, Question, Silence, Unsent
@@ -88,8 +90,14 @@ def _go_on(state: GraphState, address: str) -> list[Effect]:
         try:
             effects += _apply(state, change)
         except EzmsgError as error:
-            effects += _answer(state, change.operation, error)
+            effects += _refuse(state, change, error)
     return effects
+
+
+def _refuse(state: GraphState, change: Change, error: EzmsgError) -> list[Effect]:
+    if change.operation.requester is None:
+        return _not_made_again(state, change, error)
+    return _answer(state, change.operation, error)
 
 
 def _apply(state: GraphState, change: Change) -> list[Effect]:
@@ -122,19 +130,53 @@ def _applied(state: GraphState, change: Change, process: UUID, answer: Answer, n
         applied = _value(state, address, process, answer)
         value = state.settings.report(process, address, applied, now.wall, by=change.by)
     except EzmsgError as error:
-        effects += _answer(state, change.operation, error)
+        effects += _refuse(state, change, error)
     else:
+        if change.operation.requester is not None:  # else it stands already
+            body, initial = change.body, state.settings.initial_fields(address)
+            state.standing.made(address, body.field_path, body.value, change.by, process, initial)
+            effects += state.settings_kept(address)
         effects += [Feed(), *_answer(state, change.operation, SettingApplied(value))]
     state.changes.finish(change)
     return effects + _go_on(state, address)
+
+
+def make_again(state: GraphState, process: UUID, units: Iterable[str]) -> list[Effect]:
+    """Have a process that has come to own units make the settings of theirs that operators made in another one."""
+    effects: list[Effect] = []
+    for address in state.standing.missing(units, process):
+        standing = state.standing.of(address)
+        state.standing.in_effect(address, process)
+        _add_again(state, address, standing.values, standing.by)
+        effects += state.settings_kept(address) + _go_on(state, address)
+    return effects
+
+
+def _add_again(state: GraphState, address: str, values: dict[str, Any], by: str) -> None:
+    body = UpdateSetting(address, "", values, timeout_s=0.0)
+    state.changes.add(Change(body, Operation(lambda _, __: []), by))
+
+
+def _not_made_again(state: GraphState, change: Change, error: EzmsgError) -> list[Effect]:
+    """Try each field alone, as the program may have fewer by now; of one that is refused, tell."""
+    state.operations.close(change.operation)
+    address, values = change.body.component_address, change.body.value
+    if len(values) > 1 and not isinstance(error, SettingsUnavailable):
+        for path, value in values.items():
+            _add_again(state, address, {path: value}, change.by)
+        return []
+    what = f"{', '.join(values)} of {address}, as {change.by} had set it, could not be set again: {error}"
+    return [Warn("settings again", what)]
 
 
 def _value(state: GraphState, address: str, process: UUID, answer: Answer) -> SettingsSnapshotValue:
     """Return what a process has applied, or raise why it has not."""
     owner = state.processes.owner_of(address)
     match answer:
-        case SettingApplied(value=value) if owner is not None and owner.id == process:
+        case SettingApplied(value=value) if owner is not None and owner.id == process and address in owner.units:
             return value
+        case SettingApplied() if owner is not None and owner.id == process:
+            reason = f"process {process} has not set the component up yet"
         case SettingApplied():
             reason = f"process {process} gave the component up while it changed them"
         case EzmsgError():
@@ -150,10 +192,9 @@ def _value(state: GraphState, address: str, process: UUID, answer: Answer) -> Se
 
 def _answer(state: GraphState, operation: Operation, answer: SettingApplied | EzmsgError) -> list[Effect]:
     """Answer a request, if it still waits."""
-    if not operation.is_open:
+    if not operation.is_open or operation.requester is None:
         return []
     state.operations.close(operation)
-    assert operation.requester is not None, "a change has been requested"
     if isinstance(answer, EzmsgError):
         return [Fail(operation.requester, operation.request_id, answer)]
     return [Reply(operation.requester, operation.request_id, answer)]

@@ -5,7 +5,7 @@ The newest value that a process reported stands; when that process goes, the ses
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from attrs import define
@@ -109,6 +109,13 @@ class Settings:
         """Return the revision of a component, ``None`` if nothing is known of its settings."""
         component = self._components.get(address)
         return None if component is None else component.revision
+
+    def initial_fields(self, address: str) -> Mapping[str, Any]:
+        """Return by name the fields that a component's session gave it at first, as far as that is known."""
+        component = self._components.get(address)
+        if component is None or component.initial is None:
+            return {}
+        return component.initial.value.structured_value or {}
 
     def values(self) -> dict[str, SettingsSnapshotValue]:
         """Return the value of every component, sorted."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ezmsg.graphserver.announcement_file import AnnouncementFile
+from ezmsg.graphserver.files.announcement import AnnouncementFile
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.announcement import Announcement
 
@@ -21,11 +21,13 @@ def test_every_folder_made_is_ours_alone(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("EZMSG_RUNTIME_DIR", str(folder))
     before = os.umask(0o002)
     try:
-        AnnouncementFile(Announcement(Address("127.0.0.1", 1), "token", 1, 0.0)).write()
+        file = AnnouncementFile(Announcement(Address("127.0.0.1", 1), "token", 1, 0.0))
+        file.write()
     finally:
         os.umask(before)
     for made in (folder, folder.parent):
         assert made.stat().st_mode & 0o777 == 0o700
+    file.remove()
 
 
 def file_of(port: int = 1, **more: Any) -> AnnouncementFile:
@@ -55,6 +57,8 @@ def test_that_of_another_server_is_left(runtime: Path) -> None:
     theirs.write()
     ours.keep(["A"])
     assert Announcement.from_json((runtime / "server-1.json").read_bytes()) == theirs.announcement
+    ours.remove()
+    theirs.remove()
 
 
 def test_a_server_is_announced_again_when_its_folder_comes_back(server: Any, announced: Any, runtime: Path) -> None:
@@ -77,7 +81,7 @@ def test_a_server_is_announced_again_when_its_folder_comes_back(server: Any, ann
     ],
 )
 def test_a_program_is_named_as_people_name_it(tmp_path: Path, command: list[str], name: str) -> None:
-    code = "from ezmsg.graphserver.announcement_file import program_name; print(program_name())"
+    code = "from ezmsg.graphserver.files.announcement import program_name; print(program_name())"
     (tmp_path / "first.py").write_text(code, encoding="utf-8")
     (tmp_path / "whole").mkdir()
     (tmp_path / "whole" / "__main__.py").write_text(code, encoding="utf-8")

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from heapq import nsmallest
 from pathlib import Path
 
+from ezmsg.graphserver.files.locks import HeldFile, hold
 from ezmsg.protocol.announcement import (
     FILE_MODE,
     FOLDER_MODE,
@@ -29,6 +30,7 @@ class AnnouncementFile:
     def __init__(self, announcement: Announcement) -> None:
         self.announcement = announcement
         self.path: Path | None = None
+        self._held: HeldFile | None = None
 
     def write(self) -> None:
         """Write the file, in place of one that a dead server left.
@@ -38,12 +40,14 @@ class AnnouncementFile:
         folder = runtime_folder(os.environ, _uid(), tempfile.gettempdir())
         try:
             path = _prepared(folder) / announcement_name(self.announcement.address.port)
-            _replace(path, self.announcement.to_json())
+            held, self._held = self._held, _replace(path, self.announcement.to_json())
         except UnsafeFolder:
             raise
         except OSError as error:
             raise UnsafeFolder(folder=str(folder), reason=error.strerror or str(error)) from error
         self.path = path
+        if held is not None:
+            held.release()
 
     def keep(self, units: Collection[str]) -> None:
         """See to it that the file is there, and names these units; one that is another server's by now is left.
@@ -71,6 +75,9 @@ class AnnouncementFile:
         with contextlib.suppress(OSError, InvalidMessage):
             if Announcement.from_json(path.read_bytes()) == self.announcement:
                 path.unlink()
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
 
 
 def program_name() -> str:
@@ -93,16 +100,18 @@ def _prepared(folder: Path) -> Path:
     return folder
 
 
-def _replace(path: Path, content: str) -> None:
-    """Put a file in place at once, so that nobody ever reads half of it."""
+def _replace(path: Path, content: str) -> HeldFile | None:
+    """Put a file in place at once, so that nobody ever reads half of it, and hold it as a living server's."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         with os.fdopen(os.open(temporary, flags, FILE_MODE), "w", encoding="utf-8") as file:
+            held = hold(file.fileno())
             file.write(content)
         temporary.replace(path)
+        return held
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
