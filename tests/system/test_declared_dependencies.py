@@ -1,10 +1,11 @@
 """Each distribution declares exactly what its sources import: nothing is missing, nothing is carried along."""
 
 import ast
+import functools
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -119,6 +120,12 @@ def modules_imported(path: Path) -> Iterator[str]:
                 yield node.module
 
 
+@functools.cache
+def installed() -> Mapping[str, list[str]]:
+    """The distributions that bring each package; to look through all of them takes half a second."""
+    return packages_distributions()
+
+
 def distribution(module: str) -> str | None:
     """The distribution that a module is from; ``None`` for the standard library's."""
     top, *rest = module.split(".")
@@ -126,5 +133,5 @@ def distribution(module: str) -> str | None:
         return None
     if top == "ezmsg":
         return f"ezmsg-{rest[0]}"
-    (found,) = {one.lower() for one in packages_distributions()[top]}
+    (found,) = {one.lower() for one in installed()[top]}
     return found

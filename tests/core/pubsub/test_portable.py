@@ -23,8 +23,8 @@ SUITES = [
 @pytest.mark.skipif(not PASSES_DESCRIPTORS, reason="this is that process")
 @pytest.mark.timeout(180)
 def test_the_same_holds_with_the_means_of_other_systems(portable_environment: dict[str, str]) -> None:
-    # What strangers say is the same on each event loop; one of them is enough here.
-    chosen = ["-k", "not (hostile and uvloop)"]
+    # Each event loop is tried with the usual means; for these, one of them is enough.
+    chosen = ["-k", "not uvloop"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen, *map(str, SUITES)]
     run = subprocess.run(
         command,
