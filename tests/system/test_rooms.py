@@ -108,3 +108,11 @@ def test_a_distribution_is_read_at_a_glance(house: Path) -> None:
     files = {path.stem for path in house.glob("*.py")} - doors - {"__init__", "__main__"}
     assert len(rooms) <= 12
     assert len(files - {"errors"}) + len(rooms) <= 12
+
+
+def test_nothing_that_decides_waits() -> None:
+    """What the graph server decides, no client can hold up; see ``docs/explain/control-plane.md``."""
+    waiting = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    for path in (HOUSES["graphserver"] / "deciding").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not isinstance(node, waiting), f"{path}:{getattr(node, 'lineno', 0)} waits"
