@@ -75,10 +75,10 @@ def _state(fare: "Fare") -> str:
 
 
 def _phase(fare: "Fare") -> str:
-    if fare.state != "ALIVE":
-        return fare.state
     waits_for = [f"{unit} for {lasted(seconds)}" for unit, seconds in sorted((fare.waits_for or {}).items())]
-    return f"{fare.phase}: {', '.join(waits_for)}" if waits_for else fare.phase or "-"
+    phase = f"{fare.phase}: {', '.join(waits_for)}" if waits_for else fare.phase or ""
+    alive = "" if fare.state == "ALIVE" else fare.state
+    return "; ".join(filter(None, (alive, phase))) or "-"
 
 
 def _late(seconds: float | None) -> str:
