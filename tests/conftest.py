@@ -29,7 +29,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Lift the time limits in the long profile."""
+    """Lift the time limits in the long profile; begin with what may take long, or it is waited for at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
     if config.getoption("--hypothesis-profile") == "long":
         for item in items:
             item.add_marker(pytest.mark.timeout(0), append=False)

@@ -123,7 +123,7 @@ def alone(value: Any, *, copy: bool = False, codec: Codec | None = None) -> Any:
 
 
 def written(value: Any) -> bytes:
-    """What tells values apart, also those that do not equal themselves, and not which of them are the same object."""
+    """What tells values apart, also those that do not equal themselves; not which of them are one object."""
     stream = io.BytesIO()
     pickler = pickle.Pickler(stream)
     pickler.fast = True
