@@ -26,8 +26,8 @@ from ezmsg.protocol.model.snapshot import ProcessState
 from ezmsg.protocol.wire.presence.lease import LEASE_S
 
 HANG = 30.0
-MORE_S = 0.5
-"""What a machine that is busy may take more, in seconds."""
+MORE_S = 2.0
+"""What a machine that is busy may take more, in seconds: less than a lease, and much less than what is waited for."""
 
 Start = Callable[..., Any]
 
