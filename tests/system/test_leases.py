@@ -27,7 +27,7 @@ from ezmsg.protocol.wire.presence.lease import LEASE_S
 
 HANG = 30.0
 MORE_S = 2.0
-"""What a machine that is busy may take more, in seconds: less than a lease, and much less than what is waited for."""
+"""What a machine that is busy may take more, in seconds: less than a lease."""
 
 Start = Callable[..., Any]
 
