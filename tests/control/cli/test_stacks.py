@@ -106,7 +106,7 @@ async def test_a_process_that_does_not_answer_timed_out(server: Any, process: Pr
 
     assert process._answers is not None
     process._answers.operations[ProcessControlOperation.GET_PROCESS_STACKS] = hang
-    done = await stacks(server, "SYSTEM/A", "--timeout", "0.3")
+    done = await stacks(server, "SYSTEM/A", "--timeout", "2")
     assert (done.returncode, done.stdout) == (5, "")
     assert "TIMEOUT" in done.stderr
 
