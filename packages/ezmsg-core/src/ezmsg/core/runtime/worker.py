@@ -237,17 +237,12 @@ class Worker:
         for first in range(0, len(self._units), OPENED_AT_ONCE):
             units = self._units[first : first + OPENED_AT_ONCE]
             self._at = units[0].address
-            tasks = [self._loop.create_task(_opened(context, unit)) for unit in units]
-            try:
-                await asyncio.wait(tasks)
-            except asyncio.CancelledError:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
-                raise
-            for unit, task in zip(units, tasks, strict=True):
+            results = await asyncio.gather(*(_opened(context, unit) for unit in units), return_exceptions=True)
+            for unit, result in zip(units, results, strict=True):
                 self._at = unit.address  # to be named if this raises
-                opened.append(task.result())
+                if isinstance(result, BaseException):
+                    raise result
+                opened.append(result)
         return opened
 
     def _progress(self) -> Progress:
