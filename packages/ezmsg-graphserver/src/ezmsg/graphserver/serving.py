@@ -53,7 +53,7 @@ async def start_server(
         chosen = choose_token(given, bound_address(sock), insecure)
     try:
         page = None if metrics is None else bind(metrics)
-    except BaseException:
+    except BaseException:  # whatever interrupts the start: the ports are free again
         sock.close()
         raise
     return await _started(sock, chosen, page, state, must_announce=given is None and not insecure)
@@ -64,7 +64,7 @@ async def _started(
 ) -> Server:
     try:
         kept = None if state is None else _state_file(state)
-    except BaseException:
+    except BaseException:  # whatever interrupts the start: the ports are free again
         for each in (sock, page):
             if each is not None:
                 each.close()
@@ -73,7 +73,7 @@ async def _started(
     server = Server(sock, token, configuration, page, kept)
     try:
         await server.start(must_announce)
-    except BaseException:
+    except BaseException:  # whatever interrupts the start: the ports are free again
         await server.close()
         raise
     return server

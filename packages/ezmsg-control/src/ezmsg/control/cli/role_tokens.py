@@ -75,7 +75,7 @@ def _write(path: Path, made: bytes) -> int:
         with os.fdopen(descriptor, "wb") as written:
             written.write(made + b"\n")
         Path(name).replace(path)
-    except BaseException:
+    except BaseException:  # whatever interrupts it: nothing half written stays
         Path(name).unlink(missing_ok=True)
         raise
     say([str(path)])

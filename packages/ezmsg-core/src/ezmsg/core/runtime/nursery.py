@@ -130,7 +130,7 @@ class Nurse:
                 self._pipe.send(worker)
                 send_handle(self._pipe, theirs.fileno(), None)
             started = self._answer()
-        except BaseException:
+        except BaseException:  # whatever interrupts it: the descriptor goes back
             ours.close()
             raise
         process = self._children[started.pid] = NursedProcess(started.name, started.pid)

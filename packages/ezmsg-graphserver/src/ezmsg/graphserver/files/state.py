@@ -85,7 +85,7 @@ class StateFile:
             try:
                 _write(self._connection, self._unwritten.values())
                 self._connection.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # whatever interrupts it: the next commit finds no open transaction
                 with contextlib.suppress(sqlite3.Error):  # it may have been rolled back already
                     self._connection.execute("ROLLBACK")
                 raise
