@@ -5,7 +5,7 @@ import contextlib
 import os
 import socket
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,11 +14,13 @@ import pytest
 
 from ezmsg.control.connection.client import ControlConnection
 from ezmsg.core.messages.active import CODEC
+from ezmsg.core.pubsub.rings import RINGS
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.core.transports import records
-from ezmsg.core.transports.handing_over import hand_over
-from ezmsg.core.transports.listening import host_id, link_name
-from ezmsg.core.transports.segments import Segment, SegmentForm
+from ezmsg.core.transports.handing_over import Inbox, hand_over
+from ezmsg.core.transports.listening import host_id, link_name, listen_for_segments
+from ezmsg.core.transports.rings.ring import HALF_BYTES, READ, RING_BYTES, WRITTEN, Half, Ring
+from ezmsg.core.transports.segments import Segment, SegmentForm, map_descriptor
 from ezmsg.protocol.messages import CHANNELS
 from ezmsg.protocol.messages.channels import (
     ChannelChallenge,
@@ -29,6 +31,9 @@ from ezmsg.protocol.messages.channels import (
     CloseChannel,
     LinkHello,
     OpenChannel,
+    RingFollows,
+    RingOffered,
+    RingTaken,
     SegmentNamed,
 )
 from ezmsg.protocol.messages.endpoints import Contact, DeclarePublisher, Withdraw
@@ -120,6 +125,7 @@ class Victims:
         self.number = 0
         self.peers: list[Peer] = []
         self.clients: list[Peer] = []
+        self.key = b""  # of the channel that was opened last
 
     @property
     def contact(self) -> Contact:
@@ -140,7 +146,7 @@ class Victims:
 
     async def open(self, peer: Peer, number: int) -> Any:
         client_id, nonce = uuid4(), os.urandom(32)
-        key = auth.channel_key(self.publisher.secret, self.publisher.id.bytes + client_id.bytes)
+        key = self.key = auth.channel_key(self.publisher.secret, self.publisher.id.bytes + client_id.bytes)
         peer.control(OpenChannel(number, self.publisher.id, client_id, nonce))
         challenge = await peer.answer(ChannelChallenge)
         assert auth.same(challenge.proof, auth.server_proof(key, nonce, challenge.nonce))
@@ -622,3 +628,125 @@ async def test_what_came_before_the_rules_were_broken_is_heard_once(victims: Vic
     np.testing.assert_array_equal(await victims.ear.recv(), np.arange(5))
     await victims.go_on()
     assert victims.ear.waiting == 0
+
+
+# --- rings of shared memory -------------------------------------------------------------------------------------
+
+
+class RingPeer:
+    """A subscriber's process that has agreed upon rings, and may do to its own half what it likes."""
+
+    def __init__(self, peer: Peer, theirs: memoryview) -> None:
+        self.peer = peer
+        self.own = Segment(0, SegmentForm(1, HALF_BYTES))
+        self.half = Half(self.own.memory)
+        self.ring = Ring(self.half, Half(theirs))
+
+    @classmethod
+    async def of(cls, victims: Victims) -> "RingPeer":
+        peer = await victims.stranger()
+        inbox = Inbox(listen_for_segments(peer.exchange_id))
+        peer.control(LinkHello(peer.exchange_id, os.getpid(), rings=1))
+        victims.clients.append(peer)
+        await victims.open(peer, 1)
+        await peer.answer(RingOffered)
+        (handed,) = inbox.take_all()
+        inbox.close()
+        assert handed.is_from(victims.key)
+        ring_peer = cls(peer, map_descriptor(handed.descriptor, handed.form))
+        os.close(handed.descriptor)
+        assert hand_over(victims.contact.exchange_id, peer.exchange_id, victims.key, ring_peer.own)
+        for message in (RingOffered(), RingTaken()):
+            peer.control(message)
+        await peer.answer(RingTaken)
+        await peer.answer(RingFollows)
+        return ring_peer
+
+    def follow(self) -> None:
+        """Say that the socket is only the bell from here on."""
+        self.peer.control(RingFollows())
+
+    def bell(self) -> None:
+        self.peer.writer.write(b"\0")
+
+
+@pytest.fixture
+def rings(transport: str) -> None:
+    if transport != "shm" or not RINGS:
+        pytest.skip("no rings")
+
+
+def _says_too_much(peer: RingPeer) -> None:
+    peer.half.words[WRITTEN] = RING_BYTES + 1
+
+
+def _takes_back(peer: RingPeer) -> None:
+    peer.ring.write(records.pack(records.RELEASE, 1, slot=3))
+    peer.half.words[WRITTEN] = 2**64 - 32
+
+
+def _has_read_what_is_not_written(peer: RingPeer) -> None:
+    peer.half.words[READ] = 2**63
+
+
+def _writes_no_records(peer: RingPeer) -> None:
+    peer.ring.write(b"\x07" * 1000)
+
+
+def _writes_a_huge_record(peer: RingPeer) -> None:
+    peer.ring.write(records.pack(records.CONTROL, 0, size=2**40))
+
+
+@pytest.mark.usefixtures("rings")
+@pytest.mark.parametrize(
+    "harm",
+    [_says_too_much, _takes_back, _has_read_what_is_not_written, _writes_no_records, _writes_a_huge_record],
+)
+async def test_nonsense_in_a_ring_ends_its_link_and_no_other(
+    victims: Victims, harm: Callable[[RingPeer], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = await RingPeer.of(victims)
+    peer.follow()
+    harm(peer)
+    peer.bell()
+    await victims.go_on(2)  # of the four messages that the peer may hold
+    await peer.peer.closed()
+    assert "broke the rules" in caplog.text
+    await victims.go_on()
+
+
+@pytest.mark.usefixtures("rings")
+async def test_half_a_record_in_a_ring_and_a_thousand_bells_are_in_nobodys_way(victims: Victims) -> None:
+    peer = await RingPeer.of(victims)
+    peer.follow()
+    peer.ring.write(records.pack(records.RELEASE, 1)[:20])
+    await victims.world.until(lambda: peer.ring._theirs[READ] == 20)
+    for _ in range(1000):
+        peer.bell()
+    await victims.go_on(2)  # of the four messages that the peer may hold
+    peer.peer.writer.transport.abort()
+
+
+@pytest.mark.usefixtures("rings")
+async def test_a_ring_that_was_never_agreed_upon(victims: Victims) -> None:
+    peer, _ = await victims.client()
+    peer.control(RingTaken())  # of what was not offered
+    peer.control(RingOffered())  # and was not handed over
+    peer.control(RingFollows())
+    await peer.closed()
+
+
+@pytest.mark.usefixtures("rings")
+async def test_a_half_signed_with_another_key_is_not_mapped(victims: Victims) -> None:
+    peer = await victims.stranger()
+    inbox = Inbox(listen_for_segments(peer.exchange_id))
+    peer.control(LinkHello(peer.exchange_id, os.getpid(), rings=1))
+    victims.clients.append(peer)
+    await victims.open(peer, 1)
+    await peer.answer(RingOffered)
+    inbox.close()
+    own = Segment(0, SegmentForm(1, HALF_BYTES))
+    assert hand_over(victims.contact.exchange_id, peer.exchange_id, b"another key", own)
+    peer.control(RingOffered())
+    peer.control(RingFollows())
+    await peer.closed()

@@ -17,6 +17,7 @@ class Window:
 
     def __init__(self, size: int, on_free: Callable[[int], None] | None = None) -> None:
         self.size = size
+        self.lent: set[int] = set()  # those taken for messages that are not sent yet, and perhaps never will be
         self._free = list(range(size - 1, -1, -1))
         self._holders = [0] * size
         self._freed_by: list[object] = [None] * size
@@ -105,7 +106,7 @@ class Window:
         """Wait until every token that is taken now has come back; those taken later do not count."""
         loop = asyncio.get_running_loop()
         waiting = []
-        for token in set(range(self.size)).difference(self._free):
+        for token in set(range(self.size)).difference(self._free, self.lent):
             returned = loop.create_future()
             self._awaiting_return.setdefault(token, []).append(returned)
             waiting.append(returned)

@@ -6,11 +6,13 @@ copies of its own (:meth:`Stream._bound`), and those get a location. Nothing her
 """
 
 import copy
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from math import inf
 from operator import index
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
-from ezmsg.core.errors import InvalidOption
+from ezmsg.core.errors import EndpointClosed, InvalidOption
 from ezmsg.core.graph.addressable import SEPARATOR, Addressable
 from ezmsg.core.graph.generics import Arguments, resolved
 
@@ -147,6 +149,7 @@ class OutputStream(Stream[M]):
         if max_block is not None and not 0 < max_block < inf:
             raise InvalidOption(option="max_block", value=repr(max_block), reason="give seconds, or None")
         self.max_block = max_block
+        self._lend: Callable[[int | tuple[int, ...], Any], AbstractAsyncContextManager[Any]] | None = None
         self.host = host
         self.port = port
         self.num_buffers = num_buffers
@@ -154,6 +157,21 @@ class OutputStream(Stream[M]):
         self.force_tcp = force_tcp
         self.allow_local = allow_local
         self.strict_views = strict_views
+
+    def loan(self, shape: int | tuple[int, ...], dtype: Any = float) -> AbstractAsyncContextManager[Any]:
+        """Lend an array to fill in place and then to yield, which need not be copied for other processes::
+
+            async with self.OUTPUT.loan((1000, 64), np.float32) as array:
+                self.device.read_into(array)
+                yield self.OUTPUT, array
+
+        See :meth:`ezmsg.core.Publisher.loan`.
+
+        :raises EndpointClosed: if the unit does not run.
+        """
+        if self._lend is None:
+            raise EndpointClosed(topic=self._name or "a stream", role="publisher")
+        return self._lend(shape, dtype)
 
 
 class Topic(Stream[M]):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from uuid import UUID
 
+from ezmsg.core.pubsub.rings import Rings
 from ezmsg.core.pubsub.roles import Feeding
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 from ezmsg.core.transports.handing_over import hand_over
@@ -64,8 +65,9 @@ class _Admitted:
 class Admission:
     """Answers those who want to hear the publishers of this exchange."""
 
-    def __init__(self, publishers: Mapping[UUID, Feeding]) -> None:
+    def __init__(self, publishers: Mapping[UUID, Feeding], rings: Rings) -> None:
         self._publishers = publishers
+        self._rings = rings
         self._asking: dict[Link, dict[int, _Asking]] = {}
         self._admitted: dict[Link, dict[int, _Admitted]] = {}
         self._strangers = 0
@@ -125,6 +127,7 @@ class Admission:
             publisher.move(old, sender, asking.resume_at)
             if not old.held:
                 old.link.stop_feeding(old.number)
+        self._rings.offer(link, asking.key)
         return True
 
     def close(self, link: Link, message: CloseChannel) -> None:

@@ -21,6 +21,7 @@ from ezmsg.core.pubsub.admission import Admission
 from ezmsg.core.pubsub.links import Links
 from ezmsg.core.pubsub.opening import OPEN_TIMEOUT_S, Opener
 from ezmsg.core.pubsub.peers import Peer
+from ezmsg.core.pubsub.rings import Rings
 from ezmsg.core.pubsub.roles import Feeding, Hearing
 from ezmsg.core.pubsub.routes import Routes
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
@@ -81,7 +82,8 @@ class Exchange:
         self._segments: Inbox | None = None
         self._own_addresses: dict[UUID, Address] = {}
         self._links = Links(self.id, self._on_control, self._on_link_lost)
-        self._admission = Admission(self.publishers)
+        self._rings = Rings(self.id, lambda: self._opener.receive_segments())
+        self._admission = Admission(self.publishers, self._rings)
         self._opener: Opener
         self._routes = Routes(self._open, self._close, self._drain)
         self._reports: set[asyncio.Task[None]] = set()
@@ -150,7 +152,7 @@ class Exchange:
             self._segments = Inbox(listen_for_segments(self.id))
         else:
             sweep()
-        self._opener = Opener(self._links, connection.client_id, self._segments, self._routes.move)
+        self._opener = Opener(self._links, connection.client_id, self._segments, self._rings, self._routes.move)
         if self._segments is not None:
             self._loop.add_reader(self._segments.listener, self._on_segments, self._segments)
         connection.answer(ApplyRoutes, self._apply_routes)
@@ -411,6 +413,12 @@ class Exchange:
                 cut = self._opener.cut(link, message)
                 if cut is not None:
                     self._routes.move(cut)
+            case ch.RingOffered():
+                self._rings.offered(link)
+            case ch.RingTaken():
+                self._rings.taken(link)
+            case ch.RingFollows():
+                self._rings.follows(link)
             case ch.SegmentNamed():
                 self._opener.segment_named(link, message)
             case ch.MemoryNotShared():
@@ -422,6 +430,7 @@ class Exchange:
                     self._opener.forget(channel)
 
     def _on_link_lost(self, link: Link) -> None:
+        self._rings.lost(link)
         self._admission.lost(link)
         for channel in self._opener.lost(link):
             if channel.receivers:

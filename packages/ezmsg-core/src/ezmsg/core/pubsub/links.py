@@ -8,6 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from ezmsg.core.errors import MemoryApart
+from ezmsg.core.pubsub.rings import RINGS
 from ezmsg.core.transports.accepting import Accepting, Acceptor
 from ezmsg.core.transports.busy_wait import wait_from_environment
 from ezmsg.core.transports.link import Link
@@ -40,7 +41,7 @@ class Links:
         on_control: Callable[[Link, Any], None],
         on_lost: Callable[[Link], None],
     ) -> None:
-        self._hello = LinkHello(exchange_id, os.getpid())
+        self._hello = LinkHello(exchange_id, os.getpid(), RINGS)
         self._on_control = on_control
         self._on_lost = on_lost
         self._busy_wait_s = 0.0

@@ -13,6 +13,7 @@ from ezmsg.core.channels.backpressure import MAX_NUM_BUFFERS
 from ezmsg.core.channels.channel import Channel, Receiver
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.pubsub.links import Links
+from ezmsg.core.pubsub.rings import Rings
 from ezmsg.core.transports.handing_over import Inbox
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.segments import SegmentForm, map_descriptor, map_name
@@ -63,9 +64,15 @@ class Opener:
     """Opens channels to publishers of other processes."""
 
     def __init__(
-        self, links: Links, client_id: UUID, segments: Inbox | None, on_apart: Callable[[Channel], None]
+        self,
+        links: Links,
+        client_id: UUID,
+        segments: Inbox | None,
+        rings: Rings,
+        on_apart: Callable[[Channel], None],
     ) -> None:
         self._links = links
+        self._rings = rings
         self._client_id = client_id
         self._segments = segments
         self._on_apart = on_apart
@@ -184,6 +191,7 @@ class Opener:
             reason = f"its publisher says that it has {challenge.num_buffers} buffers"
             raise errors.ChannelRefused(topic=source.topic, reason=reason)
         link.trust()
+        self._rings.expect(link, source.key)
         channel = self._make_channel(link, number, challenge.num_buffers, source, receivers)
         # From here on messages may come, perhaps together with the answer.
         link.heard[number] = channel
@@ -320,7 +328,10 @@ class Opener:
         for segment in self._segments.take_all():
             try:
                 channel, key = self._by_publisher.get(segment.publisher_id, (None, b""))
-                if channel is None or not segment.is_from(key):
+                if channel is None:
+                    self._rings.handed(segment)
+                    continue
+                if not segment.is_from(key):
                     continue
                 if segment.descriptor < 0:
                     channel.refuse_segment(NO_DESCRIPTOR)

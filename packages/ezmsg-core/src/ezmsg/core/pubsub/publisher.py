@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import UUID, uuid4
 
 from ezmsg.control.connection.client import DEFAULT_TIMEOUT
@@ -15,8 +15,10 @@ from ezmsg.core.channels.loans import is_lent_elsewhere
 from ezmsg.core.errors import EndpointClosed, PickleForbidden, UnencodableMessage
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.messages.forms import Form
+from ezmsg.core.messages.payload import ArrayPayload
 from ezmsg.core.profiling.object_size import object_size
 from ezmsg.core.pubsub.exchange import Exchange
+from ezmsg.core.pubsub.lending import Blank, BlankLoan, Blanks, plain_dtype
 from ezmsg.core.pubsub.options import (
     DEFAULT_BUF_SIZE,
     DEFAULT_MAX_BLOCK_S,
@@ -103,6 +105,7 @@ class Publisher:
         self._exchange = exchange
         self._slots = Slots(options.num_buffers, options.buf_size)
         self.window = Window(options.num_buffers, on_free=self._slots.free)
+        self._blanks = Blanks(self.window)
         self._forms = None if flag("EZMSG_DISABLE_AXIS_ELISION", False) else CODEC.forms()
         self._form_of: list[Form | None] = [None] * options.num_buffers  # by token
         self._senders: tuple[Sender, ...] = ()
@@ -221,6 +224,9 @@ class Publisher:
         :raises EndpointClosed: if the publisher is closed.
         :raises UnencodableMessage: if the object cannot become bytes; then nobody gets it.
         """
+        if self._blanks and (blank := self._blanks.take(obj)) is not None:
+            await self._broadcast_blank(blank)
+            return
         if self._turn_due or self.next_message % TURN_MESSAGES == TURN_MESSAGES - 1:
             self._turn_due = False
             if (tracer := self.tracer) is not None:
@@ -250,6 +256,60 @@ class Publisher:
             noted += (*waited_ns, self.next_message)
         try:
             self._send(token, obj)
+        except BaseException:
+            self.window.give_back(token)
+            raise
+
+    def loan(self, shape: int | tuple[int, ...], dtype: Any = float) -> BlankLoan:
+        """Lend an array to fill in place and then hand to :meth:`broadcast`, which need not copy it::
+
+            async with publisher.loan((1000, 64), np.float32) as array:
+                device.read_into(array)
+                await publisher.broadcast(array)
+
+        To other processes of this host it lies in shared memory from the beginning. Inside the process the same
+        object is handed on, and over TCP it is copied once. Its elements are whatever they are at first, and it is
+        to be had when a buffer is free, as a message is. When it was sent it is read-only; when the block ends and
+        it was not, nobody gets it.
+
+        :param shape: as NumPy has it.
+        :param dtype: of numbers, of text or bytes of a fixed length, or of times.
+        :return: an asynchronous context, whose value is the array.
+        :raises InvalidOption: if no array of the dtype can lie in shared memory.
+        :raises EndpointClosed: if the publisher is closed; both when the block is entered.
+        """
+        return BlankLoan(lambda: self._lend(shape, dtype), self._blanks)
+
+    async def _lend(self, shape: int | tuple[int, ...], dtype: Any) -> Any:
+        import numpy as np
+
+        asked = plain_dtype(dtype)
+        self._check_open()
+        token = self.window.try_take()
+        if token is None:
+            token = await self._take_blocked(perf_counter_ns())
+        try:
+            array: Any = np.empty(shape, asked)
+            lying = None
+            if self._shared and not self._local and not self._tcp:  # who shares the object may keep it for ever
+                lying = self._slots.blank(token, cast(ArrayPayload, CODEC.encode(array)))
+                self._tidy_after(array.nbytes)
+            return self._blanks.lend(Blank(token, array if lying is None else lying, lying is not None))
+        except BaseException:
+            self.window.give_back(token)
+            raise
+
+    async def _broadcast_blank(self, blank: Blank) -> None:
+        """Send an array that was lent."""
+        token, array = blank.token, blank.array
+        try:
+            self._check_open()
+            while not self._running.is_set():
+                await self._running.wait()
+                self._check_open()
+            if blank.in_slot and self._local:  # one who shares the object has come meanwhile
+                array = array.copy()
+            self._send(token, array)
         except BaseException:
             self.window.give_back(token)
             raise
@@ -375,8 +435,8 @@ class Publisher:
         # Releases are read before the next large message, so that it goes where the cache is still warm.
         self._turn_due = payload.size >= LARGE_BYTES
         segment = self._slots.write(token, payload, number) if self._shared else None
-        if payload.size >= LARGE_BYTES and self._tidying is None and segment is not None:
-            self._tidying = asyncio.get_running_loop().call_later(TIDY_S, self._tidy)
+        if segment is not None:
+            self._tidy_after(payload.size)
         body = kept(payload) if self._tcp else None
         self.window.hold(token, len(self._senders))
         form = payload.form
@@ -438,6 +498,11 @@ class Publisher:
             self._let_closed_loops_go()
 
     # --- memory that is not used any more -------------------------------------------------------------------
+
+    def _tidy_after(self, size: int) -> None:
+        """Look later whether memory that a large message took is still in use."""
+        if size >= LARGE_BYTES and self._tidying is None:
+            self._tidying = asyncio.get_running_loop().call_later(TIDY_S, self._tidy)
 
     def _tidy(self) -> None:
         """Begin to give back what no message used for a while, and look again until only a little is left."""

@@ -463,6 +463,7 @@ async def _opened(context: GraphContext, unit: Unit) -> _Opened:
         if isinstance(outlet, OutputStream):
             publisher = await _publisher(context, outlet)
             publisher.origin = (unit.address, outlet.name)
+            outlet._lend = publisher.loan
             publishers[outlet.address] = publisher
     subscribers = {
         inlet.address: await context.subscriber(inlet.address, leaky=inlet.leaky, max_queue=inlet.max_queue)

@@ -51,6 +51,31 @@ def give_way() -> None:
         time.sleep(0)
 
 
+class Payoff:
+    """Whether waiting awake is worth it, from how often it was lately."""
+
+    __slots__ = ("_rest_until_s", "_vain")
+
+    def __init__(self, wait_s: float) -> None:
+        self._vain = 0.0
+        self._rest_until_s = 0.0 if wait_s else inf
+
+    def expected(self, now_s: float) -> bool:
+        """Whether to wait awake now."""
+        return now_s >= self._rest_until_s
+
+    def came(self) -> None:
+        """Something came while somebody waited awake."""
+        self._vain = max(0.0, self._vain - FAIR_SHARE)
+
+    def missed(self, now_s: float) -> None:
+        """Somebody waited awake in vain."""
+        self._vain += 1
+        if self._vain >= PATIENCE:
+            self._vain = PATIENCE - 1  # after the rest, one more is enough for the next
+            self._rest_until_s = now_s + REST_S
+
+
 class BusyWait:
     """Keeps ``loop`` turning after something was sent, until something is heard, for at most ``wait_s`` seconds."""
 
@@ -59,13 +84,12 @@ class BusyWait:
         self._wait_s = wait_s
         self._sent_s: float | None = None  # when the last thing was sent, while nothing was heard since
         self._turning = False
-        self._vain = 0.0
-        self._rest_until_s = 0.0 if wait_s else inf
+        self._payoff = Payoff(wait_s)
 
     def sent(self, now_s: float) -> None:
         """Something was sent."""
         self._sent_s = now_s
-        if not self._turning and now_s >= self._rest_until_s:
+        if not self._turning and self._payoff.expected(now_s):
             self._turning = True
             self._loop.call_soon(self._turn)
 
@@ -74,18 +98,13 @@ class BusyWait:
         self._sent_s = None
 
     def _turn(self) -> None:
+        now_s = monotonic()
         if self._sent_s is None:
             self._turning = False
-            self._vain = max(0.0, self._vain - FAIR_SHARE)
-        elif monotonic() - self._sent_s < self._wait_s:
+            self._payoff.came()
+        elif now_s - self._sent_s < self._wait_s:
             give_way()
             self._loop.call_soon(self._turn)
         else:
             self._turning = False
-            self._count_vain()
-
-    def _count_vain(self) -> None:
-        self._vain += 1
-        if self._vain >= PATIENCE:
-            self._vain = PATIENCE - 1  # after the rest, one more is enough for the next
-            self._rest_until_s = monotonic() + REST_S
+            self._payoff.missed(now_s)

@@ -3,6 +3,9 @@
 It reads records and hands each to whom it is for; it gathers notices and releases and writes them together. A
 notice is written at once, unless another one was a moment ago: the notices of a burst go together, at the end of
 this turn of the event loop. Releases ride on the next notice, or go by themselves a moment later.
+
+Processes of one host that know each other write the same bytes into rings of shared memory, from one moment on. The
+socket is then the bell that wakes who sleeps, and its end is still the end of the link.
 """
 
 import asyncio
@@ -23,10 +26,13 @@ from ezmsg.core.transports.listening import OTHER_USER, same_user
 from ezmsg.core.transports.liveness import pid_at, unresponsive
 from ezmsg.core.transports.outbox import Outbox
 from ezmsg.core.transports.records import CONTROL, NOTICES, RELEASE, RELEASES, RecordReader
+from ezmsg.core.transports.rings.outbox import RingOutbox
+from ezmsg.core.transports.rings.ring import RING_BYTES, Ring, RingError
+from ezmsg.core.transports.rings.watch import RingWatch
 from ezmsg.core.transports.sender import Sender
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages import CHANNELS
-from ezmsg.protocol.messages.channels import LinkHello, MemoryNotShared
+from ezmsg.protocol.messages.channels import LinkHello, MemoryNotShared, RingFollows
 from ezmsg.protocol.wire.codec import body_from_wire, encode, unpack_map
 from ezmsg.protocol.wire.presence.strangers import PROOF_TIMEOUT_S, origin_of
 
@@ -98,10 +104,14 @@ class Link(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
         self._numbers = 0
-        self._outbox = Outbox()
+        self._socket_outbox = Outbox()
+        self._outbox: Outbox | RingOutbox = self._socket_outbox
+        self._ring: Ring | None = None
+        self._reads_ring = False
         self._gathering = Gathering()
         self._when_writable: list[Callable[[], None]] = []
-        self._busy_wait = BusyWait(self._loop, busy_wait_s)
+        self._busy_wait_s = busy_wait_s
+        self._busy_wait: BusyWait | RingWatch = BusyWait(self._loop, busy_wait_s)
         self._written_s = 0.0
         self._turn_end_scheduled = False
         self._release_timer = False
@@ -132,6 +142,46 @@ class Link(asyncio.BufferedProtocol):
         self.fed.pop(number, None)
         if not self.same_host and not self.fed:
             self.close()
+
+    # --- rings --------------------------------------------------------------------------------------------
+
+    def write_ring(self, ring: Ring) -> None:
+        """Write into a ring from now on."""
+        self.control(RingFollows())
+        self._ring = ring
+        self._outbox = RingOutbox(ring, self._ring_bell, self._socket_outbox)
+
+    def read_ring(self, ring: Ring) -> None:
+        """Read a ring from now on; what comes through the socket is the bell."""
+        self._ring = ring
+        self._reads_ring = True
+        self._busy_wait = RingWatch(self._loop, self._busy_wait_s, ring, self._look)
+        self._loop.call_soon(self._busy_wait.heard)
+
+    def _ring_bell(self) -> None:
+        assert self._socket is not None
+        # A socket that takes no more is full of bells; the end of one that is gone is heard where it is read.
+        with contextlib.suppress(OSError):
+            self._socket.send(b"\0")
+
+    def _look(self) -> bool:
+        """Read what is in the ring, and write what it had no room for; return whether there was anything."""
+        ring = self._ring
+        if self._broken or ring is None:
+            return False
+        try:
+            size = ring.read_into(self.reader.get_buffer())
+            if size:
+                self._written_s = 0.0  # what is sent now is an answer, not a burst
+                if ring.must_tell_room():
+                    self._ring_bell()
+                self.reader.buffer_updated(size)
+        except (ValueError, EzmsgError) as error:
+            self._break_off(str(error))
+            return False
+        if self._outbox.waiting:
+            self._resume()
+        return size > 0
 
     # --- writing ------------------------------------------------------------------------------------------
 
@@ -225,7 +275,10 @@ class Link(asyncio.BufferedProtocol):
 
     def _flush(self) -> None:
         self._empty_gathering()
-        self._outbox.flush()
+        try:
+            self._outbox.flush()
+        except RingError as error:
+            self._break_off(str(error))
         self._check_outbox()
 
     def _check_outbox(self) -> None:
@@ -264,14 +317,20 @@ class Link(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self._written_s = 0.0  # what is sent now is an answer, not a burst
         self._busy_wait.heard()
+        if self._reads_ring:
+            return
         try:
             self.reader.buffer_updated(nbytes)
         except (ValueError, EzmsgError) as error:
-            reason = str(error)  # a handler that keeps the error would keep all that its traceback leads to
-            # A stranger may break the rules as often as it likes; only a peer of ours is worth a warning.
-            level = logging.WARNING if self.proven else logging.DEBUG
-            logger.log(level, "A link of the data plane was closed, because its peer broke the rules: %s", reason)
-            self.abort()
+            self._break_off(str(error))
+
+    def _break_off(self, reason: str) -> None:
+        """Close the link, since the other end broke the rules."""
+        # A stranger may break them as often as it likes; only a peer of ours is worth a warning.
+        level = logging.WARNING if self.proven else logging.DEBUG
+        logger.log(level, "A link of the data plane was closed, because its peer broke the rules: %s", reason)
+        self._outbox.clear()
+        self.abort()
 
     def _receive(
         self, kind: int, channel: int, message: int, segment: int, slot: int, size: int, body: bytes | memoryview
@@ -322,12 +381,12 @@ class Link(asyncio.BufferedProtocol):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _watch_for_silence(self._socket)
         if self._socket.family == socket.AF_UNIX and not same_user(self._socket):
-            self._outbox.open(self._transport, self._socket)
+            self._socket_outbox.open(self._transport, self._socket)
             self.control(MemoryNotShared(0, OTHER_USER))
             self.close()
             return
         self._start_proof_timer(ANSWER_TIMEOUT_S if self._on_stranger is None else PROOF_TIMEOUT_S)
-        self._outbox.open(self._transport, self._socket)
+        self._socket_outbox.open(self._transport, self._socket)
         self._check_outbox()
         if self._on_stranger is not None:
             self._on_stranger(self)
@@ -361,11 +420,18 @@ class Link(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """The socket is full; windows bound how much can wait."""
-        self._outbox.paused()
+        self._socket_outbox.paused()
 
     def resume_writing(self) -> None:
         """The socket takes more."""
-        self._outbox.resumed()
+        self._socket_outbox.resumed()
+        self._resume()
+
+    def _resume(self) -> None:
+        """Write what there was no room for, and let those go on who wait for room."""
+        self._flush()
+        if not self.writable:
+            return
         calls, self._when_writable = self._when_writable, []
         for call in calls:
             call()
@@ -393,6 +459,9 @@ class Link(asyncio.BufferedProtocol):
         """Leave no circle behind: else the memory of each peer that comes and goes waits for the collector."""
         self.reader.close()
         self.heard.clear()
+        if isinstance(self._busy_wait, RingWatch):
+            self._busy_wait.close()
+        self._ring = None
         self._transport = None
         self._outbox.close()
         del self.get_buffer
@@ -400,7 +469,20 @@ class Link(asyncio.BufferedProtocol):
     def _read_rest(self, rest: socket.socket) -> None:
         """A failed write ends the transport, but not what the peer had written before it went."""
         with contextlib.suppress(OSError, ValueError, EzmsgError):
-            while size := rest.recv_into(self.reader.get_buffer()):
+            while not self._reads_ring and (size := rest.recv_into(self.reader.get_buffer())):
+                self.reader.buffer_updated(size)
+        if self._reads_ring:
+            self._read_rest_of_ring()
+
+    def _read_rest_of_ring(self) -> None:
+        """Read what the peer had written into the ring, which is no more than that holds."""
+        read = 0
+        with contextlib.suppress(ValueError, EzmsgError):
+            while self._ring is not None and read <= RING_BYTES:
+                size = self._ring.read_into(self.reader.get_buffer())
+                if not size:
+                    return
+                read += size
                 self.reader.buffer_updated(size)
 
 

@@ -28,6 +28,9 @@ RETRY_S = 0.01
 OBJECTION_S = 0.5
 """How long a closing publisher waits to hear that a process could not map what it was given, in seconds."""
 
+NOT_SENT = -1
+"""The number of a message that there is not yet."""
+
 _Message = tuple[int, Segment | memoryview, int]
 """A message that somebody holds: its number, what it lies in, its size."""
 
@@ -50,6 +53,7 @@ class Slots:
         self._again: RepeatedArrays | None = None
         self._last_head = b""
         self._heads: list[bytes] = [b""] * slots  # how the array begins that lies in each slot of the segment
+        self._blanks: dict[int, tuple[Array, Segment, int]] = {}  # arrays that lie in slots to be filled, and sent
         self.apart = ""
 
     def write(self, token: int, payload: Payload, number: int = 0) -> Segment | None:
@@ -57,29 +61,57 @@ class Slots:
 
         :raises SharedMemoryFull: if there is no room for it.
         """
-        segment = self._segment
-        if segment is None or payload.size > segment.form.slot_bytes:
-            segment = self._grow(payload.size)
-            if segment is None:
-                body = unset_memory(payload.size)
-                payload.write(body, 0)
-                self._messages[token] = (number, body, payload.size)
-                return None
-        if payload.size > self._granted[token]:
-            segment.claim(token, payload.size)
-            self._granted[token] = payload.size
-        self._heads[token] = b""  # before it is written, which may be interrupted half-way
+        segment = self._room(token, payload.size)
+        if segment is None:
+            body = unset_memory(payload.size)
+            payload.write(body, 0)
+            self._messages[token] = (number, body, payload.size)
+            return None
         payload.write(segment.memory, token * segment.form.slot_bytes)
         self._messages[token] = (number, segment, payload.size)
         if type(payload) is ArrayPayload and payload.size < REPEATED_BYTES:
             self._remember(token, payload, segment)
         return segment
 
+    def _room(self, token: int, size: int) -> Segment | None:
+        """Return a segment whose slot for a token has room for a message; ``None`` if there can be none."""
+        segment = self._segment
+        if segment is None or size > segment.form.slot_bytes:
+            segment = self._grow(size)
+            if segment is None:
+                return None
+        if size > self._granted[token]:
+            segment.claim(token, size)
+            self._granted[token] = size
+        self._heads[token] = b""  # before it is written, which may be interrupted half-way
+        return segment
+
+    def blank(self, token: int, payload: ArrayPayload) -> "Array | None":
+        """Return an array like that of a payload, to be filled where it lies; ``None`` if there can be no segment.
+
+        :raises SharedMemoryFull: if there is no room for it.
+        """
+        segment = self._room(token, payload.size)
+        if segment is None:
+            return None
+        start = token * segment.form.slot_bytes
+        place = start + len(payload.prefix)
+        segment.memory[start:place] = payload.prefix
+        array = type(payload.array)(payload.array.shape, payload.array.dtype, segment.memory, place)
+        self._blanks[token] = (array, segment, payload.size)
+        self._messages[token] = (NOT_SENT, segment, payload.size)  # its memory is in use
+        return array
+
     def write_again(self, token: int, array: Array, number: int) -> int:
         """Lay an array of the same form as the last ones into the slot of a token, which begins as it must already.
 
         Return the size of the message, 0 if this is another case; nothing was written then.
         """
+        if self._blanks and (blank := self._blanks.pop(token, None)) is not None:
+            lying, segment, size = blank
+            if lying is array and segment is self._segment:
+                self._messages[token] = (number, segment, size)
+                return size
         again = self._again
         if again is None or self._heads[token] is not again.head or not again.fits(array):
             return 0
@@ -166,6 +198,8 @@ class Slots:
     def free(self, token: int) -> None:
         """The message of a token is released; an old segment goes with its last one."""
         self._messages[token] = None
+        if self._blanks:
+            self._blanks.pop(token, None)
 
     def retire(self) -> None:
         """Write into this segment no more: who was cut off may read it later. It goes with the last who maps it."""
@@ -175,6 +209,7 @@ class Slots:
         """Let go of all segments. Whoever maps them keeps what is in them."""
         self._let_go()
         self._messages = [None] * len(self._messages)
+        self._blanks.clear()
 
     def _let_go(self) -> None:
         self._segment = None

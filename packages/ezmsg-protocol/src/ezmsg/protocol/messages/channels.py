@@ -13,11 +13,15 @@ from ezmsg.protocol.declared import declared
 
 @declared
 class LinkHello:
-    """The first message in each direction: which exchange is at this end."""
+    """The first message in each direction: which exchange is at this end.
+
+    ``rings`` is the form of rings in shared memory that it knows; 0 is none.
+    """
 
     TAG: ClassVar[str] = "link.hello"
     exchange_id: UUID
     pid: int
+    rings: int = 0
 
 
 @declared
@@ -156,6 +160,27 @@ class ChannelCut:
     reason: str
 
 
+@declared
+class RingOffered:
+    """This side's half of a ring was handed over, signed with the key of a channel of this link."""
+
+    TAG: ClassVar[str] = "link.ring_offered"
+
+
+@declared
+class RingTaken:
+    """The other side's half is mapped: it may write there from now on."""
+
+    TAG: ClassVar[str] = "link.ring_taken"
+
+
+@declared
+class RingFollows:
+    """What this side says next is in its half; through the socket, nothing but the bell follows."""
+
+    TAG: ClassVar[str] = "link.ring_follows"
+
+
 MESSAGES = (
     LinkHello,
     OpenChannel,
@@ -172,4 +197,7 @@ MESSAGES = (
     ChannelLeaky,
     ChannelLeakyHeard,
     ChannelForm,
+    RingOffered,
+    RingTaken,
+    RingFollows,
 )

@@ -1,0 +1,168 @@
+"""Arrays that a publisher lends to be filled: over every transport they arrive as any array does."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ezmsg.core as ez
+from ezmsg.core.errors import EndpointClosed, InvalidOption
+
+shared = pytest.mark.parametrize("transport", ["shm"], indirect=True)
+
+
+def lies_in_shared_memory(publisher: ez.Publisher, array: Any) -> bool:
+    segment = publisher._slots.segment
+    return segment is not None and np.shares_memory(array, np.frombuffer(segment.memory, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        *(((3, 4), np.float32), (7, float), ((), np.int16), ((2, 0), "u1")),
+        *(((2, 3), "S5"), (4, "datetime64[us]"), (3, "?")),
+    ],
+)
+async def test_what_is_filled_in_arrives(world: Any, shape: Any, dtype: Any) -> None:
+    publisher, ear = await world.publisher(num_buffers=2), await world.subscriber()
+    for number in range(5):
+        async with publisher.loan(shape, dtype) as array:
+            assert array.dtype == dtype
+            array[...] = np.ones(shape, dtype) if array.dtype.kind == "M" else np.full(shape, number).astype(dtype)
+            expected = array.copy()
+            await publisher.broadcast(array)
+        received = await ear.recv()
+        assert received.dtype == expected.dtype
+        assert received.shape == expected.shape
+        assert received.tobytes() == expected.tobytes()
+
+
+async def test_it_lies_where_it_is_to_go(world: Any) -> None:
+    publisher, ear = await world.publisher(), await world.subscriber()
+    async with publisher.loan((100, 10)) as array:
+        assert lies_in_shared_memory(publisher, array) == (world.transport == "shm")
+        array[...] = 7
+        await publisher.broadcast(array)
+        assert not array.flags.writeable  # others may see it by now
+    held = await ear.hold()
+    assert (held.message is array) == (world.transport in ("local", "threads"))
+    assert (held.message == 7).all()
+    await held.release()
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_what_is_not_sent_is_nobodys_message(world: Any, fails: bool) -> None:
+    publisher, ear = await world.publisher(num_buffers=1), await world.subscriber()
+    for _ in range(3):
+        try:
+            async with publisher.loan(3) as array:
+                array[...] = 1
+                assert not fails or 1 // 0
+        except ZeroDivisionError:
+            pass
+    await publisher.broadcast("the only one")
+    assert await ear.recv() == "the only one"
+    assert publisher.next_message == 1
+
+
+async def test_it_is_to_be_had_when_a_buffer_is_free(world: Any) -> None:
+    publisher, ear = await world.publisher(num_buffers=1), await world.subscriber()
+    await publisher.broadcast(0)
+
+    async def send() -> None:
+        async with publisher.loan(1) as array:
+            array[...] = 1
+            await publisher.broadcast(array)
+
+    sending = asyncio.create_task(send())
+    assert await world.is_blocked(sending)
+    assert await ear.recv() == 0
+    async with asyncio.timeout(30):
+        await sending
+    assert (await ear.recv()).tolist() == [1]
+
+
+async def test_nobody_waits_for_what_was_never_sent(world: Any) -> None:
+    publisher, ear = await world.publisher(num_buffers=2), await world.subscriber()
+    async with publisher.loan(2) as array:
+        await publisher.sync(timeout=30)
+        array[...] = 5
+        sending = asyncio.create_task(publisher.broadcast(array))
+        assert await world.is_blocked(sending)  # until the publisher goes on
+        publisher.resume()
+        async with asyncio.timeout(30):
+            await sending
+    assert (await ear.recv()).tolist() == [5, 5]
+    await publisher.sync(timeout=30)
+
+
+async def test_others_may_be_sent_meanwhile_and_larger_ones(world: Any) -> None:
+    publisher, ear = await world.publisher(buf_size=1000, num_buffers=4), await world.subscriber()
+    async with publisher.loan(50) as first, publisher.loan(60) as second:
+        first[...], second[...] = 1, 2
+        await publisher.broadcast(np.full(10_000, 3.0))
+        await publisher.broadcast(second)
+        await publisher.broadcast(first)
+    received = [(len(each), each[0], each[-1]) for each in await ear.take(3)]
+    assert received == [(10_000, 3, 3), (60, 2, 2), (50, 1, 1)]
+
+
+@pytest.mark.parametrize("transport", ["local"], indirect=True)
+async def test_one_who_shares_the_object_and_comes_meanwhile_may_keep_it(world: Any) -> None:
+    publisher, ear = await world.publisher(), await world.subscriber()
+    async with publisher.loan(4) as array:
+        array[...] = 1
+        lent = publisher._blanks._by_id
+        lent[id(array)] = lent[id(array)]._replace(in_slot=True)  # as if only other processes had been there
+        await publisher.broadcast(array)
+    kept = await ear.recv()
+    assert kept is not array
+    assert kept.tolist() == [1, 1, 1, 1]
+
+
+@shared
+async def test_memory_that_is_being_filled_is_not_given_back(world: Any) -> None:
+    publisher, ear = await world.publisher(), await world.subscriber()
+    async with publisher.loan(2**18) as array:
+        array[...] = 3
+        for _ in range(3):
+            publisher._slots.end_period()
+            while publisher._slots.give_back(2**30):
+                pass
+        await publisher.broadcast(array)
+    assert (await ear.recv() == 3).all()
+
+
+async def test_without_a_subscriber_nobody_hears_it(world: Any) -> None:
+    publisher = await world.publisher(num_buffers=1)
+    for _ in range(3):
+        async with publisher.loan(2) as array:
+            await publisher.broadcast(array)
+    assert publisher.next_message == 3
+
+
+async def test_a_closed_publisher_lends_nothing_and_sends_nothing(world: Any) -> None:
+    publisher = await world.publisher()
+    await world.subscriber()
+    async with publisher.loan(2) as array:
+        publisher.close()
+        with pytest.raises(EndpointClosed):
+            await publisher.broadcast(array)
+    with pytest.raises(EndpointClosed):
+        await publisher.loan(2).__aenter__()
+
+
+@pytest.mark.parametrize("dtype", [object, [("a", "f4"), ("b", "i2")]])
+async def test_what_is_more_than_its_bytes_is_not_lent(world: Any, dtype: Any) -> None:
+    publisher = await world.publisher()
+    with pytest.raises(InvalidOption, match="cannot be lent"):
+        await publisher.loan(2, dtype).__aenter__()
+
+
+async def test_who_goes_while_an_array_is_on_loan_holds_nothing(world: Any) -> None:
+    publisher, ear = await world.publisher(num_buffers=2), await world.subscriber()
+    async with publisher.loan(8) as array:
+        await ear.close()
+        await publisher.broadcast(array)
+    await world.until(lambda: not publisher.window.busy)
