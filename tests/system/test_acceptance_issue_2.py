@@ -4,16 +4,13 @@ import asyncio
 import contextlib
 import dataclasses
 import enum
-import fcntl
 import importlib.util
 import itertools
 import json
 import math
 import os
-import pty
 import random
 import re
-import select
 import shutil
 import signal
 import socket
@@ -21,7 +18,6 @@ import stat
 import struct
 import subprocess
 import sys
-import termios
 import threading
 import time
 from pathlib import Path
@@ -1455,110 +1451,6 @@ async def test_a_wrong_argument_of_a_subscriber_is_refused(context, length):
         ez.InputStream(int, leaky=True, max_queue=length)
 
 
-# --- publishers and subscribers in processes of their own ---------------------------------------------------------
-
-
-class Ends:
-    """A subscriber and a publisher, each in a process of its own."""
-
-    def __init__(self, start, parts, *, subscriber=(), publisher=(), **more):
-        text = "/".join(",".join(map(str, part)) for part in parts)
-        program = [sys.executable, str(PROGRAMS / "acceptance_ends.py")]
-        self.subscriber = start.command(*program, "subscribe", "T", text, *subscriber, **more)
-        self.subscriber.says("ready")
-        self.publisher = start.command(*program, "publish", "T", text, *publisher, stdin=subprocess.PIPE, **more)
-        self.publisher.says("ready")
-        self.count = sum(map(len, parts))
-
-    def go(self):
-        self.publisher.process.stdin.write("go\n")
-        self.publisher.process.stdin.flush()
-
-    def deliver(self):
-        """All that was sent arrived, and both ended without a word of complaint."""
-        for program, words in (
-            (self.publisher, ["sent", str(self.count)]),
-            (self.subscriber, ["all", str(self.count)]),
-        ):
-            assert program.ends() == 0, program.story()
-            assert " ".join(words) + "\n" in program.out, program.story()
-            assert "Traceback" not in program.errors, program.story()
-            assert "Warning" not in program.errors, program.story()
-        self.publisher.process.stdin.close()
-
-
-PATHS = {"shm": ((), {}), "tcp": (("--tcp",), {}), "portable": ((), {"EZMSG_PORTABLE": "1"})}
-every_path = pytest.mark.parametrize(("flags", "more"), PATHS.values(), ids=PATHS)
-
-
-@every_path
-def test_a_publisher_that_closes_at_once_delivers_all_to_a_slow_subscriber(start, address, flags, more):
-    ends = Ends(start, [[100] * 20], subscriber=["--slow", "0.02"], publisher=flags, **more)
-    ends.deliver()
-
-
-@every_path
-@pytest.mark.parametrize("buffers", [2, 4, 32])
-def test_a_burst_of_growing_messages_loses_none(start, address, flags, more, buffers):
-    sizes = [64 * 4**power for power in range(8)]
-    assert sizes[-1] == 2**20
-    ends = Ends(start, [sizes * 2], publisher=[*flags, "--buffers", str(buffers)], **more)
-    ends.deliver()
-
-
-@every_path
-def test_without_the_server_those_who_are_joined_go_on(start, environment, flags, more):
-    served = Served(start, **more)
-    environment["EZMSG_GRAPHSERVER_ADDR"] = f"127.0.0.1:{served.address.port}"
-    ends = Ends(start, [[1000] * 50, [1000] * 40 + [10**5] * 10], publisher=["--gated", *flags], **more)
-    ends.go()
-    ends.publisher.says("sent 50")
-    served.program.signal(signal.SIGKILL)
-    served.program.process.wait(HANG)
-    ends.go()
-    ends.publisher.says("sent 100")
-    assert ends.subscriber.says("all")[1] == "100"
-    assert ends.subscriber.says("end")
-    assert ends.publisher.says("end")
-    for program in (ends.subscriber, ends.publisher):
-        assert program.ends() == 0, program.story()
-        assert "Traceback" not in program.errors, program.story()
-    ends.publisher.process.stdin.close()
-
-
-@every_path
-def test_a_view_kept_past_its_lease_raises_nothing_at_the_end(start, address, flags, more):
-    ends = Ends(start, [[4096] * 10], subscriber=["--keep"], publisher=[*flags, "--buffers", "2"], **more)
-    ends.subscriber.says("kept")
-    ends.deliver()
-    assert ends.subscriber.errors == ""
-
-
-def test_a_subscriber_that_is_killed_lets_its_publisher_go_on(start, address):
-    ends = Ends(
-        start, [[1000] * 10, [1000] * 100], subscriber=["--slow", "0.01"], publisher=["--gated", "--buffers", "2"]
-    )
-    ends.go()
-    ends.publisher.says("sent 10")
-    ends.subscriber.signal(signal.SIGKILL)
-    ends.subscriber.process.wait(HANG)
-    ends.go()
-    ends.publisher.says("sent 110")
-    assert ends.publisher.ends() == 0
-    ends.publisher.process.stdin.close()
-
-
-def test_what_a_killed_publisher_had_sent_can_still_be_read(start, address):
-    ends = Ends(start, [[1000] * 20, [1]], subscriber=["--slow", "0.03"], publisher=["--gated"])
-    ends.go()
-    ends.publisher.says("sent 20")
-    ends.subscriber.says("got 10")  # by now the publisher's loop has had its turn, and all are notified
-    ends.publisher.signal(signal.SIGKILL)
-    assert ends.subscriber.says("got 20")
-    ends.publisher.process.wait(HANG)
-    ends.publisher.process.stdin.close()
-
-
 # --- units and run ------------------------------------------------------------------------------------------------
 
 
@@ -1910,9 +1802,8 @@ def beats_of(run):
     return samples, last["summary"]
 
 
-@pytest.mark.parametrize("more", [{}, {"EZMSG_PORTABLE": "1"}], ids=["usual", "portable"])
-def test_the_whole_record_finds_its_beats_and_loses_no_sample(start, tmp_path, more):
-    run = demo(start, tmp_path, "--speed", "max", "--seconds", "300", "--json", by=command(), **more)
+def test_the_whole_record_finds_its_beats_and_loses_no_sample(start, tmp_path):
+    run = demo(start, tmp_path, "--speed", "max", "--seconds", "300", "--json", by=command())
     samples, summary = beats_of(run)
     assert summary["samples_in"] == summary["samples_out"] == 108_000
     assert abs(len(samples) - 501) <= 15
@@ -1941,58 +1832,6 @@ def test_the_first_twenty_seconds_have_about_forty_beats(start, tmp_path, by):
     assert 36 <= len(samples) <= 44
     assert summary["samples_in"] == summary["samples_out"] == 7200
     assert 100 < summary["mean_bpm"] < 140
-
-
-def test_without_a_terminal_the_demo_writes_plain_lines(start, tmp_path):
-    run = demo(start, tmp_path, "--speed", "max")
-    text = "".join(run.out)
-    assert "\x1b" not in text
-    assert "\r" not in text
-    assert re.search(r"\b(3[6-9]|4[0-4])\b", text), text
-    assert "bpm" in text
-    assert "ms" in text
-
-
-def test_the_demo_plays_at_the_pace_of_the_heart(start, tmp_path):
-    began = time.monotonic()
-    run = demo(start, tmp_path, "--seconds", "2.5", "--json")
-    assert time.monotonic() - began >= 2.0
-    samples, summary = beats_of(run)
-    assert summary["samples_in"] == 900
-    assert 3 <= len(samples) <= 6
-
-
-def test_at_a_terminal_the_demo_has_one_live_line(environment):
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    program = subprocess.Popen(
-        [*MODULE, "--seconds", "2"],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**environment, "TERM": "xterm", "LANG": "C.UTF-8"},
-        start_new_session=True,
-    )
-    os.close(theirs)
-    shown, deadline = b"", time.monotonic() + HANG
-    while time.monotonic() < deadline:
-        if not select.select([ours], [], [], 0.5)[0]:
-            continue
-        try:
-            data = os.read(ours, 65536)
-        except OSError:  # all of them closed it
-            break
-        if not data:
-            break
-        shown += data
-    os.close(ours)
-    assert program.wait(HANG) == 0
-    text = shown.decode()
-    assert text.count("\r") - text.count("\r\n") > 5 or "\x1b[" in text  # it is redrawn
-    assert re.search("[▁▂▃▄▅▆▇█]{5}", text)
-    for word in ("beats", "bpm", "latency"):
-        assert word in text, text
-    assert "Traceback" not in text
 
 
 @pytest.mark.parametrize(
@@ -2025,21 +1864,6 @@ def test_the_demo_ends_at_once_when_interrupted(start, group):
         json.loads(line)
 
 
-def test_the_demo_whose_reader_goes_away_ends(start, environment):
-    with subprocess.Popen(
-        [*MODULE, "--json", "--speed", "max", "--seconds", "300"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as program:
-        assert json.loads(program.stdout.readline())["sample"] > 0
-        program.stdout.close()
-        errors_ = program.stderr.read()
-        program.wait(HANG)
-    assert "Traceback" not in errors_, errors_
-
-
 def test_the_ezmsg_command_refuses_a_wrong_argument_too(start):
     run = start.command(*command(), "--speed", "fast")
     assert run.ends() == 2
@@ -2067,12 +1891,6 @@ async def test_the_demo_can_be_looked_into(start, address):
     run.signal(signal.SIGTERM)
     assert await asyncio.to_thread(run.ends) in (0, 143)
     assert "Traceback" not in run.errors
-
-
-def test_two_demos_run_side_by_side(start, tmp_path):
-    one, two = (start.command(*MODULE, "--json", "--speed", "max", "--seconds", "5") for _ in range(2))
-    assert one.ends() == two.ends() == 0, one.story() + two.story()
-    assert beats_of(one)[0] == beats_of(two)[0]
 
 
 def test_the_demo_for_a_graph_server_that_is_not_there_says_so(start):

@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import sys
-from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
@@ -566,38 +565,3 @@ async def test_done_a_client_that_folds_arrives_at_the_servers_state(serve, star
         folding.cancel()
         await asyncio.gather(folding, return_exceptions=True)
         await process.close()
-
-
-async def test_done_a_second_terminal_tunes_the_running_demo(start, environment, monkeypatch):
-    """The how-to's commands; nobody says where the server is."""
-    del environment["EZMSG_GRAPHSERVER_ADDR"]
-    ezmsg = str(Path(sys.executable).with_name("ezmsg"))
-    demo = start.command(ezmsg, "demo", "--seconds", "300", "--json")
-    await said(demo, '{"')
-
-    async def command(*words):
-        program = await asyncio.create_subprocess_exec(
-            ezmsg, *words, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        out, err = await asyncio.wait_for(program.communicate(), HANG)
-        return program.returncode, out.decode(), err.decode()
-
-    watching = start.command(ezmsg, "settings", "watch", "ECG/FILTER", "--count", "1")
-
-    async def watches():
-        return "Watching" in watching.errors
-
-    await until(watches)
-    status, out, _ = await command("settings", "set", "ECG/FILTER", "high_hz=40")
-    assert (status, out) == (0, "ECG/FILTER   0 -> 1   high_hz 15.0 -> 40.0\n")
-    assert await asyncio.to_thread(watching.ends) == 0
-    assert "high_hz 15.0 -> 40.0" in "".join(watching.out)
-    status, out, err = await command("settings", "set", "ECG/FILTER", "high_hz=200")
-    assert (status, out) == (4, "")
-    assert "180" in err
-    assert "high_hz" in err
-    beats = len(demo.out)
-    await said(demo, '{"', beats + 3)  # it goes on
-    assert json.loads((await command("settings", "get", "ECG/FILTER", "--json"))[1])["value"]["high_hz"] == 40.0
-    demo.signal(signal.SIGINT, group=True)
-    assert await asyncio.to_thread(demo.ends) == 0

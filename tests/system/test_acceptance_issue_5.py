@@ -31,7 +31,6 @@ if __name__ == "__main__":
     program.sending()
 """
 FOLLOWING = "import acceptance_profiling as program; program.following()"
-SLOW = "import acceptance_profiling as program; program.slow()"
 
 
 @pytest.fixture(autouse=True)
@@ -322,31 +321,6 @@ async def test_3_a_process_that_is_slow_or_dies_is_named_and_costs_nobody_else(s
                 pass
         await stream.aclose()
         await release(connection)
-
-
-async def test_4_blame_names_the_slow_unit_its_process_and_its_task(start, environment):
-    program = start(SLOW)
-    pid = int((await asyncio.to_thread(program.says, "ponders", 10))[1])
-    connection = await acquire(find_address())
-    found = await measure_blame(connection, "SOURCE/OUTPUT", window_s=2.0)
-    await release(connection)
-    async with ez.GraphContext() as context:
-        waits = ProfilingTraceControl(True, publisher_topics=["SOURCE/OUTPUT"], metrics=["backpressure_wait_ns"])
-        assert (await context.process_set_profiling_trace("SOURCE", waits)).ok
-        samples, _ = await batch(context, "SOURCE", 5)
-        assert {sample.metric for sample in samples} == {"backpressure_wait_ns"}
-        assert all(sample.value > 0 for sample in samples)
-    worst = found.culprits[0]
-    assert (worst.topic, worst.pid, worst.tasks[0].name.rpartition(".")[2]) == ("SLUGGISH/INPUT", pid, "ponder")
-    assert worst.tasks[0].waited_ns >= 0.9 * found.waited_ns > 0
-    assert sum(one.waited_ns for one in found.culprits) + found.unattributed_ns == found.waited_ns
-    status, out, _ = await command(environment, "profile", "blame", "SOURCE/OUTPUT", "--window", "1")
-    assert status == 0
-    assert "SLUGGISH/INPUT" in out.splitlines()[1]
-    assert f"pid {pid}" in out.splitlines()[1]
-    assert "ponder" in out.splitlines()[1]
-    program.signal(signal.SIGINT)
-    assert await asyncio.to_thread(program.ends) == 0
 
 
 async def command(environment, *words):

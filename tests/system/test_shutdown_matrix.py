@@ -17,7 +17,8 @@ import pytest
 
 PROGRAM = Path(__file__).parent / "programs" / "shutdown_matrix.py"
 ALONE = "alone"
-METHODS = ("fork", "spawn", "forkserver")
+METHODS = ("fork", "spawn")
+"""The third one is tried with every kind of ending in test_endings_matrix, and here where it differs."""
 LIMIT_S = 1.0
 """What is given to those who do not end, in seconds; they end only because of it."""
 NO_LIMIT_S = 1000.0
