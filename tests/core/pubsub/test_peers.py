@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -96,6 +97,15 @@ async def recv(ear: Any) -> Any:
         return await ear.run(ear.subscriber.recv(peer_lost="raise"))
 
 
+async def borrow(ear: Any) -> Any:
+    async def lend() -> Any:
+        async with ear.subscriber.recv_zero_copy(peer_lost="raise") as message:
+            return message
+
+    async with asyncio.timeout(30):
+        return await ear.run(lend())
+
+
 async def test_who_joins_and_leaves_in_good_order_is_told_and_no_loss(world: Any) -> None:
     ear = await world.subscriber()
     assert ear.subscriber.peers() == []
@@ -126,7 +136,13 @@ async def test_an_edge_that_goes_is_a_publisher_that_leaves(world: Any) -> None:
 
 @pytest.mark.parametrize("transport", ["shm", "tcp"])
 @pytest.mark.parametrize("leaky", [False, True])
-async def test_a_broken_line_is_raised_once_after_the_last_message(world: Any, leaky: bool) -> None:
+@pytest.mark.parametrize("receive", [recv, borrow])
+@pytest.mark.parametrize("watched", [False, True])
+async def test_a_broken_line_is_raised_once_after_the_last_message(
+    world: Any, leaky: bool, receive: Callable[[Any], Any], watched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if watched:
+        monkeypatch.setenv("EZMSG_DEBUG_VIEWS", "1")
     publisher = await world.publisher(num_buffers=8)
     ear = await world.subscriber(leaky=leaky, max_queue=4 if leaky else None)
     assert await told(ear) == ("joined", publisher.id)
@@ -136,14 +152,14 @@ async def test_a_broken_line_is_raised_once_after_the_last_message(world: Any, l
     for link in list(publisher._exchange._links._ours):
         link.abort()
     assert await told(ear) == ("lost", publisher.id)
-    assert [await recv(ear) for _ in range(3)] == [0, 1, 2]
+    assert [await receive(ear) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(PeerLost) as caught:
-        await recv(ear)
+        await receive(ear)
     assert (caught.value.topic, caught.value.last_seq) == ("OUT", 2)
     # It is alive, and so heard again; the loss is not told twice.
     assert await told(ear) == ("joined", publisher.id)
     await publisher.broadcast("again")
-    assert await recv(ear) == "again"
+    assert await receive(ear) == "again"
 
 
 @pytest.mark.parametrize("transport", ["shm", "tcp"])
@@ -178,6 +194,8 @@ async def test_another_policy_is_refused(world: Any) -> None:
     ear = await world.subscriber()
     with pytest.raises(InvalidOption, match="peer_lost"):
         await ear.run(ear.subscriber.recv(peer_lost="shout"))
+    with pytest.raises(InvalidOption, match="peer_lost"):
+        ear.subscriber.recv_zero_copy(peer_lost="shout")
 
 
 def test_in_the_synchronous_api(server: ez.GraphServer) -> None:
@@ -200,8 +218,8 @@ def test_in_the_synchronous_api(server: ez.GraphServer) -> None:
                 link.abort()
 
         publisher._calls.loop.call_soon_threadsafe(cut)
-        with pytest.raises(PeerLost) as caught:
-            subscriber.recv(30, peer_lost="raise")
+        with pytest.raises(PeerLost) as caught, subscriber.recv_zero_copy(30, peer_lost="raise"):
+            pass
         assert caught.value.last_seq == 0
         assert subscriber.next_peer_event(30).kind == "lost"
         assert subscriber.next_peer_event(30).kind == "joined"

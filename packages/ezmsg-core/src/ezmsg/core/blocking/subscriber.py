@@ -104,13 +104,14 @@ class SyncSubscriber:
             release(self._calls, lease)
             self._subscriber.let_go(taken_ns, lease)
 
-    def recv_zero_copy(self, timeout: float | None = None) -> SyncLoan:
+    def recv_zero_copy(self, timeout: float | None = None, *, peer_lost: PeerLostPolicy = "silent") -> SyncLoan:
         """Lend the next message without copying it: ``with subscriber.recv_zero_copy(1.0) as message:``.
 
         Its publisher's buffer is free again on leaving. Arrays from another process are read-only views. Neither
         change nor keep the message. A leaky subscriber gets a private copy. Entering raises what :meth:`recv` does.
         """
-        return self._lend(lambda: self.next_lease(timeout))
+        tell_losses = tells_losses(peer_lost)
+        return self._lend(lambda: self.next_lease(timeout, tell_losses=tell_losses))
 
     def close(self) -> None:
         """Stop receiving. Messages not yet received are let go of; views that were kept stay readable."""

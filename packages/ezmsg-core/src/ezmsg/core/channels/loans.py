@@ -64,24 +64,28 @@ class Lender(Protocol):
 
     def ready_lease(self) -> Lease | None: ...
 
-    async def next_lease(self) -> Lease: ...
+    async def next_lease(self, *, tell_losses: bool = False) -> Lease: ...
 
-    async def recv(self) -> Any: ...
+    async def private(self, *, tell_losses: bool = False) -> Any: ...
 
 
 class Loan:
     """The context of :meth:`Subscriber.recv_zero_copy`."""
 
-    __slots__ = ("_lease", "_subscriber", "_taken_ns")
+    __slots__ = ("_lease", "_subscriber", "_taken_ns", "_tell_losses")
 
-    def __init__(self, subscriber: Lender) -> None:
+    def __init__(self, subscriber: Lender, *, tell_losses: bool = False) -> None:
         self._subscriber = subscriber
+        self._tell_losses = tell_losses
         self._lease: Lease | None = None
         self._taken_ns = 0  # it is not traced
 
     async def __aenter__(self) -> Any:
         subscriber = self._subscriber
-        lease = subscriber.ready_lease() or await subscriber.next_lease()
+        if self._tell_losses:
+            lease = await subscriber.next_lease(tell_losses=True)
+        else:
+            lease = subscriber.ready_lease() or await subscriber.next_lease()
         tracer = subscriber.tracer
         if tracer is not None:
             # As SubscriberTracer.took has it, at less cost: this is once for each message.
@@ -127,4 +131,4 @@ class PrivateLoan(Loan):
     __slots__ = ()
 
     async def __aenter__(self) -> Any:
-        return await self._subscriber.recv()
+        return await self._subscriber.private(tell_losses=self._tell_losses)

@@ -33,13 +33,13 @@ class WatchedLoan(Loan):
 
     __slots__ = ("_held", "_shared")
 
-    def __init__(self, subscriber: Lender) -> None:
-        super().__init__(subscriber)
+    def __init__(self, subscriber: Lender, *, tell_losses: bool = False) -> None:
+        super().__init__(subscriber, tell_losses=tell_losses)
         self._held: list[Any] = []
         self._shared = NOT_SHARED
 
     async def __aenter__(self) -> Any:
-        lease = await self._subscriber.next_lease()
+        lease = await self._subscriber.next_lease(tell_losses=self._tell_losses)
         self._taken_ns = self._subscriber.took(lease)
         try:
             message, guard = lease.guarded()

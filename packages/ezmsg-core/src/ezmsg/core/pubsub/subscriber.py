@@ -239,7 +239,11 @@ class Subscriber:
         :raises PeerLost: if that is wanted; receiving goes on after it.
         :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
         """
-        lease = await self.next_lease(tell_losses=tells_losses(peer_lost))
+        return await self.private(tell_losses=tells_losses(peer_lost))
+
+    async def private(self, *, tell_losses: bool = False) -> Any:
+        """Do what :meth:`recv` does."""
+        lease = await self.next_lease(tell_losses=tell_losses)
         taken_ns = self.took(lease)
         try:
             return lease.private()
@@ -250,16 +254,20 @@ class Subscriber:
             lease.release()
             self.let_go(taken_ns, lease)
 
-    def recv_zero_copy(self) -> Loan:
+    def recv_zero_copy(self, *, peer_lost: PeerLostPolicy = "silent") -> Loan:
         """Lend the next message without copying it: ``async with subscriber.recv_zero_copy() as message:``.
 
         Its publisher's buffer is free again on leaving, unless the message was published again inside this process.
         Arrays from another process are read-only views. Neither change nor keep the message. A leaky subscriber
         gets a private copy, as from :meth:`recv`.
 
+        :param peer_lost: see :meth:`recv`; the context raises when it is entered.
+        :raises PeerLost: if that is wanted; receiving goes on after it.
         :raises EndpointClosed: if the subscriber is closed, or is closed meanwhile.
         """
-        return self._loan(self)
+        if peer_lost == "silent":  # once for each message
+            return self._loan(self)
+        return self._loan(self, tell_losses=tells_losses(peer_lost))
 
     def close(self) -> None:
         """Stop receiving. Messages not yet received are let go of; views that were kept stay readable."""
