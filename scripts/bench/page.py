@@ -27,10 +27,10 @@ TITLES = {
 }
 INTRODUCTION = """# Speed
 
-What the bench (`hatch run bench`) found beside the public package {public} and {next}, pyzmq and eclipse-zenoh, each
-in an environment of its own with the same Python and NumPy, and all in the same run: the sides take turns, and each
-number is the median of {turns} turns, with the quartiles behind it. Ratios are those of each turn, ours to the
-public package's {public}, and of them the median. Compare them rather than the numbers, which are this machine's:
+What the bench (`hatch run bench`) found beside the public package {public} and {next}, pyzmq and eclipse-zenoh.
+Each has an environment of its own with the same Python and NumPy. The sides take turns in one run; a number is the
+median of {turns} turns, with the quartiles behind it. Ratios are those of each turn, ours to the public package's
+{public}, and of them the median. Compare them rather than the numbers, which are this machine's:
 
 {machine}
 
@@ -138,7 +138,7 @@ def bars_of(record: Record, metric: Metric) -> str:
 
 def growth(records: Sequence[Record]) -> Iterator[str]:
     """Tell how costs grow, and what is asked of single points."""
-    yield "The exponent is that of the whole cost over the upper part of each curve: 1 is as the work, 0 not at all."
+    yield "The exponent is of the whole cost, over the upper part of each curve: 1 is as the work, 0 not at all."
     yield f"Above {GROWTH_LIMIT} it would grow faster than its work.\n"
     yield "| what grows | cost | unit | smallest | largest | exponent |"
     yield "| --- | --- | --- | ---: | ---: | ---: |"

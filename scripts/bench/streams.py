@@ -376,22 +376,24 @@ async def lead(context: ez.GraphContext, parameters: Parameters, seconds: float)
         return await several_streams(context, parameters, seconds)
     async with leading(context, parameters, seconds) as leader:
         result = await ON_ONE_STREAM[parameters["measure"]](leader, parameters, seconds)
-        return result | {"transport_seen": transport_seen(parameters)}
+        return result | {"transport_seen": transport_seen(leader.subscriber, parameters["transport"])}
 
 
-def transport_seen(parameters: Parameters) -> str | None:
+def transport_seen(subscriber: Any, wanted: str) -> str | None:
     """Return the transport that carried the last message received, where the package says so.
 
     Raises BenchError if it is another one than the workload asked for: better no number than that one.
     """
-    try:
-        from ezmsg.core.profiling import PROFILES  # neither package promises to have it
-    except ImportError:
-        return None
-    subscribers = PROFILES.snapshot().subscribers.values()
-    seen = {str(getattr(each.channel_kind_last, "value", "unknown")).lower() for each in subscribers} - {"unknown"}
-    if not seen:
-        return None
-    if seen != {parameters["transport"]}:
-        raise BenchError(f"asked for {parameters['transport']}, carried by {', '.join(sorted(seen))}")
-    return str(parameters["transport"])
+    if hasattr(subscriber, "kind_last"):
+        seen = {str(subscriber.kind_last).lower()}
+    else:
+        try:
+            from ezmsg.core.profiling import PROFILES  # the public package does not promise to have it
+        except ImportError:
+            return None
+        subscribers = PROFILES.snapshot().subscribers.values()
+        seen = {str(getattr(each.channel_kind_last, "value", "unknown")).lower() for each in subscribers}
+    seen -= {"unknown"}
+    if seen and seen != {wanted}:
+        raise BenchError(f"asked for {wanted}, carried by {', '.join(sorted(seen))}")
+    return wanted if seen else None

@@ -337,9 +337,7 @@ def control() -> Iterator[Workload]:
     yield one("connect/1,000 edges", "chain", (EACH,), Bar(EACH, 0.03), edges=1000)
     yield one("endpoints/64 publishers", "endpoints", (EACH,), Bar(EACH, 0.05), endpoints=64)
     yield one("ping", "ping", times, Bar(MEDIAN_MS, 0.5), cast=("host",))
-    yield one(
-        "ping/sleeping", "ping", times, Bar(P99_MS, 5.0, versus=None), cast=("host",), unit="sleeping"
-    )
+    yield one("ping/sleeping", "ping", times, Bar(P99_MS, 5.0, versus=None), cast=("host",), unit="sleeping")
     yield one("ping/computing", "ping", times, cast=("host",), unit="computing")
     yield one("snapshot/1,250 edges", "snapshot", times, Bar(MEDIAN_MS, 0.2), edges=1250)
     yield one("snapshot/changing", "snapshot", times, Bar(MEDIAN_MS, 1 / 3), edges=1250, changing=True)
@@ -411,9 +409,7 @@ def growth() -> Iterator[Workload]:
         words = ("{programs}/chain.py", "--loop", "{loop}", "--seconds", "0", "--relays", str(count - 2))
         yield point("units run", count, {"words": words}, (WHOLE,), 100, kind="program")
     for count in (10, 100, 1000, 3000, 10000):
-        yield point(
-            "edges", count, {"measure": "edges", "edges": count}, (EACH, ONE_MORE, SNAPSHOT_EACH), 1000
-        )
+        yield point("edges", count, {"measure": "edges", "edges": count}, (EACH, ONE_MORE, SNAPSHOT_EACH), 1000)
     for size in (8, 64, 1 << 10, 16 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20):
         parameters = two_ends("round trip", "shm", "16B") | {"size": size}
         yield point("bytes", size, parameters, (MEDIAN,), 64 << 20, cast=("follow",))

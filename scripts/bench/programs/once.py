@@ -11,6 +11,7 @@ class Once(ez.Unit):
     async def end(self) -> None:
         raise ez.NormalTermination
 
+
 if __name__ == "__main__":
     unit = Once()
     if sys.argv[1:]:
