@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import signal
 import sys
 import tempfile
 import time
@@ -83,14 +84,16 @@ async def standstill() -> AsyncIterator[list[float]]:
         watching.cancel()
 
 
-async def run_all(options: argparse.Namespace, sides: Sequence[Side]) -> list[Record]:
-    records = []
+async def run_all(options: argparse.Namespace, sides: Sequence[Side], around: dict[str, Any]) -> list[Record]:
+    records: list[Record] = []
     with tempfile.TemporaryDirectory() as folder:
-        for work in options.works:
-            turns = 1 if work.group == "growth" else options.turns
-            record = await run_workload(work, sides, turns, options.seconds, folder)
+        labels = {side.label for side in sides}
+        for work in (each for each in options.works if labels.intersection(each.sides)):
+            record = await run_workload(work, sides, options.turns, options.seconds, folder)
             records.append(record)
             print("\n".join(described(record)), flush=True)
+            if options.json is not None:  # now, so that a run that is cut off is not lost
+                options.json.write_text(as_json(records, around), encoding="utf-8")
     return records
 
 
@@ -189,6 +192,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> int:
+    # Programs under test have sessions of their own; told to end, the bench ends them first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse()
     if options.list:
         print("\n".join(work.path for work in options.works))
@@ -205,7 +210,7 @@ def main() -> int:
             print(error, file=sys.stderr)
             return 2
         surroundings = {"machine": machine(), "turns": options.turns, "seconds": options.seconds}
-        records = asyncio.run(run_all(options, sides))
+        records = asyncio.run(run_all(options, sides, surroundings))
     print("\n".join(summary(records)))
     keep(records, surroundings, options)
     return 1 if any(record.failures for record in records) else 0
@@ -213,7 +218,7 @@ def main() -> int:
 
 def keep(records: Sequence[Record], surroundings: dict[str, Any], options: argparse.Namespace) -> None:
     """Write what is asked for."""
-    if options.json is not None:
+    if options.json is not None and options.read:
         options.json.write_text(as_json(records, surroundings), encoding="utf-8")
     if options.svg is not None:
         options.svg.write_text(page.whole_chart(records), encoding="utf-8")

@@ -9,13 +9,14 @@ from pathlib import Path
 
 
 def machine() -> dict[str, str]:
-    """Name processor, cores, memory, kernel, Python and the day."""
+    """Name processor, cores, memory, kernel, Python, the day, and how busy the machine was with other things."""
     return {
         "processor": _value("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
         "cores": str(os.cpu_count()),
         "memory": _memory(),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "load when it began": f"{os.getloadavg()[0]:.1f}",
         "date": datetime.date.today().isoformat(),
     }
 

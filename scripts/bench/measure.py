@@ -259,10 +259,24 @@ async def measure_program(measurement: Measurement, folder: str) -> Result:
             cast = await stack.enter_async_context(casting(measurement))
             address = (await (await cast.start("server")).hear("ready"))["address"]
             words = [address if word == "{address}" else word for word in words]
-        return await asyncio.to_thread(_run, measurement, words, folder)
+        running: list[subprocess.Popen[bytes]] = []
+        try:
+            return await asyncio.to_thread(_run, measurement, words, folder, running)
+        except asyncio.CancelledError:
+            for process in running:
+                end_group(process.pid)
+            raise
 
 
-def _run(measurement: Measurement, words: Sequence[str], folder: str) -> Result:
+def end_group(pid: int) -> None:
+    """Kill a program with all of its processes, if it is there."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _run(
+    measurement: Measurement, words: Sequence[str], folder: str, running: list[subprocess.Popen[bytes]]
+) -> Result:
     side, work = measurement.side, measurement.work
     known = {"programs": str(HERE / "programs"), "loop": side.loop, "seconds": f"{measurement.seconds:g}"}
     arguments = [command_of(side.python) if word == "{command}" else word.format(**known) for word in words]
@@ -276,10 +290,12 @@ def _run(measurement: Measurement, words: Sequence[str], folder: str) -> Result:
             stderr=errors,
             start_new_session=True,
         )
-        late = threading.Timer(work.deadline_s, os.killpg, (process.pid, signal.SIGKILL))
+        running.append(process)
+        late = threading.Timer(work.deadline_s, end_group, (process.pid,))
         late.start()
         _, status, used = os.wait4(process.pid, 0)
         late.cancel()
+        end_group(process.pid)  # whoever outlives its program
         process.returncode = os.waitstatus_to_exitcode(status)
         whole_ns = (time.perf_counter() - began) * 1e9
         output.seek(0)
