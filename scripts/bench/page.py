@@ -10,6 +10,8 @@ import charts
 from records import GROWTH_LIMIT, Record, curves, verdicts
 from workloads import BOTH_OF_OURS, EVERYBODY, GROUPS, NEXT, OURS, PUBLIC, ZENOH, ZMQ, Metric
 
+BUSY = 1.0
+"""A load at which a run is no longer alone."""
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 TITLES = {
     "stream": "Streams: one publisher, one subscriber, as fast as they go",
@@ -29,7 +31,7 @@ INTRODUCTION = """# Speed
 
 What the bench (`hatch run bench`) found beside the public package {public} and {next}, pyzmq and eclipse-zenoh.
 Each has an environment of its own with the same Python and NumPy. The sides take turns in one run; a number is the
-median of {turns} turns, with the quartiles behind it. Ratios are those of each turn, ours to the public package's
+median of {turns}, with the quartiles behind it. Ratios are those of each turn, ours to the public package's
 {public}, and of them the median. Compare them rather than the numbers, which are this machine's:
 
 {machine}
@@ -60,7 +62,9 @@ def write(records: Sequence[Record], surroundings: dict[str, Any], folder: Path 
 
 def lines(records: Sequence[Record], surroundings: dict[str, Any]) -> Iterator[str]:
     machine = "; ".join(f"{name} {value}" for name, value in surroundings["machine"].items())
-    yield INTRODUCTION.format(public=PUBLIC, next=NEXT, turns=surroundings["turns"], machine=machine + ".")
+    yield INTRODUCTION.format(public=PUBLIC, next=NEXT, turns=turns_of(surroundings), machine=machine + ".")
+    if float(surroundings["machine"].get("load when it began", 0)) > BUSY:
+        yield "**Other programs kept the machine busy during this run**: single figures may be off by far.\n"
     yield from bars(records)
     for group in GROUPS:
         of_group = [record for record in records if record.work.group == group and record.results]
@@ -72,6 +76,11 @@ def lines(records: Sequence[Record], surroundings: dict[str, Any]) -> Iterator[s
                 yield from table(of_group)
                 if ratio_rows(of_group):
                     yield f"![{TITLES[group]}](speed/{group}.svg)\n"
+
+
+def turns_of(surroundings: dict[str, Any]) -> str:
+    turns = surroundings["turns"]
+    return "one turn" if turns == 1 else f"{turns} turns"
 
 
 def bars(records: Sequence[Record]) -> Iterator[str]:
@@ -132,7 +141,7 @@ def bars_of(record: Record, metric: Metric) -> str:
             ahead = f"ahead of {bar.versus}"
             said.append(f"**{ahead}: not {', '.join(missed)}**" if missed else ahead)
         else:
-            said.append(f"{bound} {bar.limit:.3g}{'' if bar.versus else ' ' + metric.unit}{where}")
+            said.append(f"{bound} {bar.limit:,.4g}{'' if bar.versus else ' ' + metric.unit}{where}")
     return "; ".join(dict.fromkeys(said))
 
 
@@ -153,7 +162,7 @@ def growth(records: Sequence[Record]) -> Iterator[str]:
     if single:
         yield from table(single)
     for name in growth_charts(records):
-        yield f"![{name}](speed/{name}.svg)\n"
+        yield f"![Cost by {name.removeprefix('growth-').replace('-', ' ')}](speed/{name}.svg)\n"
 
 
 def figure(value: float) -> str:

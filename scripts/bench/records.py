@@ -68,7 +68,7 @@ class Verdict:
     def __str__(self) -> str:
         bound = "at least" if self.bar.metric.more_is_better else "at most"
         what = f" of {self.bar.versus}" if self.bar.versus else f" {self.bar.metric.unit}"
-        return f"{'ok' if self.met else 'MISSED'} ({bound} {self.bar.limit:.3g}{what}; {self.found:.3g})"
+        return f"{'ok' if self.met else 'MISSED'} ({bound} {self.bar.limit:,.4g}{what}; {self.found:,.4g})"
 
 
 def verdicts(record: Record, metric: Metric | None = None, side: str | None = None) -> Iterator[Verdict]:
