@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -293,7 +293,7 @@ async def send_so_many(publisher: Any, payload: Any, parameters: Parameters, _: 
     return int(parameters["messages"])
 
 
-SENDING: dict[str, Callable[[Any, Any, Parameters, float], Awaitable[int]]] = {
+SENDING: dict[str, Callable[[Any, Any, Parameters, float], Coroutine[Any, Any, int]]] = {
     "turn": send_by_turns,
     "rate_hz": send_paced,
     "messages": send_so_many,
@@ -347,7 +347,7 @@ async def several_streams(context: ez.GraphContext, parameters: Parameters, seco
             payload = payload_of(parameters)
             send = SENDING[sending(parameters)]
             sending_all = [
-                tasks.create_task(_counted(send(each.publisher, payload, parameters, seconds))) for each in leaders
+                tasks.create_task(send(each.publisher, payload, parameters, seconds)) for each in leaders
             ]
         after = [await leader.ask("total") for leader in leaders]
         elapsed_ns, used_ns = clock_ns() - start, processor_ns() - used_ns
@@ -356,10 +356,6 @@ async def several_streams(context: ez.GraphContext, parameters: Parameters, seco
         raise BenchError(f"{sent} messages sent, {after} received")
     used_ns += after[-1][0][3] - before[-1][0][3]  # they are all in one process
     return {"messages": sent, "messages_per_s": sent * 1e9 / elapsed_ns, "cpu_ns": used_ns / sent}
-
-
-async def _counted(sent: Awaitable[int]) -> int:
-    return await sent
 
 
 ON_ONE_STREAM: dict[str, Callable[[Leader, Parameters, float], Awaitable[Result]]] = {
