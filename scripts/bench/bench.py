@@ -17,12 +17,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1]))
 import page
+import peers
 from machine import machine
 from measure import Measurement, MeasurementError, measure_program, measure_roles, measure_system_calls
 from page import figure
 from records import GROWTH_LIMIT, Record, Result, as_json, curves, from_json, verdicts
-from sides import Side, choose, peers
+from sides import Side, choose
 from workloads import EVERYBODY, GROUPS, OURS, PUBLIC, Workload, select
 
 ATTEMPTS = 3

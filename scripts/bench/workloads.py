@@ -43,6 +43,7 @@ LONGEST_MS = Metric("max_ns", "longest", "ms", 1e6)
 EACH = Metric("each_ns", "each", "us", 1e3)
 ONE_MORE = Metric("one_more_ns", "one more", "us", 1e3)
 SNAPSHOT_EACH = Metric("snapshot_each_ns", "snapshot, each", "us", 1e3)
+AGAIN_EACH = Metric("again_each_ns", "later snapshots, each", "us", 1e3)
 MESSAGE = Metric("message_ns", "a message", "us", 1e3)
 DELIVERY = Metric("delivery_ns", "a delivery", "us", 1e3)
 SERVER_MEMORY = Metric("server_memory_bytes", "server's memory", "MiB", 2**20)
@@ -404,7 +405,8 @@ def growth() -> Iterator[Workload]:
             "topics", count, {"measure": "endpoints", "endpoints": count, "pairs": True}, (EACH, MESSAGE), 100
         )
     for count in (10, 100, 500, 1000, 2000):
-        yield point("units described", count, {"measure": "metadata", "units": count}, (EACH, SNAPSHOT_EACH), 1000)
+        described = {"measure": "metadata", "units": count}
+        yield point("units described", count, described, (EACH, SNAPSHOT_EACH, AGAIN_EACH), 1000)
     for count in (10, 100, 500, 1000, 2000):
         words = ("{programs}/chain.py", "--loop", "{loop}", "--seconds", "0", "--relays", str(count - 2))
         yield point("units run", count, {"words": words}, (WHOLE,), 100, kind="program")
@@ -424,7 +426,7 @@ def growth() -> Iterator[Workload]:
     )
 
 
-TOTALS = {DELIVERY.key, EACH.key, SNAPSHOT_EACH.key}
+TOTALS = {DELIVERY.key, EACH.key, SNAPSHOT_EACH.key, AGAIN_EACH.key}
 """Metrics of growth that are told for each of what grows: their cost is as many times that."""
 
 WORKLOADS: tuple[Workload, ...] = (

@@ -227,10 +227,10 @@ def main() -> None:
         for name in units:
             del components[name]
             row[name] = getattr(groups[-1], name)
-    units = list(row.values())
+    connected: list[Any] = list(row.values())
     ez.run(
         components=components,
-        connections=[(one.OUTPUT, other.INPUT) for one, other in itertools.pairwise(units)],
+        connections=[(one.OUTPUT, other.INPUT) for one, other in itertools.pairwise(connected)],
         process_components=groups,
     )
 
