@@ -46,14 +46,14 @@ async def run_workload(work: Workload, sides: Sequence[Side], turns: int, second
     taking_part = [side for side in sides if side.label in work.sides]
     if work.kind == "program":
         for side in taking_part:  # byte code is what users have; what makes it is not counted
-            await attempt(Record(work), side, seconds, folder)
+            await attempt(Record(work), side, 0, seconds, folder)
     for turn in range(turns):
         for side in taking_part if turn % 2 == 0 else reversed(taking_part):
-            await attempt(record, side, seconds, folder)
+            await attempt(record, side, turn, seconds, folder)
     return record
 
 
-async def attempt(record: Record, side: Side, seconds: float, folder: str) -> None:
+async def attempt(record: Record, side: Side, turn: int, seconds: float, folder: str) -> None:
     """Run a workload once on one side, again if the machine stood still meanwhile, and note what came of it."""
     for _ in range(ATTEMPTS):
         async with standstill() as stood:
@@ -64,7 +64,7 @@ async def attempt(record: Record, side: Side, seconds: float, folder: str) -> No
         if max(stood) < STANDSTILL_S:
             break
     if failure is None:
-        record.results.setdefault(side.label, []).append(result)
+        record.results.setdefault(side.label, []).append(result | {"turn": turn})
     else:
         record.failures.append(f"{side.label}: {failure}")
 

@@ -25,9 +25,13 @@ class Record:
     results: dict[str, list[Result]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
+    def by_turn(self, side: str, metric: Metric) -> dict[int, float]:
+        """Return what each turn gave; one that failed is not there."""
+        results = (result for result in self.results.get(side, ()) if result.get(metric.key) is not None)
+        return {result["turn"]: float(result[metric.key]) / metric.divide_by for result in results}
+
     def values(self, side: str, metric: Metric) -> list[float]:
-        found = (result.get(metric.key) for result in self.results.get(side, ()))
-        return [float(value) / metric.divide_by for value in found if value is not None]
+        return list(self.by_turn(side, metric).values())
 
     def median(self, side: str, metric: Metric) -> float | None:
         values = self.values(side, metric)
@@ -42,8 +46,8 @@ class Record:
 
     def ratio(self, side: str, metric: Metric, versus: str = PUBLIC) -> float | None:
         """Return the median over the turns of one side's number over another's in the same turn."""
-        pairs = zip(self.values(side, metric), self.values(versus, metric), strict=False)
-        ratios = [one / other for one, other in pairs if other]
+        theirs = self.by_turn(versus, metric)
+        ratios = [one / theirs[turn] for turn, one in self.by_turn(side, metric).items() if theirs.get(turn)]
         return statistics.median(ratios) if ratios else None
 
     def skipped(self) -> str | None:

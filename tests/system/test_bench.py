@@ -17,14 +17,18 @@ def found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(BENCH)
 
 
-def record(path: str, **rates: list[float]):  # type: ignore[no-untyped-def]
+def record(path: str, **rates: list[float | None]):  # type: ignore[no-untyped-def]
     from records import Record
     from workloads import WORKLOADS
 
     work = next(work for work in WORKLOADS if work.path == path)
     key = work.metrics[0].key
     sides = {"ours": "ours", "public": "3.9.0"}
-    return Record(work, {sides[side]: [{key: rate} for rate in given] for side, given in rates.items()})
+    results = {
+        sides[side]: [{"turn": turn, key: rate} for turn, rate in enumerate(given) if rate is not None]
+        for side, given in rates.items()
+    }
+    return Record(work, results)
 
 
 def test_no_two_workloads_have_one_path_and_each_bar_is_of_what_is_told() -> None:
@@ -60,6 +64,11 @@ def test_a_time_has_to_be_at_most_its_bar(ours: float, met: bool) -> None:
 def test_a_ratio_is_of_each_turn_and_not_of_the_medians() -> None:
     # A machine that was ten times slower in one of its turns was so for both sides.
     one = record(ROW, ours=[70.0, 7.0, 80.0], public=[10.0, 1.0, 10.0])
+    assert one.ratio("ours", one.work.metrics[0]) == 7.0
+
+
+def test_a_turn_that_failed_on_one_side_leaves_the_others_in_their_pairs() -> None:
+    one = record(ROW, ours=[None, 7.0, 70.0], public=[10.0, 1.0, 10.0])
     assert one.ratio("ours", one.work.metrics[0]) == 7.0
 
 
