@@ -114,7 +114,7 @@ def cell(record: Record, side: str, metric: Metric) -> str:
     value, quartiles = record.median(side, metric), record.quartiles(side, metric)
     missed = [each for each in verdicts(record, metric, side) if not each.met and each.bar.versus is None]
     if value is None:
-        return ""
+        return "**failed**" if any(said.startswith(f"{side}:") for said in record.failures) else ""
     text = f"**{figure(value)}**" if missed else figure(value)
     return text if quartiles is None else f"{text} ({figure(quartiles[0])} to {figure(quartiles[1])})"
 
