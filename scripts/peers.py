@@ -1,6 +1,6 @@
-"""The interpreters that are compared: ours, and one with the public package in an environment of its own.
+"""The interpreters that are compared: ours, and one for each peer, in an environment of its own.
 
-The two must never share an environment: the public wheel installs over ours without a word.
+Ours and the public package must never share an environment: the public wheel installs over ours without a word.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PUBLIC = "ezmsg==3.9.0"
+PRE_RELEASE = "ezmsg==3.10.0b5"
+PYZMQ = "pyzmq==27.3.0"
+ZENOH = "eclipse-zenoh==1.10.2"
 INSTALL_TIMEOUT_S = 600
 PROBE_TIMEOUT_S = 60
 
@@ -48,17 +51,22 @@ def probe(path: str) -> Interpreter:
 
 
 def public_peer(ours: Interpreter) -> str:
-    """Return the path of an interpreter with the public package, making its environment the first time.
+    """Return the path of an interpreter with the public package, making its environment the first time."""
+    return peer(PUBLIC, ours)
+
+
+def peer(requirement: str, ours: Interpreter) -> str:
+    """Return the path of an interpreter that has what is required, making its environment the first time.
 
     It has the Python and the numpy of `ours`, so that the packages are the only difference.
     """
-    folder = _cache_folder() / f"{PUBLIC.replace('==', '-')}-py{ours.python}-numpy-{ours.numpy}"
+    folder = _cache_folder() / f"{requirement.replace('==', '-')}-py{ours.python}-numpy-{ours.numpy}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     complete = folder / "complete"
     if not complete.exists():
         shutil.rmtree(folder, ignore_errors=True)
         _run([ours.path, "-m", "venv", str(folder)], INSTALL_TIMEOUT_S)
-        _run([str(python), "-m", "pip", "install", "-q", PUBLIC, f"numpy=={ours.numpy}"], INSTALL_TIMEOUT_S)
+        _run([str(python), "-m", "pip", "install", "-q", requirement, f"numpy=={ours.numpy}"], INSTALL_TIMEOUT_S)
         complete.touch()
     return str(python)
 

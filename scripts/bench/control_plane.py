@@ -1,40 +1,23 @@
-"""One process of one measurement of the control plane; runs in whichever interpreter is under test.
+"""The control plane of the package under test: pings, snapshots, settings, endpoints and edges, few or many.
 
-Only the public API that both packages share is used. `control.py` starts these roles:
+Only the public API that both packages share is used. Roles beside the server and the lead:
 
-- `server` holds the graph server, nothing else;
 - `host` is a program under `ez.run` with one unit that takes settings and, if told to, blocks its event loop;
 - `process` is a process that owns one unit and answers for it, with no `ez.run` about it;
 - `describe` holds a session with the metadata of many units;
 - `stopped` follows the events of topology and settings, then stops reading its sockets altogether;
-- `churn` makes events, as fast as it can;
-- `lead` takes the time and prints the result.
-
-Standard output carries one JSON object per line; the end of standard input tells a role to finish.
+- `churn` makes events, as fast as it can.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import contextlib
 import statistics
-import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from control_workloads import BY_NAME, Effort
-from worker import (
-    Address,
-    Result,
-    clock_ns,
-    identity,
-    on_end_of_input,
-    report,
-    serve,
-    until_end_of_input,
-)
+from role import Address, Parameters, Result, clock_ns, on_end_of_input, report, summary
 
 import ezmsg.core as ez
 from ezmsg.core.graphmeta import (
@@ -57,6 +40,12 @@ SLOW_S = 0.05
 BLOCK_S = 0.25
 """How long the blocking units keep their event loop at a time."""
 REQUEST_TIMEOUT_S = 5.0
+SETTINGS_HZ = 200.0
+SNAPSHOTS, FIRST_SNAPSHOTS = 300, 12
+CHAIN_LIMIT_S = 25.0
+MORE_EDGES = 50
+LOOKS, LOOKS_S = 5, 60.0
+MESSAGES_ON_TOPICS = 4000
 GRID = 50
 """Edges go from each topic of one column to the next: this many topics in a column."""
 
@@ -115,13 +104,13 @@ class ComputingKnob(Knob):
 KNOBS: dict[str, type[Knob]] = {"free": Knob, "sleeping": SleepingKnob, "computing": ComputingKnob}
 
 
-def host(kind: str, address: Address) -> None:
+def host(parameters: Parameters, address: Address) -> None:
     def finish() -> None:
         global ended
         ended = True
 
     on_end_of_input(finish)
-    unit = KNOBS[kind](KnobSettings())
+    unit = KNOBS[parameters.get("unit", "free")](KnobSettings())
     ez.run(components={"KNOB": unit}, root_name="BENCH", graph_address=address)
 
 
@@ -141,14 +130,14 @@ async def own_a_unit(number: int, address: Address) -> None:
         await client.close()
 
 
-async def describe(effort: Effort, address: Address) -> None:
+async def describe(parameters: Parameters, address: Address) -> None:
     async with ez.GraphContext(address) as context:
-        await context.register_metadata(program(effort.units))
+        await context.register_metadata(program(parameters["units"]))
         report("ready")
         await asyncio.Event().wait()
 
 
-async def stop_reading(effort: Effort, address: Address) -> None:
+async def stop_reading(seconds: float, address: Address) -> None:
     async with ez.GraphContext(address) as context:
         following = [
             asyncio.create_task(read_one(context.subscribe_topology_events(after_seq=0))),
@@ -157,7 +146,7 @@ async def stop_reading(effort: Effort, address: Address) -> None:
         await asyncio.wait(following, timeout=0.5)  # there may be nothing to read yet
         report("ready")
         await asyncio.sleep(0.1)
-        time.sleep(effort.stop_s + 5.0)  # noqa: ASYNC251  nothing in this process reads any more
+        time.sleep(seconds + 10.0)  # noqa: ASYNC251  nothing in this process reads any more
         for each in following:
             each.cancel()
 
@@ -177,57 +166,57 @@ async def churn(address: Address) -> None:
             await context.disconnect(start, end)
 
 
-# --- lead -----------------------------------------------------------------------------------------------------
+# --- what is measured -----------------------------------------------------------------------------------------
 
 
-async def measure_ping(context: ez.GraphContext, effort: Effort, _: str) -> Result:
+async def measure_ping(context: ez.GraphContext, _: Parameters, seconds: float) -> Result:
     async def ping() -> object:
         return await context.process_ping(UNIT, timeout=REQUEST_TIMEOUT_S)
 
     await until_it_works(ping)
-    return summary(await sampled(ping, effort.seconds))
+    return summary(await sampled(ping, seconds))
 
 
-async def measure_snapshot(context: ez.GraphContext, effort: Effort, kind: str) -> Result:
-    await lay_edges(context, effort.edges)
+async def measure_snapshot(context: ez.GraphContext, parameters: Parameters, seconds: float) -> Result:
+    await lay_edges(context, parameters["edges"])
     change = None
-    if kind == "changing":
+    if parameters.get("changing"):
         names = iter(range(1_000_000))
 
-        async def change() -> object:
-            return await context.connect("CHANGE", f"CHANGE/{next(names)}")
+        async def change() -> None:
+            await context.connect("CHANGE", f"CHANGE/{next(names)}")
 
     found = await context.snapshot()
     edges = len(found.edge_owners)
-    if edges != effort.edges:
-        raise RuntimeError(f"{edges} edges in the snapshot instead of {effort.edges}")
-    samples = await sampled(context.snapshot, effort.seconds, change, at_most=effort.samples)
+    if edges != parameters["edges"]:
+        raise RuntimeError(f"{edges} edges in the snapshot instead of {parameters['edges']}")
+    samples = await sampled(context.snapshot, seconds, change, at_most=SNAPSHOTS)
     return summary(samples) | {"edges": edges}
 
 
-async def measure_units(context: ez.GraphContext, effort: Effort, kind: str) -> Result:
+async def measure_units(context: ez.GraphContext, parameters: Parameters, seconds: float) -> Result:
     """The first snapshot of a connection, or the later ones, of metadata that somebody else registered."""
-    if kind == "again":
-        check_units(await context.snapshot(), effort)
-        return summary(await sampled(context.snapshot, effort.seconds, at_most=effort.samples))
+    if parameters["which"] == "again":
+        check_units(await context.snapshot(), parameters["units"])
+        return summary(await sampled(context.snapshot, seconds, at_most=SNAPSHOTS))
     samples: list[int] = []
     address = context.graph_address
     await context.revert()
-    for _ in range(effort.firsts):
+    for _ in range(FIRST_SNAPSHOTS):
         async with ez.GraphContext(address) as fresh:
             start = clock_ns()
             found = await fresh.snapshot()
             samples.append(clock_ns() - start)
-            check_units(found, effort)
+            check_units(found, parameters["units"])
             del found
     return summary(samples)
 
 
-async def measure_fan_out(context: ez.GraphContext, effort: Effort, kind: str) -> Result:
-    units = [f"UNIT{number}" for number in range(effort.processes)]
+async def measure_asking_all(context: ez.GraphContext, parameters: Parameters, seconds: float) -> Result:
+    units = [f"UNIT{number}" for number in range(parameters["processes"])]
 
     async def ask(unit: str) -> None:
-        if kind == "stats":
+        if parameters["what"] == "stats":
             await context.process_stats(unit, timeout=REQUEST_TIMEOUT_S)
             return
         response = await context.process_request(unit, SLOW, timeout=REQUEST_TIMEOUT_S)
@@ -239,10 +228,10 @@ async def measure_fan_out(context: ez.GraphContext, effort: Effort, kind: str) -
 
     for unit in units:
         await until_it_works(lambda unit=unit: ask(unit))  # type: ignore[misc]
-    return summary(await sampled(ask_all, effort.seconds)) | {"processes": len(units)}
+    return summary(await sampled(ask_all, seconds)) | {"processes": len(units)}
 
 
-async def measure_settings(context: ez.GraphContext, effort: Effort, _: str) -> Result:
+async def measure_settings(context: ez.GraphContext, _: Parameters, seconds: float) -> Result:
     """Set a field 200 times a second, each time awaited; then as fast as one caller can."""
     numbers = iter(range(1, 1_000_000))
 
@@ -253,9 +242,9 @@ async def measure_settings(context: ez.GraphContext, effort: Effort, _: str) -> 
             raise RuntimeError(f"asked for {wanted}, acknowledged {value.structured_value}")
 
     await until_it_works(change)
-    paced, elapsed_s, late_s = await at_a_rate(change, effort.settings_hz, effort.settings_s)
+    paced, elapsed_s, late_s = await at_a_rate(change, SETTINGS_HZ, seconds)
     shown = (await context.settings_snapshot())[UNIT].structured_value
-    free = await sampled(change, effort.seconds)
+    free = await sampled(change, seconds)
     return summary(paced) | {
         "changes_per_s": len(paced) / elapsed_s,
         "late_max_ns": int(late_s * 1e9),
@@ -282,26 +271,98 @@ async def at_a_rate(
     return samples, time.perf_counter() - begin, latest_s
 
 
-async def measure_bystander(context: ez.GraphContext, effort: Effort, _: str) -> Result:
+async def measure_bystander(context: ez.GraphContext, _: Parameters, seconds: float) -> Result:
     """What a client that asks for snapshots notices of the others."""
-    return summary(await sampled(context.snapshot, effort.stop_s, pause_s=0.002))
+    return summary(await sampled(context.snapshot, seconds, pause_s=0.002))
 
 
-MEASURES: dict[str, Callable[[ez.GraphContext, Effort, str], Awaitable[Result]]] = {
+async def measure_chain(context: ez.GraphContext, parameters: Parameters, _: float) -> Result:
+    """Time one session that connects T0 -> T1 -> ... one edge after the other, or as far as it gets."""
+    start, edges = clock_ns(), 0
+    end = start + int(CHAIN_LIMIT_S * 1e9)
+    while edges < parameters["edges"] and clock_ns() < end:
+        await context.connect(f"T{edges}", f"T{edges + 1}")
+        edges += 1
+    return {"edges": edges, "each_ns": (clock_ns() - start) / edges}
+
+
+async def measure_edges(context: ez.GraphContext, parameters: Parameters, _: float) -> Result:
+    """Lay edges from column to column, then one more, and one more, and look at all of them."""
+    if units := parameters.get("units"):
+        await context.register_metadata(program(units))
+    start = clock_ns()
+    await lay_edges(context, parameters["edges"])
+    each_ns = (clock_ns() - start) / parameters["edges"]
+    more = []
+    for number in range(MORE_EDGES):
+        start = clock_ns()
+        await context.connect(f"{topic_at(number)}", f"MORE/{number}")
+        more.append(clock_ns() - start)
+    looks = await sampled(context.snapshot, LOOKS_S, at_most=LOOKS)
+    return {
+        "each_ns": each_ns,
+        "one_more_ns": statistics.median(more),
+        "snapshot_each_ns": statistics.median(looks) / parameters["edges"],
+    }
+
+
+async def measure_endpoints(context: ez.GraphContext, parameters: Parameters, _: float) -> Result:
+    """Open publishers one after the other; with ``pairs``, and a subscriber to each, and send over all of them."""
+    count, pairs = parameters["endpoints"], parameters.get("pairs", False)
+    start = clock_ns()
+    publishers = [await context.publisher(f"TOPIC{number}") for number in range(count)]
+    subscribers = [await context.subscriber(f"TOPIC{number}") for number in range(count if pairs else 0)]
+    result: Result = {"each_ns": (clock_ns() - start) / count}
+    if pairs:
+        rounds = max(1, MESSAGES_ON_TOPICS // count)
+        for number in range(rounds + 1):
+            if number == 1:  # the first round is the warm-up
+                start = clock_ns()
+            for publisher, subscriber in zip(publishers, subscribers, strict=True):
+                await publisher.broadcast(number)
+                async with subscriber.recv_zero_copy():
+                    pass
+        result["message_ns"] = (clock_ns() - start) / count / rounds
+    return result
+
+
+async def measure_metadata(context: ez.GraphContext, parameters: Parameters, _: float) -> Result:
+    """Register the metadata of many units, and look at all of them."""
+    described = program(parameters["units"])
+    start = clock_ns()
+    await context.register_metadata(described)
+    each_ns = (clock_ns() - start) / parameters["units"]
+    first, *again = await sampled(context.snapshot, LOOKS_S, at_most=LOOKS)
+    return {
+        "each_ns": each_ns,
+        "snapshot_each_ns": first / parameters["units"],
+        "again_each_ns": statistics.median(again) / parameters["units"],
+    }
+
+
+MEASURES: dict[str, Callable[[ez.GraphContext, Parameters, float], Awaitable[Result]]] = {
     "ping": measure_ping,
     "snapshot": measure_snapshot,
-    "units": measure_units,
-    "fan-out": measure_fan_out,
+    "snapshot of units": measure_units,
+    "asking all": measure_asking_all,
     "settings": measure_settings,
     "bystander": measure_bystander,
+    "chain": measure_chain,
+    "edges": measure_edges,
+    "endpoints": measure_endpoints,
+    "metadata": measure_metadata,
 }
 
 
-async def lead(name: str, effort: Effort, address: Address) -> None:
-    work = BY_NAME[name]
-    async with ez.GraphContext(address) as context:
-        result = await MEASURES[work.measure](context, effort, work.variant)
-    report("result", **identity(), **result)
+def follow(role: str, parameters: Parameters, seconds: float, number: int, address: Address) -> Any:
+    """Return the coroutine of a role."""
+    roles: dict[str, Callable[[], Any]] = {
+        "process": lambda: own_a_unit(number, address),
+        "describe": lambda: describe(parameters, address),
+        "stopped": lambda: stop_reading(seconds, address),
+        "churn": lambda: churn(address),
+    }
+    return roles[role]()
 
 
 # --- parts ----------------------------------------------------------------------------------------------------
@@ -310,8 +371,12 @@ async def lead(name: str, effort: Effort, address: Address) -> None:
 async def lay_edges(context: ez.GraphContext, count: int) -> None:
     """Connect columns of topics, each to the next, in one session."""
     for number in range(count):
-        column, row = divmod(number, GRID)
-        await context.connect(f"SYSTEM/STAGE{column:03}/UNIT{row:03}", f"SYSTEM/STAGE{column + 1:03}/UNIT{row:03}")
+        await context.connect(topic_at(number), topic_at(number + GRID))
+
+
+def topic_at(number: int) -> str:
+    column, row = divmod(number, GRID)
+    return f"SYSTEM/STAGE{column:03}/UNIT{row:03}"
 
 
 async def until_it_works(call: Callable[[], Awaitable[object]]) -> None:
@@ -346,20 +411,10 @@ async def sampled(
     return samples
 
 
-def summary(samples: Sequence[int]) -> Result:
-    ordered = sorted(samples)
-    return {
-        "samples": len(ordered),
-        "median_ns": ordered[len(ordered) // 2],
-        "p99_ns": ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)],
-        "max_ns": ordered[-1],
-    }
-
-
-def check_units(found: Any, effort: Effort) -> None:
+def check_units(found: Any, wanted: int) -> None:
     units = sum(len(session.metadata.components) for session in found.sessions.values() if session.metadata)
-    if units != effort.units:
-        raise RuntimeError(f"{units} units in the snapshot instead of {effort.units}")
+    if units != wanted:
+        raise RuntimeError(f"{units} units in the snapshot instead of {wanted}")
 
 
 def program(count: int) -> GraphMetadata:
@@ -394,38 +449,3 @@ def unit(address: str) -> UnitMetadata:
         main=None,
         threads=[],
     )
-
-
-# --- process --------------------------------------------------------------------------------------------------
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("role")
-    parser.add_argument("--workload", choices=BY_NAME)
-    parser.add_argument("--effort", choices=("quick", "full"), default="full")
-    parser.add_argument("--address", metavar="HOST:PORT")
-    parser.add_argument("--number", type=int, default=0)
-    options = parser.parse_args()
-    if options.role == "server":
-        serve()
-        return
-    effort = Effort.quick() if options.effort == "quick" else Effort()
-    host_name, _, port = options.address.rpartition(":")
-    address = (host_name, int(port))
-    if options.role == "host":
-        host(BY_NAME[options.workload].variant or "free", address)
-        return
-    roles: dict[str, Callable[[], Any]] = {
-        "process": lambda: own_a_unit(options.number, address),
-        "describe": lambda: describe(effort, address),
-        "stopped": lambda: stop_reading(effort, address),
-        "churn": lambda: churn(address),
-        "lead": lambda: lead(options.workload, effort, address),
-    }
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(until_end_of_input(roles[options.role](), effort.deadline))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
