@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ezmsg.core.channels import watched_loans
 from ezmsg.core.channels.loans import Loan
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.messages.codec import Codec
-from ezmsg.core.messages.memory import memory_used
+from ezmsg.core.messages.memory import memory_used, spans_of
 
 HANG = 30.0
 INSIDE = ["local", "threads"]
@@ -339,6 +340,27 @@ async def test_a_view_that_is_handed_on_stays_what_it_was(world: Any, part: str,
         await source.sync()
 
 
+@pytest.mark.parametrize("transport", ["shm"], indirect=True)
+@pytest.mark.parametrize("part", PARTS)
+async def test_of_several_that_are_lent_only_the_one_is_held_that_was_handed_on(world: Any, part: str) -> None:
+    source, relay = await world.publisher("A", num_buffers=8), await world.context.publisher("B")
+    ear, last = await world.subscriber("A"), await world.subscriber("B")
+    for number in range(6):
+        await source.broadcast(np.full(4, number))
+    async with AsyncExitStack() as lent:
+        for number in range(6):
+            message = await lent.enter_async_context(ear.subscriber.recv_zero_copy())
+            if number in (3, 4):
+                await relay.broadcast(PARTS[part](message))
+    await world.until(lambda: source.window.busy == 2)
+    for number in (3, 4):
+        held = await last.hold()
+        (array,) = arrays_in(held.message)
+        assert (array == number).all()
+        await held.release()
+    await asyncio.wait_for(source.sync(), HANG)
+
+
 @pytest.mark.parametrize("transport", ACROSS, indirect=True)
 async def test_what_lies_elsewhere_holds_nothing(world: Any) -> None:
     source, relay = await world.publisher("A", num_buffers=1), await world.context.publisher("B")
@@ -419,6 +441,23 @@ def test_what_lies_in_memory_is_found(message: Any, inside: bool) -> None:
     memory = np.arange(1000.0)
     found = {"message": message, "more": [1, "x", (memory[10:20][::2] if inside else memory[10:20].copy(), None)]}
     assert memory_used(found, [memory, object()]) == ({id(memory)} if inside else set())
+
+
+SLICES = st.slices(6).filter(lambda each: each.step != 0)
+
+
+@given(SLICES, SLICES, st.booleans())
+def test_where_an_array_lies_is_where_its_elements_lie(rows: slice, columns: slice, turned: bool) -> None:
+    memory = np.arange(36, dtype=np.int32).reshape(6, 6)
+    part = memory[rows, columns].T if turned else memory[rows, columns]
+    start = memory.ctypes.data
+    (span,) = spans_of({"a": [part, 1]}, ()) or [(0, 0)]
+    if part.size:
+        assert span == (start + 4 * int(part.min()), start + 4 * int(part.max()) + 4)
+    else:
+        assert span[0] == span[1]
+    assert spans_of([memory.data, part], {id(memory)}) is None  # somebody else than an array uses it
+    assert spans_of([object()], ()) is None
 
 
 def test_an_element_of_a_structured_array_lies_in_it() -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.forms import HeardForms
+from ezmsg.core.messages.memory import span_of
 from ezmsg.core.messages.payload import Array, unset_memory
 from ezmsg.core.profiling import trace_sources
 
@@ -48,6 +49,11 @@ class Lease(ABC):
     @property
     def memory(self) -> tuple[object, ...]:
         """The owners of the memory that is lent."""
+        return ()
+
+    @property
+    def roots(self) -> "tuple[EncodedLease, ...]":
+        """The leases on slots in which the message lies: its own, or those of what was handed on."""
         return ()
 
     @property
@@ -126,6 +132,15 @@ class EncodedLease(Lease):
     @property
     def memory(self) -> tuple[object, ...]:
         return (self._memory.obj,)
+
+    @property
+    def roots(self) -> "tuple[EncodedLease, ...]":
+        return (self,)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """From where to where its slot lies, in addresses."""
+        return span_of(self._memory)
 
     def private(self) -> Any:
         return self._codec.decode(self._memory, self._forms, copy=True)

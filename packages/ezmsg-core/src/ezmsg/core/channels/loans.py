@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 from ezmsg.core.channels.channel import Lease
-from ezmsg.core.messages.memory import memory_used
+from ezmsg.core.messages.memory import memory_used, spans_of
 from ezmsg.core.profiling.metrics import MANY_LEASES
 
 if TYPE_CHECKING:
@@ -36,10 +36,24 @@ def lenders_of(obj: object, loans: Sequence[Lease]) -> tuple[Lease, ...]:
     if not used:
         return ()
     lenders = tuple(lease for lease in loans if any(id(owner) in used for owner in lease.memory))
+    if len(lenders) > 1:  # all messages of a publisher lie in memory of one owner
+        lenders = _narrowed(lenders, obj, used)
     for lease in lenders:
         lease.holders += 1
         lease.handed_on = True
     return lenders
+
+
+def _narrowed(lenders: tuple[Lease, ...], obj: object, owners: set[int]) -> tuple[Lease, ...]:
+    """Return those in whose slots an object lies; all if it cannot be known."""
+    spans = spans_of(obj, owners)
+    if spans is None:
+        return lenders
+    lies = {}
+    for root in {id(root): root for lease in lenders for root in lease.roots}.values():
+        first, end = root.span
+        lies[id(root)] = any(low < end and first < high for low, high in spans)
+    return tuple(lease for lease in lenders if any(lies[id(root)] for root in lease.roots))
 
 
 def is_lent_elsewhere(obj: object) -> bool:

@@ -11,7 +11,7 @@ import gc
 import sys
 import types
 import uuid
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any, cast
 
 from ezmsg.core.messages.payload import Array
@@ -100,6 +100,55 @@ def memory_used(value: object, owners: Iterable[object]) -> set[int]:
             return asked
         waiting += found
     return used
+
+
+def spans_of(value: object, owners: Container[int]) -> list[tuple[int, int]] | None:
+    """Return from where to where the arrays of an object lie, in addresses.
+
+    :param owners: ids of owners of memory.
+    :return: ``None`` if it cannot be looked into, or uses that memory by something that is no array.
+    """
+    spans: list[tuple[int, int]] = []
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        item: Any = waiting.pop()
+        if id(item) in owners:
+            return None
+        if id(item) in seen or is_leaf(item):
+            continue
+        seen.add(id(item))
+        if isinstance(item, ndarray_class()) and not item.dtype.hasobject:
+            spans.append(_bounds(item))
+            found = [] if type(item) is arrays.ndarray else gc.get_referents(item)
+        else:
+            found = referents(item)
+            if not found and not _is_known_empty(item):
+                return None
+        if len(seen) > LIMIT:
+            return None
+        waiting += found
+    return spans
+
+
+def _bounds(array: Array) -> tuple[int, int]:
+    first = last = array.__array_interface__["data"][0]
+    if not array.size:
+        return first, first
+    for length, stride in zip(array.shape, array.strides, strict=True):
+        if stride < 0:
+            first += (length - 1) * stride
+        else:
+            last += (length - 1) * stride
+    return first, last + array.itemsize
+
+
+def span_of(memory: memoryview) -> tuple[int, int]:
+    """Return from where to where memory lies, in addresses."""
+    import numpy as np
+
+    first = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
+    return first, first + len(memory)
 
 
 def _owns_all(array: Array) -> bool:

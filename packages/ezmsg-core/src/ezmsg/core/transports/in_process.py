@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from ezmsg.core.channels.backpressure import MAX_NUM_BUFFERS, Window
-from ezmsg.core.channels.channel import Channel, Lease, Receiver, decode_guarded
+from ezmsg.core.channels.channel import Channel, EncodedLease, Lease, Receiver, decode_guarded
 from ezmsg.core.channels.loans import lenders_of, open_loans
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.messages.payload import Array, unset_memory
@@ -36,7 +36,11 @@ class LocalLease(Lease):
 
     @property
     def memory(self) -> tuple[object, ...]:
-        return self._sender.memory_of(self._token)
+        return tuple({id(owner): owner for root in self.roots for owner in root.memory}.values())
+
+    @property
+    def roots(self) -> tuple[EncodedLease, ...]:
+        return self._sender.roots_of(self._token)
 
     def private(self) -> Any:
         return copied(self._object)
@@ -152,6 +156,7 @@ class LocalSender(Sender):
         self._lease = StrictLease if strict_views else LocalLease
         self._loans = open_loans()
         self._lenders: dict[int, tuple[Lease, ...]] = {}
+        self._roots: dict[int, tuple[EncodedLease, ...]] = {}
         self._unprotected: set[type] = set()
 
     def send(self, number: int, token: int, obj: object, size: int) -> None:
@@ -190,9 +195,9 @@ class LocalSender(Sender):
 
     # --- objects in memory that was lent --------------------------------------------------------------------
 
-    def memory_of(self, token: int) -> tuple[object, ...]:
-        """Return the owners of the lent memory that an object under way lies in."""
-        return tuple(owner for lease in self.lenders_of(token) for owner in lease.memory)
+    def roots_of(self, token: int) -> tuple[EncodedLease, ...]:
+        """Return the leases on the slots that an object under way lies in, each once."""
+        return self._roots.get(token, ())
 
     def lenders_of(self, token: int) -> tuple[Lease, ...]:
         """Return the leases on the lent memory that an object under way lies in."""
@@ -203,6 +208,7 @@ class LocalSender(Sender):
         lenders = lenders_of(obj, self._loans)
         if lenders:
             self._lenders[token] = lenders
+            self._roots[token] = tuple({id(root): root for lease in lenders for root in lease.roots}.values())
         return bool(lenders)
 
     def _take_back(self, token: int) -> None:
@@ -210,6 +216,7 @@ class LocalSender(Sender):
         self.released(token)
 
     def _return(self, token: int) -> None:
+        self._roots.pop(token, None)
         for lease in self._lenders.pop(token, ()):
             lease.release()
 
