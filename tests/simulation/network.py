@@ -263,6 +263,11 @@ class Socket:
         if self.transport is not None:
             self.transport.wake()
 
+    def wake_writer(self) -> None:
+        """There is room again for what waits to be sent."""
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.transport.wake()
+
     def look_for_silence(self, pair: frozenset[str], since_s: float) -> None:
         """Give up if nothing came from the other host since a moment, and the process wanted to know."""
         if self.network.cuts.get(pair) != since_s or self.closed:
@@ -438,7 +443,7 @@ class Transport(asyncio.Transport):
                 data = bytes(end.inbox)
                 end.inbox.clear()
                 self._protocol.data_received(data)
-            end.peer.wake()  # there is room
+            end.peer.wake_writer()
         if end.ended is None or self._closing or self._eof_seen:
             return
         self._eof_seen = True

@@ -55,7 +55,7 @@ def _order(random: Random, at_s: float) -> Step:
     if whom in SINKS:
         return Step(at_s, "nap", whom, random.choice((0.2, 2.0)))
     if whom in OWNERS:
-        unit = f"U{random.randrange(UNITS)}"
+        unit = f"{whom}/U{random.randrange(UNITS)}"
         match random.choice(("own", "own", "disown", "report", "report", "report")):
             case "report":
                 return Step(at_s, "report", whom, (unit, random.randrange(1000)))

@@ -177,11 +177,20 @@ class Source(Program):
 
 
 class NotingSubscriber(Subscriber):
-    """Notes from which message on it hears each publisher."""
+    """Notes from which message on it hears each publisher, and to which it had no route for a while."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.first: dict[UUID, int] = {}
+        self.without_route: set[UUID] = set()
 
     def joined(self, channel: Channel) -> None:
-        vars(self).setdefault("first", {}).setdefault(channel.publisher_id, channel.first_message)
+        self.first.setdefault(channel.publisher_id, channel.first_message)
         super().joined(channel)
+
+    def left(self, publisher_id: UUID) -> None:
+        self.without_route.add(publisher_id)
+        super().left(publisher_id)
 
 
 class Sink(Program):
@@ -192,6 +201,8 @@ class Sink(Program):
     def __init__(self, host: Host, server: Host, clock: Clock, failed: Failed) -> None:
         super().__init__(host, server, clock, failed)
         self.received: dict[UUID, list[int]] = {}
+        self.without_route: set[UUID] = set()  # publishers to which the server took the route for a while ...
+        self.skipped = 0  # ... and the messages in that time, which nobody counts
         self._pause_s = 0.0
 
     async def _begin(self) -> None:
@@ -204,18 +215,23 @@ class Sink(Program):
         """Have no time for messages for a while."""
         self._pause_s = seconds
 
-    async def _receive(self, subscriber: Subscriber) -> None:
+    async def _receive(self, subscriber: NotingSubscriber) -> None:
         while True:
             if self._pause_s:
                 pause_s, self._pause_s = self._pause_s, 0.0
                 await asyncio.sleep(pause_s)
             message = await subscriber.recv()
-            publisher, number = UUID(bytes=message[:16]), int.from_bytes(message[16:20], "big")
-            first: int = vars(subscriber)["first"][publisher]
-            come = self.received.setdefault(publisher, [first - 1])  # as if the one before had come, too
-            if number <= come[-1]:
-                self.failed(f"{self.host.name} got message {number} after {come[-1]}")
-            come.append(number)
+            self._note(subscriber, UUID(bytes=message[:16]), int.from_bytes(message[16:20], "big"))
+
+    def _note(self, subscriber: NotingSubscriber, publisher: UUID, number: int) -> None:
+        come = self.received.setdefault(publisher, [subscriber.first[publisher] - 1])
+        if number <= come[-1]:
+            self.failed(f"{self.host.name} got message {number} after {come[-1]}")
+        if publisher in subscriber.without_route:
+            subscriber.without_route.discard(publisher)
+            self.without_route.add(publisher)
+            self.skipped += number - come[-1] - 1
+        come.append(number)
 
 
 class Owner(Program):
@@ -301,6 +317,13 @@ class Watcher(Program):
         self._follower = self.spawn(self._follow())
 
     async def _follow(self) -> None:
+        while True:
+            try:
+                await self._follow_once()
+            except DeadlineExceeded:  # the server stood still when the stream was to be opened
+                continue
+
+    async def _follow_once(self) -> None:
         assert self.connection is not None
         async with aclosing(follow_topology(self.connection, self.seq, self.epoch)) as items:
             async for item in items:

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -75,29 +76,44 @@ async def _listen_for_links(exchange_id: uuid.UUID, _factory: object) -> tuple[A
     return SimpleNamespace(close=lambda: None), f"unix:{exchange_id}"
 
 
+_CLOCK = ("monotonic", "time", "perf_counter_ns", "perf_counter")
+
+
+@cache
+def _places() -> list[tuple[Any, str, str]]:
+    """Return where the product has time, identities and sockets from: the module, the name there, and what it is."""
+    for name in _REPLACED:
+        importlib.import_module(name)
+    clock = [getattr(time, name) for name in _CLOCK]
+    places: list[tuple[Any, str, str]] = []
+    for _, module in sorted(sys.modules.items()):
+        if not module.__name__.startswith(("ezmsg.control", "ezmsg.core", "ezmsg.graphserver")):
+            continue
+        for name, value in vars(module).items():
+            if value is time:
+                places.append((module, name, "clock"))
+            elif any(value is each for each in clock):
+                places.append((module, name, value.__name__))
+            elif value is uuid.uuid4:
+                places.append((module, name, "identity"))
+            elif name in ("keep_from_forks", "unacknowledged_s"):
+                places.append((module, name, name))
+    return places
+
+
 def _replacements(network: Network, seed: int) -> Iterator[tuple[Any, str, Any]]:
     """Yield the module, the name and the value of everything that is replaced."""
     chance = Random(f"identities of {seed}")
     clock = network.clock.module
-    functions = {
-        getattr(time, name): getattr(clock, name) for name in ("monotonic", "time", "perf_counter_ns", "perf_counter")
+    values = {
+        "clock": clock,
+        "identity": lambda: uuid.UUID(int=chance.getrandbits(128), version=4),
+        "keep_from_forks": lambda _: None,
+        "unacknowledged_s": lambda end: end.unacknowledged_s(),
+        **{name: getattr(clock, name) for name in _CLOCK},
     }
-    for name in _REPLACED:
-        importlib.import_module(name)
-    for name, module in sorted(sys.modules.items()):
-        if not name.startswith(("ezmsg.control", "ezmsg.core", "ezmsg.graphserver")):
-            continue
-        for attribute, value in list(vars(module).items()):
-            if value is time:
-                yield module, attribute, clock
-            elif callable(value) and getattr(value, "__module__", "") == "time" and value in functions:
-                yield module, attribute, functions[value]
-            elif value is uuid.uuid4:
-                yield module, attribute, lambda: uuid.UUID(int=chance.getrandbits(128), version=4)
-            elif attribute == "keep_from_forks":
-                yield module, attribute, lambda _: None
-            elif attribute == "unacknowledged_s":
-                yield module, attribute, lambda end: end.unacknowledged_s()
+    for module, name, kind in _places():
+        yield module, name, values[kind]
     yield from _machine(network, seed)
 
 
