@@ -244,7 +244,7 @@ class Socket:
                 self._under_way_bytes -= len(what)
                 self._take(what)
             elif what is FIN or what is RESET:
-                self.ended = self.ended or what
+                self.ended = what if self.ended is not RESET else RESET
                 self.wake()
             else:
                 what()
@@ -444,13 +444,12 @@ class Transport(asyncio.Transport):
                 end.inbox.clear()
                 self._protocol.data_received(data)
             end.peer.wake_writer()
-        if end.ended is None or self._closing or self._eof_seen:
-            return
-        self._eof_seen = True
         if end.ended is RESET:
             self.fail(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
-        elif not self._protocol.eof_received():
-            self.close()
+        elif end.ended is FIN and not self._closing and not self._eof_seen:
+            self._eof_seen = True
+            if not self._protocol.eof_received():
+                self.close()
 
     def _write_on(self) -> None:
         try:
