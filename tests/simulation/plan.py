@@ -31,12 +31,12 @@ class Step(NamedTuple):
     what: Any = None
 
 
-def draw(seed: int) -> list[Step]:
-    """Return the plan of a seed, in the order of time."""
+def draw(seed: int, steps_drawn: int = STEPS) -> list[Step]:
+    """Return the plan of a seed, in the order of time: so many orders and faults."""
     random = Random(f"plan of {seed}")
     steps: list[Step] = []
     now_s = BEGIN_S
-    for _ in range(STEPS):
+    for _ in range(steps_drawn):
         now_s += random.choice((0.0, 0.001, 0.02, 0.1, 0.3, 1.0))
         steps += [_order(random, now_s)] if random.random() < ORDERS else _fault(random, now_s)
     return sorted(steps, key=lambda step: step.at_s)

@@ -177,19 +177,24 @@ class Source(Program):
 
 
 class NotingSubscriber(Subscriber):
-    """Notes from which message on it hears each publisher, and to which it had no route for a while."""
+    """Notes from which message on it hears each publisher: at first, and each time that it had no route before."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.first: dict[UUID, int] = {}
-        self.without_route: set[UUID] = set()
+        self.resumed: dict[UUID, list[int]] = {}
+        self._left: set[UUID] = set()
 
     def joined(self, channel: Channel) -> None:
-        self.first.setdefault(channel.publisher_id, channel.first_message)
+        publisher = channel.publisher_id
+        self.first.setdefault(publisher, channel.first_message)
+        if publisher in self._left:
+            self._left.discard(publisher)
+            self.resumed.setdefault(publisher, []).append(channel.first_message)
         super().joined(channel)
 
     def left(self, publisher_id: UUID) -> None:
-        self.without_route.add(publisher_id)
+        self._left.add(publisher_id)
         super().left(publisher_id)
 
 
@@ -227,8 +232,7 @@ class Sink(Program):
         come = self.received.setdefault(publisher, [subscriber.first[publisher] - 1])
         if number <= come[-1]:
             self.failed(f"{self.host.name} got message {number} after {come[-1]}")
-        if publisher in subscriber.without_route:
-            subscriber.without_route.discard(publisher)
+        if any(come[-1] < first <= number for first in subscriber.resumed.get(publisher, ())):
             self.without_route.add(publisher)
             self.skipped += number - come[-1] - 1
         come.append(number)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from tests.simulation.plan import Step, draw
+from tests.simulation.plan import STEPS, Step, draw
 from tests.simulation.world import Violation, run
 
 
@@ -30,25 +30,25 @@ def shrink(seed: int, plan: list[Step]) -> list[Step]:
     return plan
 
 
-def report(seed: int) -> str:
+def report(seed: int, steps_drawn: int = STEPS) -> str:
     """Return nothing if a seed holds, else what fails, the fewest steps that do, and how to see it again."""
-    plan = draw(seed)
+    plan = draw(seed, steps_drawn)
     problem = failure(seed, plan)
     if not problem:
         return ""
     fewest = shrink(seed, plan)
     steps = "\n".join(f"    {step!r}," for step in fewest)
     return (
-        f"Seed {seed} fails; see it again with: python -m tests.simulation --seed {seed}\n{problem}\n"
+        f"Seed {seed} fails; see it again with: python -m tests.simulation --seed {seed} --steps {steps_drawn}\n{problem}\n"
         f"It takes these {len(fewest)} of {len(plan)} steps:\n{steps}\n{failure(seed, fewest)}"
     )
 
 
-def search(seeds: Iterable[int], tell: Callable[[str], object]) -> int:
+def search(seeds: Iterable[int], tell: Callable[[str], object], steps_drawn: int = STEPS) -> int:
     """Run seeds, tell of each that fails, and return how many did."""
     failed = 0
     for seed in seeds:
-        told = report(seed)
+        told = report(seed, steps_drawn)
         if told:
             failed += 1
             tell(told)
