@@ -134,6 +134,14 @@ class Network:
             if end.between == pair:
                 self.agenda.after(end.random.uniform(0, AGAIN_S), end.arrive)
 
+    def forget(self, one: Host, other: Host) -> None:
+        """Lose the connections of a host to another one, which hears nothing of it, as a router does that starts anew."""
+        for end in sorted(one.sockets, key=lambda end: end.number):
+            if end.peer.host is other and end.transport is not None:
+                end.closed = True
+                one.sockets.discard(end)
+                end.fail(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
+
     async def connect(self, host: Host, factory: Callable[[], Any], address: str, port: int) -> Any:
         """Connect from a host, as an event loop's ``create_connection`` does."""
         loop = asyncio.get_running_loop()

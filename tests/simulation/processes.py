@@ -19,7 +19,7 @@ from tests.simulation.surroundings import TOKEN
 from tests.simulation.virtual_time import Clock, VirtualLoop
 
 PORT = 25978
-HISTORY = 12
+HISTORY = 4
 """How many events the server remembers: so few that readers who are away meet gaps."""
 
 

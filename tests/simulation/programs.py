@@ -313,11 +313,12 @@ class Watcher(Program):
         self._follower = self.spawn(self._follow())
         self.spawn(self._fold())
 
-    async def again(self, _: object) -> None:
-        """Stop reading, and go on from there."""
+    async def again(self, seconds: float) -> None:
+        """Stop reading, and go on from there after a while."""
         if self._follower is not None:
             self._follower.cancel()
             await asyncio.wait([self._follower])
+        await asyncio.sleep(seconds)
         self._follower = self.spawn(self._follow())
 
     async def _follow(self) -> None:

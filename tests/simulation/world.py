@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from tests.simulation import invariants
-from tests.simulation.network import Host, Network
+from tests.simulation.network import Network
 from tests.simulation.plan import EVERYBODY, OWNERS, SERVER, SINKS, SOURCES, Step
 from tests.simulation.processes import Disk, Process, ServerProcess
 from tests.simulation.programs import Owner, Program, Sink, Source, Watcher
@@ -128,6 +128,9 @@ class World:
                 self._disturb(step.whom, step.what)
             case "join":
                 self.network.join(host, self.network.hosts[step.what])
+            case "forget":
+                self.network.forget(host, self.network.hosts[SERVER])
+                self._disturb(step.whom, SERVER)
             case "slow":
                 host.slow_until_s = self.clock.now_s + step.what
             case action:
@@ -192,8 +195,3 @@ def _calm_down(world: World, problems_of: Any) -> None:
             return
         if world.clock.now_s >= until_s:
             world.check(problems)
-
-
-def host_of(world: World, name: str) -> Host:
-    """Return a host by its name."""
-    return world.network.hosts[name]
