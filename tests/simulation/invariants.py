@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ezmsg.graphserver.deciding.graph import Graph
-from ezmsg.protocol.model.snapshot import ProcessState
 from tests.simulation.plan import SERVER
 from tests.simulation.programs import BUFFERS, Owner, Program, Sink, Source, Watcher
+
+from ezmsg.graphserver.deciding.graph import Graph
+from ezmsg.protocol.model.snapshot import ProcessState
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -167,7 +168,10 @@ def _processes_are_known(world: "World", graph: Graph) -> Iterator[str]:
 def _endpoints_are_known(world: "World", graph: Graph) -> Iterator[str]:
     publishers = {source.publisher.id for source in world.programs(Source) if source.publisher is not None}
     subscribers = {sink.subscriber.id for sink in world.programs(Sink) if sink.subscriber is not None}
-    for there, known in ((publishers, graph.state.endpoints.publishers), (subscribers, graph.state.endpoints.subscribers)):
+    for there, known in (
+        (publishers, graph.state.endpoints.publishers),
+        (subscribers, graph.state.endpoints.subscribers),
+    ):
         if there != set(known):
             yield f"endpoints: {len(set(known) - there)} are left over, {len(there - set(known))} are missing"
     for sink in world.programs(Sink):
@@ -219,8 +223,17 @@ def _losses_are_exact(world: "World") -> Iterator[str]:
                 frozenset((sink.host.name, SERVER)),
                 frozenset((source.host.name, SERVER)),
             }
-            if come and not is_disturbed and source.publisher.id not in sink.without_route and come != list(range(come[0], source.published)):
+            if (
+                come
+                and not is_disturbed
+                and source.publisher.id not in sink.without_route
+                and come != list(range(come[0], source.published))
+            ):
                 yield f"{sink.host.name} lost messages of {source.host.name}, though nothing came between them"
         living = {source.publisher.id for source in world.programs(Source)}
-        if set(sink.received) <= living and not sink.without_route and _holes(sink) != sink.subscriber.messages_missed:
+        if (
+            set(sink.received) <= living
+            and not sink.without_route
+            and _holes(sink) != sink.subscriber.messages_missed
+        ):
             yield f"{sink.host.name} lacks {_holes(sink)}, and was told of {sink.subscriber.messages_missed}"

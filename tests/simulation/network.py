@@ -26,6 +26,9 @@ SHORTEST_S, USUAL_S = 0.0001, 0.003
 GIVE_UP_S = (3.0, 4.0)
 """After how long a socket that was told to notices that the other host is silent, in seconds."""
 
+PROBED_S = (1.0, 2.0)
+"""After how long a host asks another one whether a connection is still there, in seconds."""
+
 AGAIN_S = 0.4
 """By when, after hosts are joined again, what waited for that has arrived, in seconds."""
 
@@ -135,12 +138,13 @@ class Network:
                 self.agenda.after(end.random.uniform(0, AGAIN_S), end.arrive)
 
     def forget(self, one: Host, other: Host) -> None:
-        """Lose the connections of a host to another one, which hears nothing of it, as a router does that starts anew."""
+        """Lose a host's connections to another one, which finds out when it next asks whether it is still there."""
         for end in sorted(one.sockets, key=lambda end: end.number):
             if end.peer.host is other and end.transport is not None:
                 end.closed = True
                 one.sockets.discard(end)
                 end.fail(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
+                self.agenda.after(end.random.uniform(*PROBED_S), lambda end=end: end.peer.post(RESET))  # type: ignore[misc]
 
     async def connect(self, host: Host, factory: Callable[[], Any], address: str, port: int) -> Any:
         """Connect from a host, as an event loop's ``create_connection`` does."""

@@ -5,8 +5,12 @@ from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
 
-from ezmsg.core.pubsub import exchange as exchanges
+from tests.simulation.network import Host
+from tests.simulation.surroundings import TOKEN
+from tests.simulation.virtual_time import Clock, VirtualLoop
+
 from ezmsg.control.connection import sharing
+from ezmsg.core.pubsub import exchange as exchanges
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.deciding.effects import KeepEdge, KeepSettings
 from ezmsg.graphserver.deciding.graph import Graph
@@ -14,9 +18,6 @@ from ezmsg.graphserver.deciding.standing import Standing
 from ezmsg.graphserver.server import Server
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.model.snapshot import Edge
-from tests.simulation.network import Host
-from tests.simulation.surroundings import TOKEN
-from tests.simulation.virtual_time import Clock, VirtualLoop
 
 PORT = 25978
 HISTORY = 4

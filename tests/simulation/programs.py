@@ -10,6 +10,10 @@ from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
+from tests.simulation.network import Host
+from tests.simulation.processes import Process, forget_loop, server_address
+from tests.simulation.virtual_time import Clock
+
 from ezmsg.control.connection import sharing
 from ezmsg.control.connection.client import ControlConnection
 from ezmsg.control.graph.resynchronising import settings_changes
@@ -29,9 +33,6 @@ from ezmsg.protocol.errors import (
 )
 from ezmsg.protocol.messages.events import Gap, Reset
 from ezmsg.protocol.model.settings import SettingsEventType, SettingsSnapshotValue
-from tests.simulation.network import Host
-from tests.simulation.processes import Process, forget_loop, server_address
-from tests.simulation.virtual_time import Clock
 
 TOPIC = "SAMPLES"
 BUFFERS = 4
@@ -245,13 +246,14 @@ class Owner(Program):
 
     def __init__(self, host: Host, server: Host, clock: Clock, failed: Failed) -> None:
         super().__init__(host, server, clock, failed)
+        self._client: ProcessControlClient | None = None  # which may yet have to register
         self.units = Account()
         self.reported: dict[str, int] = {}
         self.unsure: set[str] = set()
 
     async def _begin(self) -> None:
         await super()._begin()
-        client = self.client or ProcessControlClient(self.address)
+        client = self._client = self._client or ProcessControlClient(self.address)
         await client.connect()
         await client.register([])
         self.client = client

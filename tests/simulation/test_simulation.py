@@ -3,21 +3,16 @@
 A seed that fails is told with the fewest steps that do, and with the command that shows it again.
 """
 
-from collections.abc import Callable
-
 import pytest
-
 from tests.simulation import searching
-from tests.simulation.plan import SERVER, SINKS, SOURCES, Step, draw
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.plan import draw
 from tests.simulation.world import run
 
 SEEDS = 200
 PARTS = 8
-STEPS = 12
+STEPS = 8
 """How many steps a plan has here; those of the soak run are longer."""
-
-KEPT: dict[str, list[Step]] = {}
-"""Plans that once found a fault of the product."""
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -28,5 +23,36 @@ def test_what_must_hold_holds_under_faults_of_everything(part: int) -> None:
 
 
 def test_a_seed_replays_exactly() -> None:
-    assert run(3, draw(3)) == run(3, draw(3))
-    assert run(3, draw(3)) != run(4, draw(3))
+    assert run(3, draw(3, STEPS)) == run(3, draw(3, STEPS))
+    assert run(3, draw(3, STEPS)) != run(4, draw(3, STEPS))
+
+
+FOUND_BY = {
+    "an older connection of a client is still heard": 9,
+    "a gap in a stream of events is not told": 2,
+    "nothing is said again on a new line": 0,
+    "settings are not said again": 1,
+    "a message counts as held by one, of several": 0,
+    "buffers of the dead do not come back": 1,
+    "what is missed is not counted": 1,
+    "edges outlive their session": 2,
+    "settings of the dead go in silence": 3,
+    "routes are torn down while clients return": 18,
+    "endpoints of the dead stay": 8,
+}
+"""The first seed of short plans that finds each fault."""
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_fault_that_is_put_in_is_found(mutant: str) -> None:
+    seed = FOUND_BY[mutant]
+    with MUTANTS[mutant]():
+        assert searching.failure(seed, draw(seed, STEPS))
+
+
+def test_a_failing_plan_is_shrunk() -> None:
+    with MUTANTS["an older connection of a client is still heard"]():
+        plan = draw(9, STEPS)
+        fewest = searching.shrink(9, plan)
+        assert 0 < len(fewest) < len(plan) / 4
+        assert searching.failure(9, fewest)
