@@ -1,12 +1,12 @@
 """What must hold: at any moment, when everything has calmed down, and when a last message has come everywhere.
 
-Each returns the sentences of what does not hold. They look at the server's state and at the accounts of the programs;
-of the product they use nothing to work out what should be.
+Each returns sentences on what does not hold. They look at the server's state and at the accounts of the programs,
+and use nothing of the product to work out what should be.
 """
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 from tests.simulation.plan import SERVER
@@ -105,7 +105,8 @@ def _windows_add_up(world: "World") -> Iterator[str]:
         held = Counter(token for sender in source.publisher.senders for _, token in sender.held_messages)
         for token, holders in held.items():
             if window.holders_of(token) < holders:
-                yield f"{source.host.name}: {holders} hold token {token}, and {window.holders_of(token)} are counted"
+                counted = window.holders_of(token)
+                yield f"{source.host.name}: {holders} hold token {token}, and {counted} are counted"
 
 
 def _losses_are_told(world: "World") -> Iterator[str]:
@@ -183,7 +184,8 @@ def _nobody_else_is_known(world: "World", graph: Graph) -> Iterator[str]:
     """R7, R22: no connection of the dead is left, and none of an earlier incarnation."""
     connections = len(world.programs(Program)) + len(world.programs(Owner))
     if len(graph.state.peers) != connections or graph._fenced:
-        yield f"the server has {len(graph.state.peers)} clients, {len(graph._fenced)} of them fenced, of {connections}"
+        fenced = len(graph._fenced)
+        yield f"the server has {len(graph.state.peers)} clients, {fenced} of them fenced, of {connections}"
 
 
 def _watchers_know(world: "World", graph: Graph) -> Iterator[str]:
@@ -210,7 +212,8 @@ def _last_messages_came(world: "World") -> Iterator[str]:
         for sink in world.programs(Sink):
             come = sink.received.get(source.publisher.id, [])
             if come[-1:] != [source.published - 1]:
-                yield f"{sink.host.name} has message {come[-1:]} of {source.host.name}, which sent {source.published}"
+                sent = source.published
+                yield f"{sink.host.name} has message {come[-1:]} of {source.host.name}, which sent {sent}"
 
 
 def _losses_are_exact(world: "World") -> Iterator[str]:
@@ -218,22 +221,16 @@ def _losses_are_exact(world: "World") -> Iterator[str]:
     for sink in world.programs(Sink):
         for source in world.programs(Source):
             come = sink.received.get(source.publisher.id, [])
-            is_disturbed = world.disturbed & {
-                frozenset((sink.host.name, source.host.name)),
-                frozenset((sink.host.name, SERVER)),
-                frozenset((source.host.name, SERVER)),
-            }
-            if (
-                come
-                and not is_disturbed
-                and source.publisher.id not in sink.without_route
-                and come != list(range(come[0], source.published))
-            ):
+            if come and _were_left_alone(world, sink, source) and come != list(range(come[0], source.published)):
                 yield f"{sink.host.name} lost messages of {source.host.name}, though nothing came between them"
         living = {source.publisher.id for source in world.programs(Source)}
-        if (
-            set(sink.received) <= living
-            and not sink.without_route
-            and _holes(sink) != sink.subscriber.messages_missed
-        ):
-            yield f"{sink.host.name} lacks {_holes(sink)}, and was told of {sink.subscriber.messages_missed}"
+        told, lacks = sink.subscriber.messages_missed, _holes(sink)
+        if set(sink.received) <= living and not sink.without_route and lacks != told:
+            yield f"{sink.host.name} lacks {lacks}, and was told of {told}"
+
+
+def _were_left_alone(world: "World", sink: Sink, source: Source) -> bool:
+    """Whether neither the network between two nor that between one of them and the server was ever cut."""
+    names = sink.host.name, source.host.name, SERVER
+    pairs = {frozenset(pair) for pair in combinations(names, 2)}
+    return not world.disturbed & pairs and source.publisher.id not in sink.without_route

@@ -1,10 +1,11 @@
 """What runs in the processes of a simulation: sources, sinks, owners of units, and a watcher.
 
-Each does what it is ordered, one order after the other, by the public means of the product, and keeps an account of its
-own of what was confirmed to it, what it does not know, and what has come.
+Each does what it is ordered, one order after the other, by the public means of the product, and keeps an account
+of its own of what was confirmed to it, what it does not know, and what has come.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
@@ -95,10 +96,8 @@ class Program(Process):
         while True:
             self.busy = not self._orders.empty()
             order = await self._orders.get()
-            try:
-                await order()
-            except (ConnectionLost, DeadlineExceeded, ServerUnreachable):
-                pass  # the order has noted what it does not know
+            with contextlib.suppress(ConnectionLost, DeadlineExceeded, ServerUnreachable):
+                await order()  # it has noted by itself what it does not know
 
     async def _patiently(self, begin: Order) -> None:
         """Begin, and again for as long as the server is not to be had."""

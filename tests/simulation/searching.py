@@ -38,8 +38,9 @@ def report(seed: int, steps_drawn: int = STEPS) -> str:
         return ""
     fewest = shrink(seed, plan)
     steps = "\n".join(f"    {step!r}," for step in fewest)
+    again = f"python -m tests.simulation --seed {seed} --steps {steps_drawn}"
     return (
-        f"Seed {seed} fails; see it again with: python -m tests.simulation --seed {seed} --steps {steps_drawn}\n{problem}\n"
+        f"Seed {seed} fails; see it again with: {again}\n{problem}\n"
         f"It takes these {len(fewest)} of {len(plan)} steps:\n{steps}\n{failure(seed, fewest)}"
     )
 

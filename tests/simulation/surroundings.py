@@ -81,7 +81,7 @@ _CLOCK = ("monotonic", "time", "perf_counter_ns", "perf_counter")
 
 @cache
 def _places() -> list[tuple[Any, str, str]]:
-    """Return where the product has time, identities and sockets from: the module, the name there, and what it is."""
+    """Return where the product has time, identities and sockets from: module, name there, and what it is."""
     for name in _REPLACED:
         importlib.import_module(name)
     clock = [getattr(time, name) for name in _CLOCK]

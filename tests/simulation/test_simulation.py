@@ -1,4 +1,4 @@
-"""Seeds of the simulation: a few hundred here, ten thousand with ``hatch run soak``; and that it would find faults.
+"""Seeds of the simulation: some here, of few steps, ten thousand with ``hatch run soak``; and that it would find faults.
 
 A seed that fails is told with the fewest steps that do, and with the command that shows it again.
 """
@@ -9,8 +9,8 @@ from tests.simulation.mutants import MUTANTS
 from tests.simulation.plan import draw
 from tests.simulation.world import run
 
-SEEDS = 200
-PARTS = 8
+SEEDS = 120
+PARTS = 6
 STEPS = 8
 """How many steps a plan has here; those of the soak run are longer."""
 
