@@ -1,6 +1,6 @@
 """Fuzz one target with atheris: ``python -m tests.fuzz decisions -max_total_time=60``.
 
-Needs the environment ``soak``. New inputs go to a temporary folder; one that crashes is written where it was started.
+Needs the environment ``soak``. New inputs go to a temporary folder; one that crashes is written where it is run.
 """
 
 import sys

@@ -9,21 +9,24 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from tests.fuzz.targets import decisions, handshake
+from tests.simulation.plan import draw
+from tests.simulation.world import run
 
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.transports import records
 from ezmsg.graphserver.deciding.graph import Graph
 from ezmsg.protocol.wire.auth import NONCE_SIZE
 from ezmsg.protocol.wire.codec import encode
+from ezmsg.protocol.wire.connection import Connection
 from ezmsg.protocol.wire.frames import frame
-from tests.fuzz.targets import decisions, handshake
-from tests.simulation.plan import draw
-from tests.simulation.world import run
+from ezmsg.protocol.wire.handshake import ClientHandshake, ServerHandshake
 
 CORPUS = Path(__file__).parent / "corpus"
 GOLDEN = Path(__file__).parents[1] / "protocol" / "golden"
 SESSIONS = 6
 RECORDED_LIMIT = 4000
+OTHER_TOKEN = b"not the token of the target"
 
 
 def main() -> None:
@@ -31,7 +34,9 @@ def main() -> None:
     vectors = {path.stem: bytes.fromhex(path.read_text("ascii")) for path in sorted(GOLDEN.glob("*.hex"))}
     chosen = dict(list(vectors.items())[::4])
     _write("control_codec", chosen)
-    _write("frames", {"three": b"".join(map(frame, list(vectors.values())[:3])), "http": b"HTTP/1.1 400 Bad Request"})
+    _write(
+        "frames", {"three": b"".join(map(frame, list(vectors.values())[:3])), "http": b"HTTP/1.1 400 Bad Request"}
+    )
     _write("handshake", _handshakes())
     _write("decisions", {f"seed-{seed}": _session(seed) for seed in range(SESSIONS)})
     _write("data_records", _records(chosen))
@@ -50,8 +55,9 @@ def _write(target: str, inputs: dict[str, bytes]) -> None:
 
 
 def _handshakes() -> dict[str, bytes]:
-    """Return what each side says when a connection opens."""
-    client, server = handshake._client(), handshake._server()
+    """Return what each side says when a connection opens by another token."""
+    client = Connection(ClientHandshake(lambda: OTHER_TOKEN, handshake.THEIRS, handshake.EPOCH))
+    server = Connection(ServerHandshake(OTHER_TOKEN, handshake.OURS, handshake.EPOCH))
     said: dict[str, bytes] = {"client": b"", "server": b""}
     for _ in range(3):
         ours = client.data_to_send()

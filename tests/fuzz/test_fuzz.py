@@ -5,7 +5,6 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.fuzz.corpora import CORPUS, TARGETS, inputs, load
 
 MUTATED = 60

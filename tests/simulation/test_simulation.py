@@ -1,4 +1,4 @@
-"""Seeds of the simulation: some here, of few steps, ten thousand with ``hatch run soak``; and that it would find faults.
+"""Seeds of the simulation: some here, ten thousand with ``hatch run soak``; and faults that are put in are found.
 
 A seed that fails is told with the fewest steps that do, and with the command that shows it again.
 """

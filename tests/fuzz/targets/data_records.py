@@ -1,4 +1,4 @@
-"""Records of the data plane, as links read them: only RecordError, and the same records however the bytes are cut."""
+"""Records of the data plane: only RecordError, and the same records however the bytes are cut."""
 
 from typing import Any
 
@@ -17,7 +17,9 @@ def target(data: bytes) -> None:
 
 def _records(data: bytes, size: int, strange: bool) -> tuple[list[Any], bool]:
     records: list[Any] = []
-    reader = RecordReader(lambda *record: records.append((*record[:-1], bytes(record[-1]))), DATA_LIMIT, strange=strange)
+    reader = RecordReader(
+        lambda *record: records.append((*record[:-1], bytes(record[-1]))), DATA_LIMIT, strange=strange
+    )
     at = 0
     try:
         while at < len(data):

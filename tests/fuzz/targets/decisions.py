@@ -1,7 +1,7 @@
-"""What the server decides: whatever clients ask in whatever order, nothing but a reply or a typed failure comes of it.
+"""What the server decides: whatever clients ask in whatever order, only replies and typed failures come of it.
 
-An input is a list of records: a byte that says who and what, the length of a body in two bytes, and the body, which is
-a message of the control plane.
+An input is a list of records: a byte that says who and what, the length of a body in two bytes, and the body,
+which is a message of the control plane.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Frames of the control plane: what comes out does not depend on how the bytes were cut, and nothing else is raised."""
+"""Frames of the control plane: what comes out does not depend on how the bytes were cut."""
 
 from ezmsg.protocol.errors import FrameTooLarge, MalformedFrame
 from ezmsg.protocol.wire.frames import FrameParser

@@ -1,4 +1,4 @@
-"""Connections before and after the handshake: nothing that a peer sends raises, and without the token none opens."""
+"""Connections before and after the handshake: nothing that comes raises, and without the token none opens."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""The ring of samples against a plain list: what is read is what was written last, and the rest is counted as lost."""
+"""The ring of samples against a plain list: what is read was written last, and the rest is counted as lost."""
 
 import numpy as np
 

@@ -23,8 +23,7 @@ def target(data: bytes) -> None:
         for form in (SegmentForm(*_HEAD.unpack_from(data)), REAL):
             _look(segment.descriptor, form, data[_HEAD.size :])
     finally:
-        segment.memory.release()
-        os.close(segment.descriptor)
+        segment.close()
 
 
 def _look(descriptor: int, form: SegmentForm, notices: bytes) -> None:
