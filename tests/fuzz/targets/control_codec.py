@@ -1,4 +1,4 @@
-"""Messages of the control plane: bytes are refused by a typed error, or are a message that survives a round trip."""
+"""Messages of the control plane: bytes are refused by a typed error, or a message that survives a round trip."""
 
 from ezmsg.protocol import messages
 from ezmsg.protocol.errors import EzmsgError
