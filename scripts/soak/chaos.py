@@ -79,7 +79,7 @@ class Chaos:
         self.random = random.Random(seed)  # noqa: S311  nothing secret is made of it
         self.members: dict[str, Member] = {}
         self.done = dict.fromkeys(("killed", "stopped"), 0)
-        self._errors = (folder / "errors.log").open("w")
+        self._errors = (folder / "errors.log").open("w+")
         self._state = folder / "state.sqlite"
         self._environment = {
             **os.environ,
@@ -124,6 +124,11 @@ class Chaos:
                 member.stopped_until_s = 0.0
                 member.process.send_signal(signal.SIGCONT)
 
+    def last_words(self) -> str:
+        """Return the end of what all of them wrote to standard error."""
+        self._errors.seek(0)
+        return self._errors.read()[-4000:]
+
     def kill_all(self) -> None:
         """Leave nobody behind."""
         for member in self.members.values():
@@ -167,7 +172,10 @@ def _run(chaos: Chaos, minutes: float, folder: Path) -> list[Figure]:
     heard = {name: chaos.members[name].end() for name in KINDS if name.startswith("sink")}
     chaos.members[SERVER].end()
     what = f"{minutes:g} minutes of kills ({chaos.done['killed']}) and stops ({chaos.done['stopped']})"
-    return [_losses(what, sent, heard), _leaks(what, grown), _residue(what, folder, chaos)]
+    figures = [_losses(what, sent, heard), _leaks(what, grown), _residue(what, folder, chaos)]
+    if not all(figure.held for figure in figures):
+        print(chaos.last_words(), flush=True)
+    return figures
 
 
 def _losses(what: str, sent: dict[str, Any], heard: dict[str, Any]) -> Figure:

@@ -14,6 +14,7 @@ from itertools import count
 from uuid import UUID
 
 import ezmsg.core as ez
+from ezmsg.protocol.errors import EzmsgError
 
 TOPIC = "CHAOS"
 PAUSE_S = 0.004
@@ -73,10 +74,15 @@ async def main() -> None:
     role, address, *options = sys.argv[1:]
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    if role == "source":
-        await source(address, ended, tcp="tcp" in options)
-    else:
-        await sink(address, ended)
+    while True:
+        try:
+            if role == "source":
+                await source(address, ended, tcp="tcp" in options)
+            else:
+                await sink(address, ended)
+            return
+        except EzmsgError as error:  # the server is killed or stopped just when this one begins
+            print(f"{role}: {error!r}, and tries again", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

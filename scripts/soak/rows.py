@@ -1,4 +1,4 @@
-"""Runs the tests of a promise many times, and says how many trials held and how long the slowest took."""
+"""Runs the tests of the promises many times, and says how many trials held and how long the slowest took."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from pathlib import Path
 
 from promises import Figure, Row
@@ -18,17 +19,38 @@ WORKERS = 4
 TRIAL_LIMIT_S = 120.0
 
 
-def run_row(row: Row, trials: int) -> Figure:
-    """Run the tests of a row so many times each."""
+def run_rows(rows: Sequence[Row], trials: int) -> list[Figure]:
+    """Run the tests of all rows, so many times each, in one run of pytest, as its start takes long."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal", "-p", "trials"]
-        command += ["--trials", str(trials), "--junitxml", str(report), f"--timeout={TRIAL_LIMIT_S}", *row.tests]
+        command += ["--trials", str(trials), "--junitxml", str(report), f"--timeout={TRIAL_LIMIT_S}"]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, *(test for row in rows for test in row.tests)],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if not report.exists():
-            return Figure(row.fault, row.promise, f"could not be run: {done.stdout[-300:]}", held=False)
+            raise RuntimeError(f"pytest could not be run: {done.stdout[-2000:]}")
         cases = list(ElementTree.parse(report).getroot().iter("testcase"))  # noqa: S314  we wrote it
+    return [_figure(row, [case for case in cases if _is_of(case, row)]) for row in rows]
+
+
+def _is_of(case: ElementTree.Element, row: Row) -> bool:
+    """Whether a test that ran is one of a row's: all of a file, or one of its functions."""
+    module, function = case.get("classname", ""), case.get("name", "").partition("[")[0]
+    for test in row.tests:
+        path, _, name = test.partition("::")
+        if path.removesuffix(".py").replace("/", ".") == module and name in ("", function):
+            return True
+    return False
+
+
+def _figure(row: Row, cases: Sequence[ElementTree.Element]) -> Figure:
     skipped = [case for case in cases if case.find("skipped") is not None]
     failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
     ran = [case for case in cases if case not in skipped]

@@ -177,12 +177,12 @@ class Source(Program):
 
 
 class NotingSubscriber(Subscriber):
-    """Notes from which message on it hears each publisher: at first, and each time that it had no route before."""
+    """Notes from which message on it hears each publisher, and whether it had no route to it for a while."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.first: dict[UUID, int] = {}
-        self.resumed: dict[UUID, list[int]] = {}
+        self.resumed: set[UUID] = set()
         self._left: set[UUID] = set()
 
     def joined(self, channel: Channel) -> None:
@@ -190,7 +190,7 @@ class NotingSubscriber(Subscriber):
         self.first.setdefault(publisher, channel.first_message)
         if publisher in self._left:
             self._left.discard(publisher)
-            self.resumed.setdefault(publisher, []).append(channel.first_message)
+            self.resumed.add(publisher)
         super().joined(channel)
 
     def left(self, publisher_id: UUID) -> None:
@@ -206,8 +206,7 @@ class Sink(Program):
     def __init__(self, host: Host, server: Host, clock: Clock, failed: Failed) -> None:
         super().__init__(host, server, clock, failed)
         self.received: dict[UUID, list[int]] = {}
-        self.without_route: set[UUID] = set()  # publishers to which the server took the route for a while ...
-        self.skipped = 0  # ... and the messages in that time, which nobody counts
+        self.without_route: set[UUID] = set()  # publishers to which the server took the route for a while
         self._pause_s = 0.0
 
     async def _begin(self) -> None:
@@ -232,9 +231,8 @@ class Sink(Program):
         come = self.received.setdefault(publisher, [subscriber.first[publisher] - 1])
         if number <= come[-1]:
             self.failed(f"{self.host.name} got message {number} after {come[-1]}")
-        if any(come[-1] < first <= number for first in subscriber.resumed.get(publisher, ())):
+        if publisher in subscriber.resumed:
             self.without_route.add(publisher)
-            self.skipped += number - come[-1] - 1
         come.append(number)
 
 

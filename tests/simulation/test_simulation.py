@@ -6,7 +6,7 @@ A seed that fails is told with the fewest steps that do, and with the command th
 import pytest
 from tests.simulation import searching
 from tests.simulation.mutants import MUTANTS
-from tests.simulation.plan import draw
+from tests.simulation.plan import SERVER, SOURCES, WATCHER, Step, draw
 from tests.simulation.world import run
 
 SEEDS = 120
@@ -25,6 +25,30 @@ def test_what_must_hold_holds_under_faults_of_everything(part: int) -> None:
 def test_a_seed_replays_exactly() -> None:
     assert run(3, draw(3, STEPS)) == run(3, draw(3, STEPS))
     assert run(3, draw(3, STEPS)) != run(4, draw(3, STEPS))
+
+
+KEPT = {
+    "a stream in which nothing has happened yet goes on over a lost line and a frozen server": [
+        Step(1.041, "slow", WATCHER, 8.0),
+        Step(5.108, "forget", WATCHER),
+        Step(7.048, "freeze", SERVER),
+        Step(15.048, "thaw", SERVER),
+    ],
+    "what a publisher sends before it has returned to a server that is new is told as missed": [
+        Step(1.0, "publish", SOURCES[0], [0]),
+        Step(1.5, "freeze", SOURCES[0]),
+        Step(2.0, "kill", SERVER),
+        Step(2.1, "start", SERVER),
+        Step(6.0, "thaw", SOURCES[0]),
+        Step(6.001, "publish", SOURCES[0], [0, 0, 0]),
+    ],
+}
+"""What was wrong once, and found by a seed."""
+
+
+@pytest.mark.parametrize("steps", KEPT.values(), ids=list(KEPT))
+def test_what_was_wrong_once_is_right(steps: list[Step]) -> None:
+    run(152, steps)
 
 
 FOUND_BY = {
