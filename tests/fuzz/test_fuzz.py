@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fuzz.corpora import CORPUS, TARGETS, inputs, load
 
-MUTATED = 60
+MUTATED = 25
 
 
 @pytest.mark.parametrize("name", TARGETS)

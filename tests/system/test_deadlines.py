@@ -187,7 +187,8 @@ async def a(queue, futures, connection):
 def _places() -> Iterator[str]:
     for path in sorted(PACKAGES.glob("*/src/ezmsg/**/*.py")):
         inside = path.as_posix().partition("/src/ezmsg/")[2]
-        for function in _waits(ast.parse(path.read_text("utf-8")), "", False):
+        source = path.read_text("utf-8")
+        for function in _waits(ast.parse(source), "", False) if "await " in source else ():
             yield f"{inside} {function}"
 
 
