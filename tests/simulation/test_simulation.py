@@ -9,8 +9,8 @@ from tests.simulation.mutants import MUTANTS
 from tests.simulation.plan import SERVER, SOURCES, WATCHER, Step, draw
 from tests.simulation.world import run
 
-SEEDS = 120
-PARTS = 6
+SEEDS = 100
+PARTS = 10
 STEPS = 8
 """How many steps a plan has here; those of the soak run are longer."""
 
