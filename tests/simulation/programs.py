@@ -295,7 +295,12 @@ class Owner(Program):
 
 
 class Watcher(Program):
-    """Follows both streams of events, and folds what they say."""
+    """Follows both streams of events, and folds what they say.
+
+    ``opens_again``: whether it tries again where a stream could not be opened, as the server stood still.
+    """
+
+    opens_again = True
 
     def __init__(self, host: Host, server: Host, clock: Clock, failed: Failed) -> None:
         super().__init__(host, server, clock, failed)
@@ -346,6 +351,15 @@ class Watcher(Program):
                         self.seq = event.seq
 
     async def _fold(self) -> None:
+        while True:
+            try:
+                await self._fold_once()
+            except DeadlineExceeded:
+                if not self.opens_again:
+                    raise
+                self.settings.clear()
+
+    async def _fold_once(self) -> None:
         assert self.connection is not None
         async with aclosing(settings_changes(self.connection)) as changes:
             async for change in changes:

@@ -118,7 +118,8 @@ def _replacements(network: Network, seed: int) -> Iterator[tuple[Any, str, Any]]
 
 
 def _machine(network: Network, seed: int) -> Iterator[tuple[Any, str, Any]]:
-    from ezmsg.control.connection import client
+    from ezmsg.control.connection import client, line
+    from ezmsg.control.process import owned
     from ezmsg.core.pubsub import exchange, links
     from ezmsg.core.transports import link
     from ezmsg.graphserver import server
@@ -132,6 +133,12 @@ def _machine(network: Network, seed: int) -> Iterator[tuple[Any, str, Any]]:
     yield links, "listen_for_channels", _listen_for_channels
     yield links, "listen_for_links", _listen_for_links
     yield links, "wait_from_environment", lambda: 0.0
+    # How long their names are is seen on the wire, and a seed is to be the same everywhere.
+    machine = SimpleNamespace(getpid=lambda: 4711, urandom=os.urandom, gethostname=lambda: "host")
+    for module in (line, owned):
+        yield module, "os", machine
+        yield module, "socket", machine
+    yield links, "os", machine
     sockets = SimpleNamespace(
         **{name: getattr(link.socket, name) for name in dir(link.socket) if name.isupper()},
         socket=lambda fileno: Duplicate(network.by_descriptor[fileno]),

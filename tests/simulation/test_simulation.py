@@ -7,6 +7,7 @@ import pytest
 from tests.simulation import searching
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.plan import SERVER, SOURCES, WATCHER, Step, draw
+from tests.simulation.programs import Watcher
 from tests.simulation.world import run
 
 SEEDS = 100
@@ -47,7 +48,8 @@ KEPT = {
 
 
 @pytest.mark.parametrize("steps", KEPT.values(), ids=list(KEPT))
-def test_what_was_wrong_once_is_right(steps: list[Step]) -> None:
+def test_what_was_wrong_once_is_right(steps: list[Step], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Watcher, "opens_again", False)
     run(152, steps)
 
 
