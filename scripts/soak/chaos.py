@@ -43,6 +43,16 @@ DESCRIPTORS_MORE, THREADS_MORE, MEMORY_MORE = 4, 1, 48 * 2**20
 """What a survivor may have more at the end than after its warm-up: of all but memory, nothing that grows."""
 
 
+_started: list[subprocess.Popen[str]] = []
+
+
+def kill_everybody() -> None:
+    """Leave nobody behind when the soak is ended from outside; safe to call in a signal handler."""
+    for process in _started:
+        if process.returncode is None:
+            process.kill()
+
+
 class Member:
     """One process and what it has said."""
 
@@ -51,6 +61,7 @@ class Member:
         self.process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
         )
+        _started.append(self.process)
         self.said: list[dict[str, Any]] = []
         self.ready = threading.Event()
         self.stopped_until_s = 0.0

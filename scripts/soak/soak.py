@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from chaos import run_chaos
+from chaos import kill_everybody, run_chaos
 from promises import ROWS, Figure, table
 from rows import run_rows
 
@@ -36,6 +37,8 @@ machine is: the times are those of whole trials, with the start of their program
 def main() -> int:
     """Run what was asked for; return how the process ends."""
     options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     parts: dict[str, Callable[[], list[Figure]]] = {
         "simulation": lambda: _simulation(options.seeds),
         "fuzz": lambda: _fuzz(options.fuzz_minutes),
@@ -48,6 +51,12 @@ def main() -> int:
         told = "".join(f" {argument}" for argument in sys.argv[1:] if argument != "--write")
         PAGE.write_text(HEAD.format(options=told, cores=os.cpu_count()) + table(figures) + "\n", encoding="utf-8")
     return 0 if all(figure.held for figure in figures) else 1
+
+
+def _end(number: int, _frame: object) -> None:
+    """End at once, and whoever was started for the chaos, too."""
+    kill_everybody()
+    os._exit(128 + number)
 
 
 def _run(names: list[str], parts: dict[str, Callable[[], list[Figure]]]) -> list[Figure]:
