@@ -20,11 +20,15 @@ class Listener:
 
     def __init__(self) -> None:
         self.channels: list[Channel] = []
+        self.missed_counts: list[int] = []
 
     def put(self, lease: Lease) -> None: ...
 
     def joined(self, channel: Channel) -> None:
         self.channels.append(channel)
+
+    def missed(self, topic: str, count: int) -> None:
+        self.missed_counts.append(count)
 
     def left(self, publisher_id: UUID) -> None: ...
 
@@ -40,12 +44,14 @@ class World:
         self.drains: list[asyncio.Future[None]] = []
         self.opened: list[Channel] = []
         self.closed: list[Channel] = []
+        self.first_message = 0  # of the channels that are opened
 
     async def open(self, source: Source, receivers: list[Receiver]) -> Channel:
         gate = asyncio.get_running_loop().create_future()
         self.gates.append(gate)
         await gate
         channel = Channel(source.publisher_id, source.topic, receivers, 32)
+        channel.first_message = self.first_message
         self.opened.append(channel)
         return channel
 
@@ -137,6 +143,33 @@ async def test_a_new_channel_waits_for_the_end_of_the_old_one(world: World) -> N
     world.gates[1].set_result(None)
     assert await again is world.opened[1]
     assert world.closed == [world.opened[0]]
+
+
+@pytest.mark.parametrize("back_early", [False, True])
+@pytest.mark.parametrize(("away", "missed"), [(True, [3]), (False, [])])
+async def test_what_a_publisher_sends_that_the_server_only_missed_is_counted(
+    world: World, away: bool, missed: list[int], back_early: bool
+) -> None:
+    a, here = Listener(), source()
+    adding = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    world.gates[0].set_result(None)
+    await adding
+    (draining,) = world.routes.remove(here.publisher_id, [a], away=away)
+    await turns()
+    world.opened[0].next_message = 4  # as its end says
+    if back_early:
+        again = asyncio.ensure_future(world.routes.add(here, a))
+        await turns()
+    world.drains[0].set_result(None)
+    await draining
+    if not back_early:
+        again = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    world.first_message = 7
+    world.gates[1].set_result(None)
+    await again
+    assert a.missed_counts == missed
 
 
 async def test_one_of_several_is_dropped_at_once(world: World) -> None:

@@ -248,7 +248,7 @@ def test_whoever_leaves_takes_everything_along(graph: Graph) -> None:
     assert snapshot.processes == {}
     assert graph.peer_left(ONE, NOW) == []
     (call,) = [effect for effect in graph.tick(AFTER_RETURN) if isinstance(effect, Call)]
-    assert call.body.changes == [RouteChange(SUBSCRIBER, removed=[PUBLISHER])]
+    assert call.body.changes == [RouteChange(SUBSCRIBER, removed=[PUBLISHER], away=[PUBLISHER])]
 
 
 @pytest.mark.parametrize("secret", [b"s", b"another"])

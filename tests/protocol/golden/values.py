@@ -472,6 +472,9 @@ LATER_FIELDS: dict[str, Any] = {
     "ProcessRegistration+starting": ProcessRegistration(4711, "lab", [], ["SLOW"]),
     "ProcessStats+descriptors": ProcessStats(PROCESS, 4711, "lab", [], TIME, descriptors=12, descriptor_limit=1024),
     "routes.apply+wait": endpoints.ApplyRoutes(12, [], 0.8),
+    "routes.apply+away": endpoints.ApplyRoutes(
+        12, [endpoints.RouteChange(SUBSCRIBER, [], [PUBLISHER], [PUBLISHER])]
+    ),
     "welcome+listens_on": handshake.Welcome(EPOCH, "0.0.0.0"),
     "welcome+role": handshake.Welcome(EPOCH, "0.0.0.0", "observer"),
     "challenge+role_proofs": handshake.Challenge(

@@ -67,6 +67,7 @@ async def _follow(
         except ConnectionLost:
             if connection.closed:
                 raise
+            opened = True  # or was about to be; that nothing has happened so far is no reason to give up
         except DeadlineExceeded:  # the server stands still; who has read before goes on when it does
             if not opened:
                 raise

@@ -304,6 +304,7 @@ class Exchange:
 
     async def _apply_routes(self, message: ApplyRoutes) -> Done | RoutesApplied:
         removed: dict[UUID, list[Receiver]] = {}
+        away: set[UUID] = set()
         added: list[tuple[Source, Receiver]] = []
         for change in message.changes:
             subscriber = self._subscribers.get(change.subscriber_id)
@@ -311,10 +312,11 @@ class Exchange:
                 continue  # it has left in the meantime, and the server is about to hear of it
             for publisher_id in change.removed:
                 removed.setdefault(publisher_id, []).append(subscriber)
+            away.update(change.away)
             added += [(source, subscriber) for source in change.added]
         waiting: dict[asyncio.Future[object], UUID] = {}
         for publisher_id, receivers in removed.items():
-            for awaited in self._routes.remove(publisher_id, receivers):
+            for awaited in self._routes.remove(publisher_id, receivers, away=publisher_id in away):
                 waiting[asyncio.ensure_future(awaited)] = publisher_id
         for source, receiver in added:
             waiting[asyncio.ensure_future(self._routes.add(source, receiver))] = source.publisher_id

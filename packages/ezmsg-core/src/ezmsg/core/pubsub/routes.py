@@ -103,6 +103,7 @@ class Routes:
         draining = self._draining.get(route.source.publisher_id)
         if draining is not None:  # the old channel's messages come before the new one's, and none comes twice
             await asyncio.wait([draining])
+            self._recall(route)
         told, tell_at_s, quiet_s = False, 0.0, QUIET_FIRST_S
         while True:
             if await self._pause(delay_s):
@@ -151,10 +152,12 @@ class Routes:
         except TimeoutError:
             return False
 
-    def remove(self, publisher_id: UUID, receivers: list[Receiver]) -> list[Awaitable[None]]:
+    def remove(self, publisher_id: UUID, receivers: list[Receiver], *, away: bool = False) -> list[Awaitable[None]]:
         """Let subscribers hear a publisher no more; what is returned ends when what it sent before has come.
 
         If nobody here is to hear it any more, that may be because it is gone: what it sent last still counts.
+
+        :param away: the server only misses it: what it sends until it is back is missed here.
         """
         route = self._routes.get(publisher_id)
         if route is None:
@@ -171,13 +174,17 @@ class Routes:
                 route.channel.receivers_changed()
             return []
         self._forget(route)
-        draining = asyncio.ensure_future(self._drain(publisher_id, route.channel))
+        draining = asyncio.ensure_future(self._drain(route, route.channel, away))
         self._draining[publisher_id] = draining
         return [draining]
 
-    async def _drain(self, publisher_id: UUID, channel: Channel) -> None:
+    async def _drain(self, route: _Route, channel: Channel, away: bool) -> None:
+        publisher_id = channel.publisher_id
         try:
             await self._drain_channel(channel)
+            if away:
+                self._note_loss(route, channel)
+                self._remember(route)
         finally:
             del self._draining[publisher_id]
             for receiver in channel.receivers:
@@ -247,10 +254,15 @@ class Routes:
             del self._lost[next(iter(self._lost))]
 
     def _new_route(self, source: Source) -> _Route:
-        before = self._lost.pop(source.publisher_id, None)
-        if before is None:
-            return _Route(source)
-        return _Route(source, next_message=before.next_message, lost_by=before.lost_by)
+        route = _Route(source)
+        self._recall(route)
+        return route
+
+    def _recall(self, route: _Route) -> None:
+        """Go on where an earlier route to the same publisher ended, if that is remembered."""
+        before = self._lost.pop(route.source.publisher_id, None)
+        if before is not None:
+            route.next_message, route.lost_by = before.next_message, before.lost_by
 
     def _route_of(self, channel: Channel) -> _Route | None:
         return next((route for route in self._routes.values() if route.channel is channel), None)

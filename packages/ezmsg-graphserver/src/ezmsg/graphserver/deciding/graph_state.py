@@ -85,8 +85,13 @@ class GraphState:
         units = {unit for each in self.processes if self.peers[each.peer].name == name for unit in each.answers_for}
         return f"{name} {publisher.topic}" + (f" (units {', '.join(sorted(units))})" if units else "")
 
-    def _route_questions(self, routes: Routes, wait_s: float | None = None) -> list[Question]:
-        """Make one message for each client whose subscribers' routes changed."""
+    def _route_questions(
+        self, routes: Routes, wait_s: float | None = None, *, only_missed: bool = False
+    ) -> list[Question]:
+        """Make one message for each client whose subscribers' routes changed.
+
+        :param only_missed: publishers that are not known here may be back, and have sent something meanwhile.
+        """
         changes: dict[PeerId, list[RouteChange]] = defaultdict(list)
         topics: dict[PeerId, set[str]] = defaultdict(set)
         for identity in routes.subscribers:
@@ -98,7 +103,8 @@ class GraphState:
             if not added and not removed:
                 continue
             sources = [self._source(publisher, subscriber) for publisher in sorted(added)]
-            changes[subscriber.peer].append(RouteChange(identity, sources, sorted(removed)))
+            away = sorted(removed - self.endpoints.publishers.keys()) if only_missed else []
+            changes[subscriber.peer].append(RouteChange(identity, sources, sorted(removed), away))
             topics[subscriber.peer].add(subscriber.topic)
         if not changes:
             return []
@@ -118,7 +124,7 @@ class GraphState:
         for identity, kept in self.returning.expire(now.monotonic).items():
             if identity in self.endpoints.subscribers and (stale := kept - self.endpoints.hears(identity)):
                 routes.removed[identity] |= stale
-        return self.apply_routes(routes)
+        return self.operations.ask(self._route_questions(routes, only_missed=True))
 
     def _source(self, publisher_id: UUID, subscriber: Subscriber) -> Source:
         publisher = self.endpoints.publishers[publisher_id]

@@ -106,11 +106,15 @@ class Source:
 
 @declared
 class RouteChange:
-    """What changes for one subscriber: publishers to hear from now on, publishers to hear no more."""
+    """What changes for one subscriber: publishers to hear from now on, publishers to hear no more.
+
+    ``away`` are those of the latter that the server only misses: what they send before they are back is missed.
+    """
 
     subscriber_id: UUID
     added: list[Source] = field(factory=list)
     removed: list[UUID] = field(factory=list)
+    away: list[UUID] = field(factory=list)
 
 
 @declared
