@@ -80,7 +80,9 @@ def _run_part(name: str, part: Callable[[], list[Figure]]) -> list[Figure]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", choices=PARTS, help="run only this part")
     parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds of the simulation")
     parser.add_argument("--rows", nargs="*", choices=NAMES, help="only these promises")

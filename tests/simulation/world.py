@@ -1,7 +1,8 @@
 """Eight processes, what is done to them by a plan, and how the simulation goes on from one event to the next."""
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -153,14 +154,25 @@ class World:
         self.start(SERVER)
 
 
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Have nothing logged: what is simulated would fill the log."""
+    logger = logging.getLogger("ezmsg")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def run(seed: int, plan: Sequence[Step]) -> str:
     """Run a plan; return a digest of everything that happened.
 
     :raises Violation: if something does not hold.
     """
-    logging.getLogger("ezmsg").setLevel(logging.CRITICAL)
     world = World(seed)
-    with simulated(world.network, seed):
+    with simulated(world.network, seed), _silent():
         try:
             _run(world, plan)
         finally:

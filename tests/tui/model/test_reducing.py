@@ -1,5 +1,6 @@
 """The model by itself: what recorded streams of facts make of it, and what no stream can."""
 
+import dataclasses
 from uuid import uuid4
 
 import attrs
@@ -11,12 +12,13 @@ from tests.tui.states import EPOCH, FIRST, GEN_OUT, SECOND, SERVER, WALL
 
 from ezmsg.protocol.messages.settings import SettingsTaken
 from ezmsg.protocol.model import SettingsEventType, TopologyChangedEvent, TopologyEventType
-from ezmsg.protocol.model.snapshot import Edge
+from ezmsg.protocol.model.snapshot import Edge, ProcessState
 from ezmsg.protocol.testing import instances, snapshots
 from ezmsg.tui.model import facts
 from ezmsg.tui.model.news import news
 from ezmsg.tui.model.reducing import REDUCERS, reduce, reduced
 from ezmsg.tui.model.view import JOURNAL_LIMIT, Kind, Link, View
+from ezmsg.tui.screens.processes import process_rows
 
 
 def test_every_fact_has_a_reducer() -> None:
@@ -113,6 +115,23 @@ def test_what_differs_between_two_snapshots_is_told() -> None:
     assert FIRST in view.fares
     assert SECOND not in view.fares
     assert reduce(view, facts.Ticked(view.now_s + 61, WALL)).departed == ()
+
+
+@pytest.mark.parametrize("state", [ProcessState.STALLED, ProcessState.UNRESPONSIVE])
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_process_that_is_held_up_is_shown_and_told_once(state: ProcessState, answers: bool) -> None:
+    graph = states.graph(seq=12)
+    process = dataclasses.replace(graph.processes[SECOND], state=state)
+    graph = dataclasses.replace(graph, processes={**graph.processes, SECOND: process})
+    silent = facts.Fared((facts.Answer(SECOND, None, None, "no answer within 1 s"),))
+    view = reduced(states.running(), [facts.GraphSeen(graph), *([] if answers else [silent])])
+
+    about = [each.text for each in news(view) if "process 4188" in each.text and each.what == "silent"]
+    assert len(about) == 1
+    assert about[0].startswith(f"process 4188 on lab3 (DEMO/DECODE) is {state.value.lower()}: ")
+    rows = {row.cells[0]: row.cells[6] for row in process_rows(view)}
+    assert rows["4188"] == state.value.lower()
+    assert rows["4121"].strip() == "1.2 ms"
 
 
 def test_a_channel_that_was_cut_is_news_for_a_minute() -> None:

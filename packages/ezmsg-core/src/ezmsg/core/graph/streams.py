@@ -108,6 +108,9 @@ class OutputStream(Stream[M]):
     :raises InvalidOption: if a number is out of range.
     """
 
+    _lend: Callable[[int | tuple[int, ...], Any], AbstractAsyncContextManager[Any]] | None = None
+    """What its publisher lends, while the unit runs."""
+
     @overload
     def __init__(
         self,
@@ -149,7 +152,6 @@ class OutputStream(Stream[M]):
         if max_block is not None and not 0 < max_block < inf:
             raise InvalidOption(option="max_block", value=repr(max_block), reason="give seconds, or None")
         self.max_block = max_block
-        self._lend: Callable[[int | tuple[int, ...], Any], AbstractAsyncContextManager[Any]] | None = None
         self.host = host
         self.port = port
         self.num_buffers = num_buffers

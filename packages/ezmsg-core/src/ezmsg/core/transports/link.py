@@ -461,9 +461,10 @@ class Link(asyncio.BufferedProtocol):
         self.heard.clear()
         if isinstance(self._busy_wait, RingWatch):
             self._busy_wait.close()
-        self._ring = None
         self._transport = None
         self._outbox.close()
+        # Nothing of this end keeps the ring: its memory has a descriptor.
+        self._busy_wait, self._outbox, self._ring = BusyWait(self._loop, 0), self._socket_outbox, None
         del self.get_buffer
 
     def _read_rest(self, rest: socket.socket) -> None:

@@ -7,6 +7,7 @@ from attrs import frozen
 from ezmsg.control.profiling.blaming import Blame
 from ezmsg.control.rendering.processes import MARK_SAID, short_units
 from ezmsg.control.rendering.quantities import counted, percent
+from ezmsg.protocol.model.snapshot import ProcessState
 from ezmsg.tui.model.view import Kind, Link, Place, View
 
 LATE_S = 0.02
@@ -28,6 +29,12 @@ class News:
     is_bad: bool = True
 
 
+_HELD_UP = {
+    ProcessState.STALLED: "the event loop of its units has not moved for 3 s",
+    ProcessState.UNRESPONSIVE: "it says nothing at all",
+}
+
+
 def news(view: View) -> list[News]:
     """Return what there is to tell, the worst first."""
     found = [*_server(view), *_processes(view), *_waits(view), *_late(view), *_drops(view), *_events(view)]
@@ -45,8 +52,14 @@ def _processes(view: View) -> Iterator[News]:
         ago = max(0, round(view.now_s - gone.at_s))
         text = f"process {process.pid} on {process.host} is gone since {ago} s, with {short_units(process.units)}"
         yield News(900, "lost", text, Place("processes"))
+    for process_id, process in view.picture.processes.items():
+        if (why := _HELD_UP.get(process.state)) is not None:
+            where = f"process {process.pid} on {process.host} ({short_units(process.units)})"
+            place = Place("processes", str(process_id))
+            yield News(850, "silent", f"{where} is {process.state.value.lower()}: {why}", place)
     for process_id, fare in view.fares.items():
-        if fare.failure is not None:
+        known = view.picture.processes.get(process_id)
+        if fare.failure is not None and (known is None or known.state not in _HELD_UP):
             where = f"process {fare.pid} on {fare.host} ({short_units(fare.units)})"
             yield News(
                 800, "silent", f"{where} does not answer: {fare.failure}", Place("processes", str(process_id))

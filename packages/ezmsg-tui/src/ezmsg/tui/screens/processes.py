@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from ezmsg.control.rendering.processes import MARK_SAID, short_units
 from ezmsg.control.rendering.stacks import folded_lines, stack_lines
-from ezmsg.protocol.model.snapshot import SnapshotProcess
+from ezmsg.protocol.model.snapshot import ProcessState, SnapshotProcess
 from ezmsg.protocol.model.stacks import ProcessStacks
 from ezmsg.tui.model.intents import Intent, Ping, TakeStacks, command_for
 from ezmsg.tui.model.news import LATE_S
@@ -38,7 +38,8 @@ class Processes(ViewScreen):
 
     NAME = "processes"
     HELP = (
-        f"**Processes**: LOOP LATE is how long a call on the units' event loop had to wait; {MARK_SAID}\n\n"
+        f"**Processes**: LOOP LATE is how long a call on the units' event loop had to wait; {MARK_SAID} *stalled* "
+        "stands there if that loop has not moved for 3 s, *unresponsive* if the process says nothing at all.\n\n"
         "*t* shows where the process is now, task by task, the frames of its own code only; *p* asks it for a sign "
         "of life, which it gives also while a unit blocks."
     )
@@ -138,11 +139,11 @@ def _row(view: View, process: SnapshotProcess) -> Row:
     head = (str(process.pid or NOTHING), process.host or NOTHING, short_units(process.units))
     order = (process.pid, process.host or "", head[2])
     if fare is None or fare.failure is not None:
-        said = NOTHING if fare is None else "no answer"
+        said = state_words(process) or (NOTHING if fare is None else "no answer")
         return Row(
             str(process.process_id),
             (*head, NOTHING, NOTHING, NOTHING, said, NOTHING),
-            "" if fare is None else "bad",
+            "" if said == NOTHING else "bad",
             (*order, None, None, None, None, None),
         )
     late, ping = fare.loop_lateness_s, fare.ping_s
@@ -151,12 +152,19 @@ def _row(view: View, process: SnapshotProcess) -> Row:
         NOTHING if fare.cpu is None else f"{100 * fare.cpu:.0f} %",
         NOTHING if fare.memory_bytes is None else f"{fare.memory_bytes / 1e6:.0f} MB",
         NOTHING if fare.uptime_s is None else ago(fare.uptime_s),
-        _late(late),
+        state_words(process) or _late(late),
         _late(ping),
     )
     tones = tuple((place, "bad") for place, each in ((6, late), (7, ping)) if each is not None and each > LATE_S)
+    if state_words(process):
+        tones = ((6, "bad"), *tones)
     numbers = (fare.cpu, fare.memory_bytes, fare.uptime_s, late, ping)
     return Row(str(process.process_id), cells, "", (*order, *numbers), tones)
+
+
+def state_words(process: SnapshotProcess) -> str:
+    """Return what is known of a process that does not do what it should, in a word; nothing of others."""
+    return "" if process.state in (ProcessState.ALIVE, ProcessState.UNKNOWN) else process.state.value.lower()
 
 
 def _late(seconds: float | None) -> str:
