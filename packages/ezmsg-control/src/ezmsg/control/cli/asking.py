@@ -1,7 +1,10 @@
 """How a verb reaches the server: a connection of its own, for one operation, with a deadline."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import TypeVar
 
 from ezmsg.control.connection.client import ControlConnection
@@ -31,7 +34,27 @@ def ask(operation: Callable[[ControlConnection, float], Awaitable[T]], server: A
         finally:
             await connection.close()
 
-    return asyncio.run(connect_and_ask())
+    with closing(asyncio.Runner()) as runner:
+        with _interrupts_wait():
+            runner.get_loop()
+        return runner.run(connect_and_ask())
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Let an interrupt wait for the end of this: an event loop that is made by half complains when it goes."""
+    in_main = threading.current_thread() is threading.main_thread()  # elsewhere no interrupt comes
+    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    interrupted: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 async def _speaks_http(server: Address) -> bool:
