@@ -673,7 +673,7 @@ class RingPeer:
 @pytest.fixture
 def rings(transport: str) -> None:
     if transport != "shm" or not RINGS:
-        pytest.skip("no rings")
+        pytest.skip("there are rings between processes that share memory only")
 
 
 def _says_too_much(peer: RingPeer) -> None:

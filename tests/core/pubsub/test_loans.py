@@ -166,3 +166,19 @@ async def test_who_goes_while_an_array_is_on_loan_holds_nothing(world: Any) -> N
         await ear.close()
         await publisher.broadcast(array)
     await world.until(lambda: not publisher.window.busy)
+
+
+@pytest.mark.parametrize("transport", ["local"], indirect=True)
+async def test_loans_that_never_wait_let_others_live(world: Any) -> None:
+    publisher = await world.publisher()
+    others_ran = asyncio.Event()
+
+    async def publish() -> None:
+        while not others_ran.is_set():  # nobody hears it, so that no buffer is ever missing
+            async with publisher.loan(1) as array:
+                await publisher.broadcast(array)
+
+    publishing = asyncio.create_task(publish())
+    asyncio.get_running_loop().call_soon(asyncio.get_running_loop().call_soon, others_ran.set)
+    async with asyncio.timeout(30):
+        await publishing

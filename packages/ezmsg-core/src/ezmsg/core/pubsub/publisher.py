@@ -224,14 +224,14 @@ class Publisher:
         :raises EndpointClosed: if the publisher is closed.
         :raises UnencodableMessage: if the object cannot become bytes; then nobody gets it.
         """
-        if self._blanks and (blank := self._blanks.take(obj)) is not None:
-            await self._broadcast_blank(blank)
-            return
         if self._turn_due or self.next_message % TURN_MESSAGES == TURN_MESSAGES - 1:
             self._turn_due = False
             if (tracer := self.tracer) is not None:
                 tracer.settle_many()
             await asyncio.sleep(0)
+        if self._blanks and (blank := self._blanks.take(obj)) is not None:
+            await self._broadcast_blank(blank)
+            return
         if self._closed:
             self._check_open()
         waited_ns: tuple[int, int] | None = None
@@ -295,7 +295,7 @@ class Publisher:
                 lying = self._slots.blank(token, cast(ArrayPayload, CODEC.encode(array)))
                 self._tidy_after(array.nbytes)
             return self._blanks.lend(Blank(token, array if lying is None else lying, lying is not None))
-        except BaseException:
+        except BaseException:  # whatever interrupts it: others get the buffer
             self.window.give_back(token)
             raise
 
@@ -310,7 +310,7 @@ class Publisher:
             if blank.in_slot and self._local:  # one who shares the object has come meanwhile
                 array = array.copy()
             self._send(token, array)
-        except BaseException:
+        except BaseException:  # whatever interrupts it, a cancellation too: others get the buffer
             self.window.give_back(token)
             raise
 
