@@ -12,6 +12,7 @@ be made or mapped, or the other process knows no rings, they go on serving.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from uuid import UUID
 
@@ -31,6 +32,9 @@ logger = logging.getLogger("ezmsg")
 RINGS = 1 if PASSES_DESCRIPTORS and WHOLE_WORDS else 0
 """The form of rings that this process knows, which it says in its greeting; 0 is none."""
 
+KEYS_LIMIT = 256
+"""How many keys are known of a link that may move; one that never does opens channels for months."""
+
 _FORM = SegmentForm(1, HALF_BYTES)
 
 
@@ -38,7 +42,7 @@ _FORM = SegmentForm(1, HALF_BYTES)
 class _Moving:
     """A link that is about to move, or has moved."""
 
-    keys: list[bytes]  # of the channels that were opened meanwhile, one of which signs
+    keys: deque[bytes]  # of the channels that were opened last, one of which signs
     own: Segment | None = None
     theirs: memoryview | None = None
     taken: bool = False
@@ -61,14 +65,14 @@ class Rings:
     def expect(self, link: Link, key: bytes) -> None:
         """A publisher's process may offer its half, signed with the key of a channel that is about to be opened."""
         if self._can_move(link):
-            moving = self._moving.setdefault(link, _Moving([]))
+            moving = self._moving.setdefault(link, _Moving(deque(maxlen=KEYS_LIMIT)))
             if moving.ring is None:
                 moving.keys.append(key)
 
     def offer(self, link: Link, key: bytes) -> None:
         """Begin to move, if that has not begun: the other process has proved that it holds a channel's key."""
         if self._can_move(link):
-            moving = self._moving.setdefault(link, _Moving([]))
+            moving = self._moving.setdefault(link, _Moving(deque(maxlen=KEYS_LIMIT)))
             if moving.ring is None:
                 moving.keys.append(key)
             if moving.own is None:
@@ -87,7 +91,7 @@ class Rings:
                         moving.theirs = map_descriptor(segment.descriptor, _FORM)
                     except (OSError, SegmentRefused) as error:
                         logger.debug("A ring cannot be mapped, and its link's socket goes on serving: %s", error)
-                    moving.keys = [key]
+                    moving.keys = deque([key], KEYS_LIMIT)
                     return
 
     def offered(self, link: Link) -> None:
