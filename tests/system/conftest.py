@@ -240,6 +240,7 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
     yield start_one
     for program in programs:
         program.kill()
+        print(program.story())  # pytest shows it where the test has failed
 
 
 @pytest.fixture

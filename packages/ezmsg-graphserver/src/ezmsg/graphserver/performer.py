@@ -44,7 +44,8 @@ class Performer:
         self._agenda: deque[Effect] = deque()
         self._performing = False
         self._hearing = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_due_s = 0.0
         self._survey_ids = count(1)
         self._surveys: dict[int, asyncio.Future[effects.Surveyed]] = {}
         self._closed = False
@@ -229,9 +230,11 @@ class Performer:
         if deadline is None or self._closed:
             return
         if self._timer is not None:
-            if self._timer.when() <= deadline:
+            if self._timer_due_s <= deadline:
                 return  # it comes early enough, and then looks again
             self._timer.cancel()
+        # Kept here, as uvloop's handles of what is due already cannot tell when that was.
+        self._timer_due_s = deadline
         self._timer = asyncio.get_running_loop().call_at(deadline, self._tick)
 
     def _tick(self) -> None:
