@@ -324,7 +324,8 @@ async def loan(leader: Leader, parameters: Parameters, seconds: float) -> Result
     end = start + int(seconds * 1e9)
     while clock_ns() < end:
         async with leader.publisher.loan(payload.shape, payload.dtype) as lent:
-            assert isinstance(lent, np.ndarray)
+            await leader.publisher.broadcast(lent)
+            del lent  # a view of it would keep its segment open
         sent += 1
     (answer,) = (await leader.ask("total")).values()
     rate = sent * 1e9 / (clock_ns() - start)
