@@ -108,17 +108,88 @@ async def test_others_may_be_sent_meanwhile_and_larger_ones(world: Any) -> None:
     assert received == [(10_000, 3, 3), (60, 2, 2), (50, 1, 1)]
 
 
-@pytest.mark.parametrize("transport", ["local"], indirect=True)
-async def test_one_who_shares_the_object_and_comes_meanwhile_may_keep_it(world: Any) -> None:
-    publisher, ear = await world.publisher(), await world.subscriber()
+@shared
+@pytest.mark.parametrize("part", [lambda array: array, lambda array: array[1:], lambda array: {"data": array}])
+async def test_what_another_publisher_hands_on_here_is_not_filled_again(world: Any, part: Any) -> None:
+    publisher, ear = await world.publisher(num_buffers=1), await world.subscriber()
+    other, here = await world.context.publisher("B"), await world.context.subscriber("B")
     async with publisher.loan(4) as array:
         array[...] = 1
-        lent = publisher._blanks._by_id
-        lent[id(array)] = lent[id(array)]._replace(in_slot=True)  # as if only other processes had been there
         await publisher.broadcast(array)
-    kept = await ear.recv()
-    assert kept is not array
-    assert kept.tolist() == [1, 1, 1, 1]
+        await other.broadcast(part(array))
+    assert (await ear.recv()).tolist() == [1, 1, 1, 1]
+    async with publisher.loan(4) as again:
+        again[...] = 2
+    received = await here.recv()
+    assert np.all((received["data"] if isinstance(received, dict) else received) == 1)
+
+
+@shared
+async def test_an_interrupted_send_leaves_the_loan_as_it_was(world: Any) -> None:
+    publisher, ear = await world.publisher(num_buffers=2), await world.subscriber()
+    async with publisher.loan(4) as array:
+        array[...] = 1
+        publisher.pause()
+        sending = asyncio.create_task(publisher.broadcast(array))
+        assert await world.is_blocked(sending)
+        sending.cancel()
+        await asyncio.wait({sending})
+        publisher.resume()
+        await publisher.broadcast(np.full(4, 7.0))
+        array[0] = 5  # it is still on loan
+        await publisher.broadcast(array)
+    assert [each.tolist() for each in await ear.take(2)] == [[7, 7, 7, 7], [5, 1, 1, 1]]
+    await publisher.sync(timeout=30)
+
+
+async def test_what_is_sent_after_its_block_in_another_task_is_an_error(world: Any) -> None:
+    publisher, ear = await world.publisher(num_buffers=2), await world.subscriber()
+    async with publisher.loan(4) as array:
+        publisher.pause()
+        sending = asyncio.create_task(publisher.broadcast(array))
+        assert await world.is_blocked(sending)
+    publisher.resume()
+    with pytest.raises(InvalidOption, match="its block has ended"):
+        await sending
+    await publisher.broadcast(np.zeros(1))
+    assert (await ear.recv()).tolist() == [0]
+
+
+async def test_each_call_lends_once(world: Any) -> None:
+    publisher, _ = await world.publisher(num_buffers=2), await world.subscriber()
+    loan = publisher.loan(4)
+    async with loan:
+        with pytest.raises(InvalidOption, match="each call"):
+            await loan.__aenter__()
+    assert not publisher.window.busy
+
+
+async def test_who_lends_all_and_waits_for_itself_is_told_so(world: Any, caplog: pytest.LogCaptureFixture) -> None:
+    publisher, _ = await world.publisher(num_buffers=1), await world.subscriber()
+    async with publisher.loan(4) as array:
+        waiting = asyncio.create_task(publisher.broadcast(array[:2]))
+        assert await world.is_blocked(waiting)
+        assert "has lent all its buffers (1)" in caplog.text
+        assert "backpressure" not in caplog.text
+    await asyncio.wait_for(waiting, 30)
+
+
+@shared
+async def test_large_loans_give_way_as_large_messages_do(world: Any) -> None:
+    publisher, _ = await world.publisher(num_buffers=32), await world.subscriber()
+    loop, turns = asyncio.get_running_loop(), 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if turns < 1000:
+            loop.call_soon(turn)
+
+    loop.call_soon(turn)
+    for _ in range(20):
+        async with publisher.loan(200_000) as array:
+            await publisher.broadcast(array)
+    assert turns >= 19
 
 
 @shared

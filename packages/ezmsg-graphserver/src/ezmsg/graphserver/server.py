@@ -156,6 +156,16 @@ class Server:
 
     async def close(self) -> None:
         """Stop listening, say goodbye to everybody, take the announcement away. Bounded and idempotent."""
+        try:
+            await self._say_goodbye()
+        finally:
+            # Last of all: who is at the door looks there for the token, and would take its want for the reason.
+            self._announcement.remove()
+            if self._state is not None:
+                self._state.close()
+        await asyncio.sleep(0)  # one turn of the loop, in which the aborted transports close their sockets
+
+    async def _say_goodbye(self) -> None:
         self._stopped.set()
         own = [task for task in (self._keeping, self._looking) if task is not None]
         for task in own:
@@ -177,11 +187,6 @@ class Server:
                 await asyncio.wait_for(self._gone.wait(), STOP_TIMEOUT_S)
         for link in list(self._sockets):
             link.abort()
-        # Last of all: who is at the door looks there for the token, and would take the want of one for the reason.
-        self._announcement.remove()
-        if self._state is not None:
-            self._state.close()
-        await asyncio.sleep(0)  # one turn of the loop, in which the aborted transports close their sockets
 
     async def _keep_announced(self) -> None:
         """Look now and then whether the announcement is there and true; a last logout may remove its folder."""

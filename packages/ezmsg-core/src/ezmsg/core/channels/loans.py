@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from time import perf_counter_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ezmsg.core.channels.channel import Lease
 from ezmsg.core.messages.memory import memory_used, spans_of
@@ -63,6 +63,22 @@ def is_lent_elsewhere(obj: object) -> bool:
     ours = open_loans()
     loans = [lease for theirs in list(_open.values()) if theirs is not ours for lease in tuple(theirs)]
     return bool(loans) and bool(memory_used(obj, (owner for lease in loans for owner in lease.memory)))
+
+
+_slots: WeakValueDictionary[int, Any] = WeakValueDictionary()
+"""Owners of memory of slots that publishers of this process have lent to be filled, by id."""
+
+
+def lends_slots(owner: object) -> None:
+    """Arrays in this memory are lent to be filled and sent, after which it is used again."""
+    _slots[id(owner)] = owner
+
+
+def lies_in_slots(obj: object) -> bool:
+    """Whether an object may lie in slots lent to be filled, which are used again whoever else was handed it."""
+    if not _slots:
+        return False
+    return bool(memory_used(obj, (owner for known in _slots.valuerefs() if (owner := known()) is not None)))
 
 
 class Lender(Protocol):

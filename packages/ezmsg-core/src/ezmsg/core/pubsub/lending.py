@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
 
 class Blank(NamedTuple):
-    """An array on loan: the token of its message, and whether it lies in a slot, which is used again."""
+    """An array on loan, and the token of its message."""
 
     token: int
     array: Array
-    in_slot: bool
 
 
 class Blanks:
@@ -33,13 +32,18 @@ class Blanks:
 
     def lend(self, blank: Blank) -> Array:
         """Lend an array; nobody need wait until its token is back."""
+        blank.array.flags.writeable = True
         self._by_id[id(blank.array)] = blank
         self._window.lent.add(blank.token)
         return blank.array
 
+    def has(self, obj: object) -> bool:
+        """Whether an object is an array on loan."""
+        return id(obj) in self._by_id  # which holds it, so that nothing else has this identity
+
     def take(self, obj: object) -> Blank | None:
         """Return the loan that an object is, and end it; ``None`` if it is not on loan."""
-        blank = self._by_id.pop(id(obj), None)  # which it holds, so that nothing else has this identity
+        blank = self._by_id.pop(id(obj), None)
         if blank is not None:
             self._window.lent.discard(blank.token)
             blank.array.flags.writeable = False  # it is a message from here on, or nothing
@@ -55,14 +59,22 @@ class Blanks:
 class BlankLoan:
     """The context of :meth:`Publisher.loan`."""
 
-    __slots__ = ("_array", "_blanks", "_lend")
+    __slots__ = ("_array", "_blanks", "_entered", "_lend")
 
     def __init__(self, lend: Callable[[], Coroutine[Any, Any, Array]], blanks: Blanks) -> None:
         self._lend = lend
         self._blanks = blanks
         self._array: Array | None = None
+        self._entered = False
 
     async def __aenter__(self) -> Array:
+        """Lend an array.
+
+        :raises InvalidOption: if it is entered again.
+        """
+        if self._entered:
+            raise InvalidOption(option="loan", value="entered again", reason="each call of loan() lends one array")
+        self._entered = True
         self._array = await self._lend()
         return self._array
 

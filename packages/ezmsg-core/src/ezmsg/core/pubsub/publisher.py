@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 from ezmsg.control.connection.client import DEFAULT_TIMEOUT
 from ezmsg.core.channels.backpressure import Window
-from ezmsg.core.channels.loans import is_lent_elsewhere
-from ezmsg.core.errors import EndpointClosed, PickleForbidden, UnencodableMessage
+from ezmsg.core.channels.loans import is_lent_elsewhere, lends_slots, lies_in_slots
+from ezmsg.core.errors import EndpointClosed, InvalidOption, PickleForbidden, UnencodableMessage
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.messages.forms import Form
 from ezmsg.core.messages.payload import ArrayPayload
@@ -234,8 +234,8 @@ class Publisher:
             if (tracer := self.tracer) is not None:
                 tracer.settle_many()
             await asyncio.sleep(0)
-        if self._blanks and (blank := self._blanks.take(obj)) is not None:
-            await self._broadcast_blank(blank)
+        if self._blanks and self._blanks.has(obj):
+            await self._broadcast_blank(obj)
             return
         if self._closed:
             self._check_open()
@@ -293,29 +293,33 @@ class Publisher:
         if token is None:
             token = await self._take_blocked(perf_counter_ns())
         try:
+            self._check_open()
             array: Any = np.empty(shape, asked)
             lying = None
             if self._shared and not self._local and not self._tcp:  # who shares the object may keep it for ever
                 lying = self._slots.blank(token, cast(ArrayPayload, CODEC.encode(array)))
+                if lying is not None and (segment := self._slots.segment) is not None:
+                    lends_slots(segment.memory.obj)
                 self._tidy_after(array.nbytes)
-            return self._blanks.lend(Blank(token, array if lying is None else lying, lying is not None))
+            return self._blanks.lend(Blank(token, array if lying is None else lying))
         except BaseException:  # whatever interrupts it: others get the buffer
             self.window.give_back(token)
             raise
 
-    async def _broadcast_blank(self, blank: Blank) -> None:
-        """Send an array that was lent."""
-        token, array = blank.token, blank.array
+    async def _broadcast_blank(self, array: Any) -> None:
+        """Send an array that was lent; until it leaves it is on loan, whatever interrupts this."""
+        self._check_open()
+        if not self._running.is_set():
+            await self._wait_running()
+        blank = self._blanks.take(array)
+        if blank is None:
+            raise InvalidOption(option="array", value="a loan", reason="its block has ended before it was sent")
         try:
-            self._check_open()
-            if not self._running.is_set():
-                await self._wait_running()
-            if blank.in_slot and self._local:  # one who shares the object has come meanwhile
-                array = array.copy()
-            self._send(token, array)
-        except BaseException:  # whatever interrupts it, a cancellation too: others get the buffer
-            self.window.give_back(token)
+            self._send(blank.token, array)
+        except BaseException:
+            self._blanks.lend(blank)
             raise
+        self._turn_due = array.nbytes >= LARGE_BYTES
 
     def attach(self, sender: Sender) -> None:
         """Send on one channel more, from the next message on."""
@@ -368,7 +372,7 @@ class Publisher:
             self._skip_message()
             self.window.give_back(token)
             return
-        if self._local and is_lent_elsewhere(obj):
+        if self._local and (is_lent_elsewhere(obj) or lies_in_slots(obj)):
             obj = self._copied(obj)
         number = self.next_message
         if self._shared or self._tcp:
@@ -486,11 +490,7 @@ class Publisher:
         now = time.monotonic()
         if now - self._warned_at > WARN_AGAIN_S and "EZMSG_DISABLE_BACKPRESSURE_WARNING" not in os.environ:
             self._warned_at = now
-            logger.warning(
-                "%s under subscriber backpressure! Who holds it up is told by: ezmsg profile blame %s",
-                self.topic,
-                self.topic,
-            )
+            self._warn_blocked()
         self._let_closed_loops_go()
         if self._losing_patience is None and self.options.max_block is not None:
             self._look_for_frozen_in(self.options.max_block)
@@ -507,6 +507,20 @@ class Publisher:
         if isinstance(last, Sender):
             last.waited_ns += ended_ns - since_ns
         return token
+
+    def _warn_blocked(self) -> None:
+        """Say whom a message waits for: subscribers, or this program itself."""
+        if len(self.window.lent) == self.window.size:
+            logger.warning(
+                "%s has lent all its buffers (%d) to be filled, and something waits for one, until a loan is sent "
+                "or its block ends. A view of a loan, or what holds one, is a message with a buffer of its own.",
+                *(self.topic, self.window.size),
+            )
+        else:
+            logger.warning(
+                "%s under subscriber backpressure! Who holds it up is told by: ezmsg profile blame %s",
+                *(self.topic, self.topic),
+            )
 
     def _let_closed_loops_go(self) -> None:
         """Let nobody wait for a subscriber whose event loop was closed without a word, now or later."""

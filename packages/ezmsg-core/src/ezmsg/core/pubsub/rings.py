@@ -45,8 +45,13 @@ class _Moving:
     keys: deque[bytes]  # of the channels that were opened last, one of which signs
     own: Segment | None = None
     theirs: memoryview | None = None
-    taken: bool = False
     ring: Ring | None = None
+    answered: bool = False
+    """Whether the other process was told that its half is mapped here."""
+    taken: bool = False
+    """Whether it has told the same of ours."""
+    writes: bool = False
+    reads: bool = False
 
 
 class Rings:
@@ -97,12 +102,13 @@ class Rings:
     def offered(self, link: Link) -> None:
         """The other process has handed its half over."""
         moving = self._moving.get(link)
-        if moving is None or moving.ring is not None:
+        if moving is None or moving.answered:
             return
         if moving.theirs is None:
             self._receive_segments()  # it was handed over before this was said
         if moving.theirs is None:
             return
+        moving.answered = True
         link.control(RingTaken())
         if moving.own is None:
             self._hand_over(link, moving, moving.keys[0])
@@ -118,11 +124,14 @@ class Rings:
     def follows(self, link: Link) -> None:
         """What the other process says next is in its half.
 
-        :raises ValueError: if nothing was agreed.
+        It says so once it has both answers; this side has them before, and writes into its own half by then.
+
+        :raises ValueError: if that was not agreed, or was said before.
         """
         moving = self._moving.get(link)
-        if moving is None or moving.own is None or moving.theirs is None:
+        if moving is None or not moving.writes or moving.reads:
             raise ValueError("it writes into a ring that was never agreed upon")
+        moving.reads = True
         link.read_ring(_ring(moving))
 
     def lost(self, link: Link) -> None:
@@ -130,6 +139,8 @@ class Rings:
         self._moving.pop(link, None)
 
     def _can_move(self, link: Link) -> bool:
+        if link.closed.done():
+            return False
         return bool(RINGS and link.same_host and link.peer is not None and link.peer.rings == RINGS)
 
     def _hand_over(self, link: Link, moving: _Moving, key: bytes) -> None:
@@ -146,7 +157,8 @@ class Rings:
             link.control(RingOffered())
 
     def _move(self, link: Link, moving: _Moving) -> None:
-        if moving.taken and moving.theirs is not None and moving.ring is None:
+        if moving.taken and moving.answered and not moving.writes:
+            moving.writes = True
             link.write_ring(_ring(moving))
 
 

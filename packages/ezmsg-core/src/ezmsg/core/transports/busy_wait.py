@@ -71,7 +71,7 @@ class Payoff:
     def missed(self, now_s: float) -> None:
         """Somebody waited awake in vain."""
         self._vain += 1
-        if self._vain >= PATIENCE:
+        if self._vain >= PATIENCE and self._rest_until_s < inf:
             self._vain = PATIENCE - 1  # after the rest, one more is enough for the next
             self._rest_until_s = now_s + REST_S
 

@@ -10,6 +10,7 @@ socket is then the bell that wakes who sleeps, and its end is still the end of t
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -54,6 +55,9 @@ ANSWER_TIMEOUT_S = 10.0
 
 SECOND_LOOK_S = 0.05
 """How long a link whose time is up is read on, in seconds."""
+
+BELL_AGAIN_S = 0.01
+"""After how long a bell is rung again for which the operating system had no memory, in seconds."""
 
 RELEASE_DELAY_S = 0.001
 """How long a release may wait for a notice to ride on, in seconds."""
@@ -159,10 +163,15 @@ class Link(asyncio.BufferedProtocol):
         self._loop.call_soon(self._busy_wait.heard)
 
     def _ring_bell(self) -> None:
-        assert self._socket is not None
-        # A socket that takes no more is full of bells; the end of one that is gone is heard where it is read.
-        with contextlib.suppress(OSError):
+        if self._socket is None or not self._socket_outbox.empty:
+            return  # what waits there wakes the other side; amidst it, a bell would be a part of some record
+        try:
             self._socket.send(b"\0")
+        except BlockingIOError:
+            pass  # it is full of bells
+        except OSError as error:  # the end of a socket that is gone is heard where it is read
+            if error.errno in (errno.ENOBUFS, errno.ENOMEM):
+                self._loop.call_later(BELL_AGAIN_S, self._ring_bell)
 
     def _look(self) -> bool:
         """Read what is in the ring, and write what it had no room for; return whether there was anything."""
@@ -179,7 +188,11 @@ class Link(asyncio.BufferedProtocol):
         except (ValueError, EzmsgError) as error:
             self._break_off(str(error))
             return False
-        if self._outbox.waiting:
+        except Exception:  # whatever it is: one who looks no more would leave a link that is open and deaf
+            logger.exception("A link of the data plane was closed, as what came could not be received")
+            self.abort()
+            return False
+        if self._outbox.waiting or self._when_writable:
             self._resume()
         return size > 0
 
@@ -334,7 +347,8 @@ class Link(asyncio.BufferedProtocol):
 
     def _receive(
         self, kind: int, channel: int, message: int, segment: int, slot: int, size: int, body: bytes | memoryview
-    ) -> None:
+    ) -> bool:
+        """Take a record; return whether what came with it is none."""
         if kind == RELEASE:
             sender = self.fed.get(channel)
             if sender is not None:
@@ -348,7 +362,9 @@ class Link(asyncio.BufferedProtocol):
                 if sender.closing and not sender.held:
                     self.stop_feeding(channel)
         elif kind == CONTROL:
+            read_ring = self._reads_ring
             self._on_control(self, body_from_wire(unpack_map(bytes(body)), CHANNELS))
+            return self._reads_ring is not read_ring  # what came behind it, at the same time, are bells
         elif (hearing := self.heard.get(channel)) is None:
             if not self.proven:
                 raise ValueError(f"a message on channel {channel}, and there was none so far")
@@ -359,6 +375,7 @@ class Link(asyncio.BufferedProtocol):
             hearing.receive_listed(message, segment, records.slots_in(body), slot)
         else:
             hearing.receive(message, segment, slot, size, body)
+        return False
 
     # --- the socket's life --------------------------------------------------------------------------------
 

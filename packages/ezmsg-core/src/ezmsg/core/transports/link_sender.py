@@ -59,12 +59,17 @@ class LinkSender(Sender):
 
     def postpone(self, token: int, send: Callable[[], None]) -> None:
         """Send a message when the link takes more, unless a newer one comes before."""
-        if self._postponed is not None:
-            super().released(self._postponed[0])
+        self.supersede()
         self._postponed = token, send
         if not self._awaits_room:
             self._awaits_room = True
             self.link.when_writable(self._on_room)
+
+    def supersede(self) -> None:
+        """Forget the message that waits for room: a newer one goes."""
+        postponed, self._postponed = self._postponed, None
+        if postponed is not None:
+            super().released(postponed[0])
 
     def _on_room(self) -> None:
         self._awaits_room = False

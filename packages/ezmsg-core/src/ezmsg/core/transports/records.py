@@ -48,8 +48,9 @@ STRANGER_BYTES = 4 * 1024
 """The largest body of any record, and the memory to read into, of a peer that has proved nothing."""
 
 
-Receive = Callable[[int, int, int, int, int, int, bytes | memoryview], None]
-"""What takes a record: kind, channel, message, segment, slot, size, and the body, empty where there is none."""
+Receive = Callable[[int, int, int, int, int, int, bytes | memoryview], bool | None]
+"""What takes a record: kind, channel, message, segment, slot, size, and the body, empty where there is none. It
+returns true if what was read together with a record that has a body is none."""
 
 
 class RecordError(ValueError):
@@ -142,7 +143,8 @@ class RecordReader:
                 return
             body = bytes(self._view[start : start + size])
             start += size
-            self._receive(kind, channel, message, segment, slot, size, body)
+            if self._receive(kind, channel, message, segment, slot, size, body):
+                start = filled
         if start < filled:
             buffer[: filled - start] = buffer[start:filled]
         self._filled = filled - start

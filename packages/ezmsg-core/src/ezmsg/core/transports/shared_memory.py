@@ -273,6 +273,7 @@ class SharedMemorySender(LinkSender):
         if self.leaky and (self._waiting or not self.link.writable):
             self.postpone(token, lambda: self._notify(number, token, segment, size))
             return
+        self.supersede()
         self._notify(number, token, segment, size)
 
     def _notify(self, number: int, token: int, segment: Segment, size: int) -> None:

@@ -70,6 +70,7 @@ class TcpSender(LinkSender):
         if self.leaky and not self.link.writable:
             self.postpone(token, lambda: self.link.data(self.number, number, token, body))
         else:
+            self.supersede()
             self.link.data(self.number, number, token, body)
 
 
