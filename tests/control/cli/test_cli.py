@@ -16,6 +16,7 @@ import pytest
 from ezmsg.control import GraphService, acquire, release
 from ezmsg.control.cli import main
 from ezmsg.control.cli.exits import told
+from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import ServerUnreachable
 
 HANG = 30.0
@@ -152,6 +153,19 @@ def test_one_is_not_two(server: Any) -> None:
     asyncio.run(GraphService(server.address).connect("A", "B"))
     assert ezmsg("graph", "--address", str(server.address)).stderr.startswith("1 edge at ")
     assert ezmsg("snapshot", "--address", str(server.address)).stdout.startswith("2 topics, 1 edge, 0 sessions,")
+
+
+def test_an_edge_to_a_topic_that_nobody_has_told_of_is_set_and_told(address: str) -> None:
+    asyncio.run(GraphService(Address.from_string(address)).connect("SINE/OUTPUT", "A"))
+    done = ezmsg("graph", "connect", "SINE/OUTPT", "VIEWER", "--address", address)
+    assert (done.returncode, done.stdout) == (0, "SINE/OUTPT -> VIEWER   connected\n")
+    assert done.stderr == (
+        "! No unit has a topic SINE/OUTPT yet; is SINE/OUTPUT meant?\n! No unit has a topic VIEWER yet.\n"
+    )
+    done = ezmsg("graph", "connect", "SINE/OUTPUT", "E", "--address", address)
+    assert done.stderr == ""
+    done = ezmsg("graph", "disconnect", "SINE/OUTPT", "VIEWER", "--address", address)
+    assert done.stderr == ""
 
 
 def test_nothing_is_suggested_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
