@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from payloads import payload_of, same
 from role import (
     MAX_SAMPLES,
