@@ -80,9 +80,10 @@ def test_an_unusual_exception_in_initialize_is_one(start, listed, body, reason):
     assert f"A: it could not be started: {reason}" in program.errors
 
 
-def test_what_is_checked_of_settings_and_state_names_the_unit(start):
+@pytest.mark.parametrize("listed", ["", "bad,"], ids=["here", "elsewhere"])
+def test_what_is_checked_of_settings_and_state_names_the_unit(start, listed):
     program = start(
-        """
+        f"""
         class State(ez.State):
             value: int
 
@@ -90,11 +91,12 @@ def test_what_is_checked_of_settings_and_state_names_the_unit(start):
             STATE = State
 
         bad = Bad()
-        ez.run(A=bad, B=Here(), process_components=(bad,))
+        ez.run(A=bad, B=Here(), process_components=({listed}))
         """
     )
     assert program.ends() == 1
-    assert "A: STATE.value was not initialized" in program.errors
+    assert "A: it could not be started: StateNotInitialized: EZ-6002  A: STATE.value was not" in program.errors
+    assert program.errors.count("STATE.value was not initialized") == 2, "the log has it, and what run() raises"
 
 
 def test_a_failure_does_not_wait_for_an_initialize_that_is_slow(start):

@@ -61,7 +61,7 @@ def test_what_cannot_be_shown_is_said(run: Any, words: list[str], code: int, sai
 def test_a_topic_on_which_nothing_comes(run: Any) -> None:
     code, out, err = run("topic", "echo", "LAB/GNE/OUTPUT", timeout="1.5")
     assert (code, out) == (5, "")
-    assert "No message came on LAB/GNE/OUTPUT within 1.5 s" in err
+    assert "No message came on LAB/GNE/OUTPUT within 1.5 s. No unit has a topic LAB/GNE/OUTPUT yet; is" in err
     assert "LAB/GEN/OUTPUT" in err
 
 

@@ -155,6 +155,9 @@ async def test_topics_are_connected_and_disconnected(lab: RunningLab) -> None:
         await until(pilot, lambda: isinstance(app.screen, LineAsked), "the other end is asked for")
         await pilot.press(*"SPY", "enter")
         await until(pilot, lambda: ("LAB/GEN/OUTPUT", "SPY") in app.shown.picture.edges, "it is connected")
+        await until(
+            pilot, lambda: "No unit has a topic SPY yet." in screen_text(app), "it is said that nobody has it"
+        )
         assert "SPY" in (await take_dag(connection)).graph["LAB/GEN/OUTPUT"]
         await at(app, pilot, Place("topology", "LAB/GEN/OUTPUT"))
         await pilot.press("x")

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from tests.tui import states
 from tests.tui.conftest import screen_text, until
+from textual.dom import DOMNode
 
-from ezmsg.tui.app import TopApp
+from ezmsg.tui.app import TopApp, _kinds, actions
 from ezmsg.tui.keys import Keys, keys_file, read_keys
 
 
@@ -39,6 +40,40 @@ def test_the_file_is_where_such_files_are() -> None:
     assert keys_file({}) == Path.home() / ".config" / "ezmsg" / "keys.toml"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[keys]\napp.freze = "f9"\n', "there is no action app.freze; is app.freeze meant?"),
+        ('[keys]\nprocesses.stack = "f9"\n', "there is no action processes.stack; is processes.stacks meant?"),
+        ('[keys]\nzzz = "f9"\n', "there is no action zzz. There are: app.copy, app.freeze,"),
+        ('theme = "nrod"\n', "there is no theme nrod; is nord meant?"),
+        (
+            '[key]\napp.quit = "f9"\n',
+            'nothing reads key. Write theme = "nord", and [keys] with app.quit = "ctrl+q".',
+        ),
+        ('keys = "f9"\n', "nothing reads keys. Write"),
+    ],
+)
+async def test_a_name_that_is_none_is_said_on_the_screen(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "keys.toml").write_text(text, encoding="utf-8")
+    app = TopApp(recorded=states.running())
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await until(pilot, lambda: bool(app._notifications), "it is complained of")
+        (complaint,) = app._notifications
+        assert complaint.message.startswith(f"{tmp_path / 'keys.toml'}: {said}")
+        await until(pilot, lambda: said[:12] in screen_text(app), "it is on the screen")
+
+
+async def test_a_file_that_is_as_it_should_be_is_not_complained_of(tmp_path: Path) -> None:
+    (tmp_path / "keys.toml").write_text(
+        'theme = "nord"\n[keys]\napp.quit = "ctrl+q"\nsettings.apply = "f2"\n', encoding="utf-8"
+    )
+    app = TopApp(recorded=states.running())
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await pilot.press("f1")  # which comes after the first picture
+        assert not app._notifications
+
+
 async def test_keys_do_what_the_file_says() -> None:
     keys = Keys({"app.freeze": "f9", "go.events": "e"}, "nord", ["the file is odd"])
     app = TopApp(recorded=states.running(), keys=keys)
@@ -54,15 +89,8 @@ async def test_keys_do_what_the_file_says() -> None:
 
 
 def test_every_action_has_an_id_of_its_own() -> None:
-    from ezmsg.tui.forms.pane import FormPane
-    from ezmsg.tui.forms.slider import Slider
-    from ezmsg.tui.screens.asking import Choice, LineAsked, Question
-    from ezmsg.tui.screens.frame import ViewScreen
-    from ezmsg.tui.widgets.graph_canvas import GraphCanvas
-    from ezmsg.tui.widgets.listing import Listing
-
-    places = [TopApp, ViewScreen, Listing, GraphCanvas, Slider, FormPane, Question, LineAsked, Choice]
-    places += TopApp.MODES.values()
-    ids = [binding.id for place in places for binding in vars(place).get("BINDINGS", ())]
-    assert None not in ids
+    ids = actions()
+    assert {"app.quit", "screen.filter", "list.up", "settings.apply", "slider.less"} <= set(ids)
     assert len(ids) == len(set(ids))
+    ours = [each for each in _kinds(DOMNode) if each.__module__.startswith("ezmsg.tui")]
+    assert None not in [binding.id for each in ours for binding in vars(each).get("BINDINGS", ())]

@@ -16,6 +16,7 @@ import pytest
 from ezmsg.control import GraphService, acquire, release
 from ezmsg.control.cli import main
 from ezmsg.control.cli.exits import told
+from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import ServerUnreachable
 
 HANG = 30.0
@@ -154,6 +155,19 @@ def test_one_is_not_two(server: Any) -> None:
     assert ezmsg("snapshot", "--address", str(server.address)).stdout.startswith("2 topics, 1 edge, 0 sessions,")
 
 
+def test_an_edge_to_a_topic_that_nobody_has_told_of_is_set_and_told(address: str) -> None:
+    asyncio.run(GraphService(Address.from_string(address)).connect("SINE/OUTPUT", "A"))
+    done = ezmsg("graph", "connect", "SINE/OUTPT", "VIEWER", "--address", address)
+    assert (done.returncode, done.stdout) == (0, "SINE/OUTPT -> VIEWER   connected\n")
+    assert done.stderr == (
+        "! No unit has a topic SINE/OUTPT yet; is SINE/OUTPUT meant?\n! No unit has a topic VIEWER yet.\n"
+    )
+    done = ezmsg("graph", "connect", "SINE/OUTPUT", "E", "--address", address)
+    assert done.stderr == ""
+    done = ezmsg("graph", "disconnect", "SINE/OUTPT", "VIEWER", "--address", address)
+    assert done.stderr == ""
+
+
 def test_nothing_is_suggested_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     error = ServerUnreachable(address="127.0.0.1:1", reason="refused")
     assert "`ezmsg demo`" in told(error)
@@ -197,7 +211,15 @@ def test_no_answer_in_time() -> None:
         (["snapshot", "--timeout", "-1"], "for --timeout. Give it"),
         (["shutdown", "--timeout", "nan"], "for --timeout. Give it"),
         (["settings", "get", "A", "--timeout", "inf"], "for --timeout. Give it"),
-        (["settings", "A/B"], "ezmsg settings takes no 'A/B'. See: ezmsg settings --help"),
+        (["settings", "sett", "A", "b=1", "--expect", "7"], "mean: ezmsg settings set A b=1 --expect 7? Its"),
+        (["topic", "eco", "A/B"], "ezmsg topic has no verb 'eco'. Did you mean: ezmsg topic echo A/B? Its"),
+        (["graph", "connct", "A", "B C"], "Did you mean: ezmsg graph connect A 'B C'? Its verbs: connect, "),
+        (["unit", "A/B"], "no verb 'A/B'. Did you mean: ezmsg unit info A/B? Its verbs: info, list. See: "),
+        (["settings", "A/B"], "Did you mean: ezmsg settings get A/B? Its verbs: apply,"),
+        (["settings", "--json", "sett"], "Did you mean: ezmsg settings set? Its verbs: apply,"),
+        (["session", "A/B"], "ezmsg session has no verb 'A/B'. Its verbs: drop, list. See: ezmsg session --help"),
+        (["profile", "blam", "A"], 'Did you mean "blame"'),
+        (["doctor", "A/B"], "ezmsg doctor takes no 'A/B'. See: ezmsg doctor --help"),
         (["settings", "get", "A", "b"], "ezmsg settings get takes no 'b'. See: ezmsg settings get --help"),
         (["profile", "trace", "-o", "x", "--sample-mod", "0", "--address", "127.0.0.1:1"], "--sample-mod"),
         (["grahp"], 'Did you mean "graph"'),

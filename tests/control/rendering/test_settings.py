@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from ezmsg.control.process.faring import Fare
-from ezmsg.control.rendering.processes import process_lines, short_units
+from ezmsg.control.rendering.processes import is_marked, process_lines, short_units
 from ezmsg.control.rendering.settings import (
     allowed,
     change_line,
@@ -180,6 +180,19 @@ def test_what_is_allowed(schema: dict[str, Any], words: str) -> None:
     assert allowed(schema) == words
 
 
+@pytest.mark.parametrize(
+    ("late_s", "ping_s", "marks"),
+    [(0.0001, 0.0206, (False, False)), (0.021, 0.0206, (True, False)), (0.0001, 0.101, (False, True))],
+)
+def test_a_ping_alone_is_marked_only_where_no_busy_machine_explains_it(
+    late_s: float, ping_s: float, marks: tuple[bool, bool]
+) -> None:
+    fare = Fare(UUID(int=1), 12, "lab", ["A"], 0.1, 61_000_000, 192.0, late_s, ping_s)
+    line = list(process_lines([fare]))[1]
+    assert (f"{1000 * late_s:.1f} ms !" in line, f"{1000 * ping_s:.1f} ms !" in line) == marks
+    assert is_marked(fare) is any(marks)
+
+
 def test_processes() -> None:
     fares = [
         Fare(UUID(int=1), 12, "lab", ["D/GEN", "D/FILT", "E/LOG"], 0.124, 61_000_000, 192.0, 0.0012, 0.0004),
@@ -188,10 +201,10 @@ def test_processes() -> None:
         Fare(UUID(int=3), None, "lab", [], failure="it hangs"),
     ]
     assert list(process_lines(fares)) == [
-        "PID    HOST   UNITS              CPU    RSS      UP      LOOP LATE   PING        STATE",
-        "12     lab    D/FILT GEN E/LOG   12 %   61 MB    3m12s   1.2 ms      0.4 ms      -",
-        "4188   -      D/DECODE           97 %   188 MB   2h03m   38.0 ms !   21.0 ms !   running",
-        "5      lab    D/AMP              -      -        -       -           -           starting: D/AMP for 1m15s",  # noqa: E501
-        "-      lab    -                  -      -        -       -           -           -",
+        "PID    HOST   UNITS              CPU    RSS      UP      LOOP LATE   PING      STATE",
+        "12     lab    D/FILT GEN E/LOG   12 %   61 MB    3m12s   1.2 ms      0.4 ms    -",
+        "4188   -      D/DECODE           97 %   188 MB   2h03m   38.0 ms !   21.0 ms   running",
+        "5      lab    D/AMP              -      -        -       -           -         starting: D/AMP for 1m15s",
+        "-      lab    -                  -      -        -       -           -         -",
     ]
     assert short_units(["B", "A"]) == "A B"

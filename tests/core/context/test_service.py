@@ -1,6 +1,7 @@
 """What core adds to the graph service: a server where there is none."""
 
 import asyncio
+import logging
 import socket
 
 import pytest
@@ -60,6 +61,23 @@ async def test_ensure_starts_one_only_where_it_may(free_address):
     await service.shutdown()
     await asyncio.to_thread(server.stop)
     assert not server.is_alive()
+
+
+async def test_a_graph_apart_says_that_there_is_another_one(monkeypatch, free_address, caplog):
+    monkeypatch.setattr("ezmsg.core.context.service.DEFAULT_ADDRESS", free_address)
+    caplog.set_level(logging.INFO, "ezmsg")
+    first = await ez.GraphService(apart=True).ensure()
+    assert "another graph" not in caplog.text
+    second = await ez.GraphService(apart=True).ensure()
+    told = [each.getMessage() for each in caplog.records if "has another graph at" in each.getMessage()]
+    assert len(told) == 1
+    assert f"has another graph at {first.address}, and nothing goes from one to the other." in told[0]
+    assert f"set EZMSG_GRAPHSERVER_ADDR={first.address} here." in told[0]
+    monkeypatch.setenv("EZMSG_GRAPHSERVER_ADDR", str(free_address))
+    third = await ez.GraphService(apart=True).ensure(auto_start=True)  # who names one knows what is apart
+    assert len([each for each in caplog.records if "has another graph at" in each.getMessage()]) == 1
+    for server in (first, second, third):
+        server.stop()
 
 
 async def test_a_stranger_on_the_default_port_does_not_stop_a_program(monkeypatch, tmp_path, caplog):

@@ -3,9 +3,11 @@
 import copy
 import logging
 import pickle
+import re
 import sys
 import types
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import pytest
@@ -70,9 +72,37 @@ class TestConstruction:
         assert Gain(1) == Amplifier(Gain(1), 2).SETTINGS
         assert FineGain(1) == Amplifier(FineGain(1)).SETTINGS
 
-    def test_wrong_arguments_are_the_settings_types_own_error(self) -> None:
-        with pytest.raises(TypeError, match="nonsense"):
-            Amplifier(nonsense=1)
+    @pytest.mark.parametrize(
+        ("made", "said"),
+        [
+            (
+                lambda: Amplifier(factr=1),
+                "Gain has no field factr; is factor meant? Its fields are: factor, offset.",
+            ),
+            (lambda: Amplifier(nonsense=1), "Gain has no field nonsense. Its fields are: factor, offset."),
+            (lambda: Amplifier(offset=1), "Gain cannot be made: missing a required argument: 'factor'. Its fields"),
+            (lambda: Amplifier(1, 2, 3), "Gain cannot be made: too many positional arguments. Its fields are: fac"),
+            (lambda: Unit(factor=1), "it has no settings; assign SETTINGS in its class."),
+        ],
+    )
+    def test_arguments_that_are_none_of_the_settings_are_named_with_the_fields(
+        self, made: Callable[[], Unit], said: str
+    ) -> None:
+        with pytest.raises(TypeError, match=re.escape(said)):
+            made()
+
+    def test_what_settings_raise_of_themselves_is_raised(self) -> None:
+        class Picky(Settings):
+            factor: float = 1.0
+
+            def __post_init__(self) -> None:
+                raise TypeError("a factor is never so small")
+
+        class Fine(Unit):
+            SETTINGS = Picky
+
+        with pytest.raises(TypeError, match=r"^a factor is never so small$"):
+            Fine(factor=0.1)
 
     def test_without_a_settings_type_there_are_empty_settings(self) -> None:
         assert Settings() == Unit().SETTINGS

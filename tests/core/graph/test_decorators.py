@@ -74,6 +74,25 @@ def test_subscribing_needs_an_input_stream(stream: Any) -> None:
     assert isinstance(caught.value, ValueError)
 
 
+@pytest.mark.parametrize(
+    ("decorate", "how"),
+    [
+        (ez.publisher, "@ez.publisher(OUTPUT), with an OutputStream of the unit."),
+        (ez.subscriber, "@ez.subscriber(INPUT), with an InputStream of the unit."),
+    ],
+)
+def test_what_names_a_stream_says_so_if_it_names_none(decorate: Any, how: str) -> None:
+    said = f"on fresh.<locals>.function: nothing says which stream is meant; write {how}"
+    with pytest.raises(InvalidDecoration, match=re.escape(said)):
+        decorate(fresh())
+
+
+@pytest.mark.parametrize("name", ["task", "main", "thread", "process", "timeit"])
+def test_what_takes_no_parentheses_says_so(name: str) -> None:
+    with pytest.raises(InvalidDecoration, match=f"it takes no parentheses; write @ez.{name}"):
+        getattr(ez, name)()
+
+
 def test_zero_copy_is_taken_and_has_no_effect() -> None:
     with pytest.warns(DeprecationWarning, match="zero_copy") as caught:
         function = ez.subscriber(IN, zero_copy=True)(fresh())

@@ -489,6 +489,46 @@ async def test_a_yield_that_is_no_pair_is_named(bench, caplog):
     assert "self.OUTPUT, message" in caplog.text
 
 
+async def test_a_publisher_that_never_ends_and_does_not_yield_is_told_at_the_start(bench, caplog):
+    class Unit(ez.Unit):
+        INPUT = ez.InputStream(int)
+        OUTPUT = ez.OutputStream(int)
+        runs = asyncio.Event()
+
+        @ez.publisher(OUTPUT)
+        async def generate(self):
+            self.runs.set()
+            await asyncio.Event().wait()
+
+        @ez.subscriber(INPUT)
+        @ez.publisher(OUTPUT)
+        async def wait(self, message):
+            await asyncio.Event().wait()
+
+        @ez.publisher(OUTPUT)
+        async def yields(self):
+            yield self.OUTPUT, 1
+
+        @ez.publisher(OUTPUT)
+        @ez.timeit
+        async def timed(self):
+            yield self.OUTPUT, 1
+
+        @ez.task
+        async def publishes_nothing(self):
+            await asyncio.sleep(0)
+
+    made = bench(Unit())
+    await asyncio.wait_for(Unit.runs.wait(), 30)
+    told = sorted(record.getMessage() for record in caplog.records if "`yield`" in record.getMessage())
+    assert [each.partition(":")[2] for each in told] == [
+        f"{name} publishes on OUTPUT, but has no `yield`: nothing of it can be published, and what it returns goes "
+        "nowhere. Write `yield self.OUTPUT, message` in it."
+        for name in ("generate", "wait")
+    ]
+    assert len(made.outlets["A/OUTPUT"].sent) <= 2
+
+
 async def test_a_publisher_that_does_not_yield_is_told_once(bench, caplog):
     class Unit(ez.Unit):
         INPUT = ez.InputStream(int)
@@ -518,8 +558,8 @@ async def test_a_publisher_that_does_not_yield_is_told_once(bench, caplog):
     messages = [record.getMessage() for record in caplog.records]
     told = [each for each in messages if "Write `yield self.OUTPUT, message`" in each]
     assert len(told) == 3
-    assert any("A:returns is no generator" in each and "goes nowhere: (" in each for each in told)
-    assert any("A:forgets is no generator: nothing of it can be published. Write" in each for each in told)
+    assert any("A:returns publishes on OUTPUT, but has no `yield`" in each for each in told)
+    assert any("A:forgets publishes on OUTPUT, but has no `yield`" in each for each in told)
     assert any("A:plain is a plain function" in each and "goes nowhere: 3" in each for each in told)
     assert "stray" not in caplog.text
     assert made.outlets["A/OUTPUT"].sent == []

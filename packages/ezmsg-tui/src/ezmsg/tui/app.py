@@ -3,15 +3,17 @@
 import sys
 from collections.abc import Iterable
 from functools import partial
+from importlib import import_module
 from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widgets import Input
 
-from ezmsg.tui.keys import Keys, read_keys
+from ezmsg.tui.keys import Keys, read_keys, unknown
 from ezmsg.tui.model.facts import Fact, Ticked
 from ezmsg.tui.model.intents import Intent, Outcome, StopTrace
 from ezmsg.tui.model.reducing import reduce
@@ -115,13 +117,22 @@ class TopApp(App[None]):
     def on_mount(self) -> None:
         """Begin to listen, and show what comes."""
         self.set_keymap(self._keys.bindings)
-        for complaint in self._keys.complaints:
-            self.notify(complaint, title="keys", severity="warning", markup=False, timeout=10)
+        self._complain(self._keys.complaints)
+        self.call_after_refresh(self._check_names)
         if self._keys.theme is not None and self._keys.theme in self.available_themes:
             self.theme = self._keys.theme
         if self._feed is not None:
             self.set_interval(SHOW_EVERY_S, self._show_news)
             self.run_worker(self._feed.run(), name="feed", group="feed")
+
+    def _check_names(self) -> None:
+        """Complain of names in the user's file that are none; only for who has one, all screens are imported."""
+        if self._keys.bindings or self._keys.theme is not None:
+            self._complain(unknown(self._keys, actions(), self.available_themes))
+
+    def _complain(self, complaints: Iterable[str]) -> None:
+        for complaint in complaints:
+            self.notify(complaint, title="keys", severity="warning", markup=False, timeout=10)
 
     # --- facts ---------------------------------------------------------------------------------------------
 
@@ -240,3 +251,17 @@ class TopApp(App[None]):
                 yield SystemCommand(f"Go to {title}", f"Show the screen {title}", go)
         yield SystemCommand("Freeze", "Freeze what is shown, not the graph", self.action_freeze)
         yield SystemCommand("Copy as command", "Copy the command line for what is shown", self.action_copy)
+
+
+def actions() -> list[str]:
+    """Return the names of all actions, by which keys are bound anew: those of every screen, and what is on it."""
+    for name in TopApp.MODES:
+        import_module(f"ezmsg.tui.screens.{name}")
+    bindings = [each for kind in _kinds(DOMNode) for each in vars(kind).get("BINDINGS", ())]
+    return [each.id for each in bindings if isinstance(each, Binding) and each.id is not None]
+
+
+def _kinds(kind: type[DOMNode]) -> Iterable[type[DOMNode]]:
+    yield kind
+    for each in kind.__subclasses__():
+        yield from _kinds(each)

@@ -1,7 +1,7 @@
 """Keys that a user has bound anew, and the theme: read from ``keys.toml`` in the user's configuration folder."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from attrs import field, frozen
@@ -51,9 +51,27 @@ def _checked(path: Path, said: Mapping[str, object]) -> Keys:
             bindings[name] = keys
         else:
             complaints.append(f'{path}: {name} wants a text of keys, such as "ctrl+q" or "f5,r".')
+    read = {"theme", "keys"} if isinstance(table, Mapping) else {"theme"}
+    how = 'Write theme = "nord", and [keys] with app.quit = "ctrl+q".'
+    complaints += [f"{path}: nothing reads {name}. {how}" for name in sorted(said.keys() - read)]
     if theme is not None and not isinstance(theme, str):
         complaints.append(f"{path}: theme wants the name of a theme as a text.")
     return Keys(bindings, theme if isinstance(theme, str) else None, complaints)
+
+
+def unknown(keys: Keys, actions: Collection[str], themes: Collection[str]) -> list[str]:
+    """Return a sentence for each action that is none, and for such a theme, with what may be meant."""
+    wrong = [("action", name, actions) for name in keys.bindings if name not in actions]
+    if keys.theme is not None and keys.theme not in themes:
+        wrong.append(("theme", keys.theme, themes))
+    return [f"{keys_file()}: there is no {kind} {name}{_meant(name, known)}" for kind, name, known in wrong]
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    from difflib import get_close_matches  # for who has written something wrong
+
+    near = get_close_matches(name, sorted(known), n=1)
+    return f"; is {near[0]} meant?" if near else f". There are: {', '.join(sorted(known))}."
 
 
 def _flat(table: Mapping[str, object], trail: str = "") -> list[tuple[str, object]]:

@@ -80,15 +80,14 @@ def _help(known: dict[str, tuple[str, str]], *, asked_for: bool) -> int:
 
 
 def _run(app: "App", arguments: list[str], *, debug: bool) -> int:
-    from cyclopts import CycloptsError, UnusedCliTokensError
+    from cyclopts import CycloptsError
 
     try:
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        verb = " ".join(("ezmsg", *(error.command_chain or ())))
-        tokens = " ".join(error.unused_tokens or ()) if isinstance(error, UnusedCliTokensError) else ""
-        what = f"{verb} takes no {tokens!r}." if tokens else str(error)
-        note(f"ezmsg: {what} See: {verb} --help")
+        from ezmsg.control.cli.usage import misuse
+
+        note(f"ezmsg: {misuse(error)}")
         return _USAGE
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -117,13 +117,20 @@ def _change(
     from ezmsg.control.cli.asking import ask
     from ezmsg.control.connection.discovery import find_address
     from ezmsg.control.graph.edges import change_edge, connect_request, disconnect_request
+    from ezmsg.control.graph.operations import take_snapshot
+    from ezmsg.control.rendering.topics import topics, unknown
 
     request = (connect_request if is_set else disconnect_request)(from_topic, to_topic)
 
-    async def change(connection: "ControlConnection", _: float) -> bool:
-        return await change_edge(connection, request)
+    async def change(connection: "ControlConnection", timeout: float) -> "tuple[bool, GraphSnapshot]":
+        before = await take_snapshot(connection, timeout)
+        return await change_edge(connection, request), before
 
-    changed = ask(change, find_address(address), timeout)
+    changed, before = ask(change, find_address(address), timeout)
+    if is_set:
+        known = topics(before)
+        for said in filter(None, (unknown(topic, known) for topic in (from_topic, to_topic))):
+            note(f"! {said}")
     if json:
         form = {"from": from_topic, "to": to_topic, "set": is_set, "topology_changed": changed}
         say_json({"$schema": "ezmsg.graph.change/1", **form})

@@ -32,7 +32,7 @@ process = App(
 def list_all(*, address: AddressOption = None, json: JsonOption = False, timeout: TimeoutOption = 2.0) -> int:
     """Show every process: its units, processor, memory, how late its event loop is, and how soon it answers.
 
-    What is later than 20 ms is marked with !, as at 50 messages a second it is one behind. Of a loop that is
+    A loop that is more than 20 ms late is marked with !, and so is a PING above 100 ms. Of a loop that is
     blocked, LOOP LATE is for how long it has been. A process that is starting names the unit whose initialize() it
     waits for, and for how long; one that is ready waits for others. By its signs of life a process is ALIVE, which
     is not said, STALLED if its units' event loop has not moved for 3 s, UNRESPONSIVE if it says nothing at all, and

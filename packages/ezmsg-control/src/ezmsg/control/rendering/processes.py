@@ -10,11 +10,15 @@ if TYPE_CHECKING:
 
 _HEAD = ("PID", "HOST", "UNITS", "CPU", "RSS", "UP", "LOOP LATE", "PING", "STATE")
 LATE_S = 0.02
-"""A loop or a ping later than this is marked: at 50 messages a second it is one message behind."""
+"""A loop later than this is marked: at 50 messages a second it is one message behind."""
+
+SLOW_PING_S = 0.1
+"""A ping that took longer is marked. It waits for two processes and the server to get the processor, too: on a busy
+machine a healthy program answers after 20 ms and more."""
 
 MARK_SAID = (
-    f"! later than {1000 * LATE_S:.0f} ms, a message at 50 a second: something keeps that event loop, or the "
-    "whole process, busy. Where: ezmsg process stacks PID"
+    f"! LOOP LATE is above {1000 * LATE_S:.0f} ms or PING above {1000 * SLOW_PING_S:.0f} ms: something keeps that "
+    "event loop or the whole process busy, or the machine is busy. Where: ezmsg process stacks PID"
 )
 """What the mark means, for whoever sees one."""
 
@@ -37,7 +41,7 @@ def info_lines(fare: "Fare") -> Iterator[str]:
 
 def is_marked(fare: "Fare") -> bool:
     """Return whether the line of a process has a mark, see ``MARK_SAID``."""
-    return any(each is not None and each > LATE_S for each in (fare.loop_lateness_s, fare.ping_s))
+    return (fare.loop_lateness_s or 0) > LATE_S or (fare.ping_s or 0) > SLOW_PING_S
 
 
 def short_units(units: Sequence[str]) -> str:
@@ -58,8 +62,8 @@ def _row(fare: "Fare") -> tuple[str, ...]:
         "-" if fare.cpu is None else f"{100 * fare.cpu:.0f} %",
         "-" if fare.memory_bytes is None else f"{fare.memory_bytes / 1e6:.0f} MB",
         "-" if fare.uptime_s is None else lasted(fare.uptime_s),
-        _late(fare.loop_lateness_s),
-        _late(fare.ping_s),
+        _late(fare.loop_lateness_s, LATE_S),
+        _late(fare.ping_s, SLOW_PING_S),
         _state(fare),
     )
 
@@ -81,10 +85,10 @@ def _phase(fare: "Fare") -> str:
     return "; ".join(filter(None, (alive, phase))) or "-"
 
 
-def _late(seconds: float | None) -> str:
+def _late(seconds: float | None, limit_s: float) -> str:
     if seconds is None:
         return "-"
-    return f"{1000 * seconds:.1f} ms{' !' if seconds > LATE_S else ''}"
+    return f"{1000 * seconds:.1f} ms{' !' if seconds > limit_s else ''}"
 
 
 def lasted(seconds: float) -> str:

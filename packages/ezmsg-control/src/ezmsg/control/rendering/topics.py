@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 
 from attrs import frozen
 
@@ -61,6 +62,20 @@ def topics(snapshot: GraphSnapshot) -> dict[str, Topic]:
         )
         for name in names
     }
+
+
+def unknown(topic: str, known: Iterable[str]) -> str:
+    """Return that a topic is neither a unit's nor in an edge, and which may be meant; empty if it is.
+
+    Somebody may publish there all the same: who has no unit tells of no topic.
+    """
+    names = list(known)
+    if topic in names:
+        return ""
+    near = get_close_matches(topic, names)
+    several = "one of these " if len(near) > 1 else ""
+    meant = f"; is {several}meant: {', '.join(near)}?" if several else f"; is {near[0]} meant?" if near else "."
+    return f"No unit has a topic {topic} yet{meant}"
 
 
 def flows(courses: Iterable[Course]) -> dict[str, Flow]:

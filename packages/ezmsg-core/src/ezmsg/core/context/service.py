@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ezmsg.control.connection import sharing
+from ezmsg.control.connection.announcements import listens, running_graphs
 from ezmsg.control.connection.discovery import DEFAULT_ADDRESS, named_address
 from ezmsg.control.rendering.drawing_service import GraphService as ControlService
 from ezmsg.protocol.addresses import Address, AddressType
@@ -74,7 +75,10 @@ class GraphService(ControlService):
         except ServerUnreachable:
             if auto_start is False or (auto_start is None and explicit):
                 raise
-            return self.create_server()
+            server = self.create_server()
+            if self._apart and not explicit:
+                _tell_of_another(server.address)
+            return server
         except (AuthenticationFailed, VersionMismatch, DeadlineExceeded) as error:
             if auto_start is False or explicit:
                 raise
@@ -86,3 +90,16 @@ class GraphService(ControlService):
         await sharing.release(connection)
         self._address = found  # the graph that this is about stays the same, whatever else is started
         return None
+
+
+def _tell_of_another(own: Address) -> None:
+    """Say so if this user runs another graph: two programs of which each has one exchange nothing."""
+    other = next((each for each in running_graphs() if each.address != own and listens(each.address)), None)
+    if other is not None:
+        logger.info(
+            "%s has another graph at %s, and nothing goes from one to the other. To share one, start "
+            "`ezmsg server start` before both, or set EZMSG_GRAPHSERVER_ADDR=%s here.",
+            other.program or "A program",
+            other.address,
+            other.address,
+        )

@@ -14,7 +14,7 @@ from ezmsg.core.errors import InvalidComponent
 from ezmsg.core.graph.addressable import SEPARATOR, Addressable
 from ezmsg.core.graph.declarations import declared, declared_type
 from ezmsg.core.graph.generics import type_arguments
-from ezmsg.core.graph.settings import Settings, check_it_is_no_settings_object
+from ezmsg.core.graph.settings import Settings, check_it_is_no_settings_object, made_of
 from ezmsg.core.graph.state import State
 from ezmsg.core.graph.streams import Stream
 from ezmsg.core.support.logs import logger
@@ -89,7 +89,7 @@ class Component(Addressable, metaclass=ABCMeta):
             return args[0]
         if args or kwargs:
             check_it_is_no_settings_object(self._label(), settings_type, args)
-            return settings_type(*args, **kwargs)
+            return made_of(self._label(), settings_type, args, kwargs)
         try:
             return settings_type()
         except TypeError:  # a field without a default: somebody will call apply_settings

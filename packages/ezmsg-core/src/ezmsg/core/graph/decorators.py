@@ -43,6 +43,21 @@ MYPY = False
 """What mypy alone takes to be true."""
 
 
+def _without_parentheses(decorator: F) -> F:
+    """Have somebody told who writes ``@ez.task()``: this decorator goes above a function as it is."""
+    name = decorator.__name__
+
+    @functools.wraps(decorator)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        if not args and not kwargs:
+            reason = f"it takes no parentheses; write @ez.{name}"
+            raise InvalidDecoration(decorator=name, function="its function", reason=reason)
+        return decorator(*args, **kwargs)
+
+    return cast("F", checked)
+
+
+@_without_parentheses
 def task(func: F) -> F:
     """Run this function once, on the unit's event loop, from the start on."""
     return _mark(func, "task", **{TASK_ATTR: True})
@@ -129,26 +144,30 @@ else:
         return decorate
 
 
+@_without_parentheses
 def main(func: F) -> F:
     """Run this function on the main thread of the unit's process; there can be one in each process."""
     return _mark(func, "main", **{MAIN_ATTR: True})
 
 
+@_without_parentheses
 def thread(func: F) -> F:
     """Run this function in a thread of its own. Deprecated: use ``loop.run_in_executor`` in a task."""
     warnings.warn(
         "@thread is deprecated: run background work with loop.run_in_executor(...) from a task.",
         DeprecationWarning,
-        stacklevel=2,
+        stacklevel=3,
     )
     return _mark(func, "thread", **{THREAD_ATTR: True})
 
 
+@_without_parentheses
 def process(func: F) -> F:
     """Give the decorated unit class a process of its own, wherever it is used."""
     return _mark(func, "process", **{PROCESS_ATTR: True})
 
 
+@_without_parentheses
 def timeit(func: F) -> F:
     """Log in milliseconds how long each call of this function takes, its awaits included.
 
@@ -208,5 +227,9 @@ def _name(func: object) -> str:
 
 
 def _wrong_stream(decorator: str, action: str, stream: object, wanted: str) -> InvalidDecoration:
+    if inspect.isfunction(stream):  # what stands below a decorator that was not called
+        example = f"@ez.{decorator}({'OUTPUT' if decorator == 'publisher' else 'INPUT'})"
+        reason = f"nothing says which stream is meant; write {example}, with {wanted} of the unit"
+        return InvalidDecoration(decorator=decorator, function=_name(stream), reason=reason)
     reason = f"cannot {action} an object of type {type(stream).__name__}; name {wanted} of the unit"
     return InvalidDecoration(decorator=decorator, function="its function", reason=reason)

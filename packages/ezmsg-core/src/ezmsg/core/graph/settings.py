@@ -41,6 +41,43 @@ class Settings(ABC, metaclass=AssignedType):
         dataclass(frozen=True, kw_only=kw_only, order=order)(cls)
 
 
+def made_of(
+    component: str, settings_type: type[Settings], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Settings:
+    """Make settings of the arguments that a component was given in their place.
+
+    :raises InvalidComponent: if the settings have no such fields, or want others; it names them.
+    """
+    try:
+        return settings_type(*args, **kwargs)
+    except TypeError:
+        if (reason := _misfit(settings_type, args, kwargs)) is None:
+            raise  # it was raised inside, in a __post_init__
+        raise InvalidComponent(component=component, reason=reason) from None
+
+
+def _misfit(settings_type: type[Settings], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+    """Return why settings cannot be made of these arguments, ``None`` if their fields are not the reason."""
+    import inspect  # for who has given something wrong
+    from difflib import get_close_matches
+
+    signature = inspect.signature(settings_type)
+    fields, name = list(signature.parameters), settings_type.__qualname__
+    if settings_type is Settings:
+        return "it has no settings; assign SETTINGS in its class"
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        strange = next((each for each in kwargs if each not in fields), None)
+        near = get_close_matches(strange, fields, n=1) if strange is not None else []
+        meant = f"; is {near[0]} meant?" if near else "."
+        what = (
+            f"{name} has no field {strange}{meant}" if strange is not None else f"{name} cannot be made: {error}."
+        )
+        return f"{what} Its fields are: {', '.join(fields) or 'none'}"
+    return None
+
+
 def check_it_is_no_settings_object(component: str, settings_type: type, args: tuple[Any, ...]) -> None:
     """See that settings of another class are not taken for the first field of those that a component has.
 

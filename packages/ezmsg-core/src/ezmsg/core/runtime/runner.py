@@ -29,7 +29,7 @@ from ezmsg.core.runtime.policies import Kind, policy_named
 from ezmsg.core.runtime.signals import STATUSES, Signals, held_back
 from ezmsg.core.runtime.supervisor import LEAVE_LIMIT_S, Supervisor
 from ezmsg.core.runtime.warm_up import warm_up
-from ezmsg.core.runtime.worker import Worker, run_units
+from ezmsg.core.runtime.worker import SAID_IN_FULL, Worker, run_units
 from ezmsg.core.runtime.worker_process import work
 from ezmsg.core.support.log_setup import LogSetup
 from ezmsg.protocol.addresses import Address, AddressType
@@ -297,7 +297,8 @@ def _raise_outcome(supervisor: Supervisor, failure: tuple[str, Exception] | None
     if lifecycle.failures:
         failed = RunFailed(failures=lifecycle.failures)
         if failure is not None and failure[0] == lifecycle.failures[0]:
-            failure[1].add_note(str(failed))
+            if len(lifecycle.failures) > 1 or not isinstance(failure[1], SAID_IN_FULL):
+                failure[1].add_note(str(failed))
             raise failure[1]  # as if the unit had been called by the program itself
         raise failed
 

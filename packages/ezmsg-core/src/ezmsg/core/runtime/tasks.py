@@ -70,6 +70,7 @@ class RunningUnit:
         running: dict[str, Coroutine[Any, Any, None]] = {}
         inlets: dict[str, list[Function]] = {}
         for name, function in self.unit.tasks.items():
+            self._see_that_it_yields(name, function)
             inlet = subscription_of(self.unit, function)
             if inlet is not None:
                 inlets.setdefault(inlet.address, []).append(function)
@@ -231,6 +232,16 @@ class RunningUnit:
             if known is not None:
                 self._publisher_by_stream[stream] = known
         return known
+
+    def _see_that_it_yields(self, name: str, function: Function) -> None:
+        """Say so at the start if a coroutine is to publish: it may never return, and then nobody would be told."""
+        if inspect.iscoroutinefunction(function) and (declared := publications_of(self.unit, function)):
+            stream = declared[0].name
+            self._tell_once(
+                name,
+                f"publishes on {stream}, but has no `yield`: nothing of it can be published, and what it returns "
+                f"goes nowhere. Write `yield self.{stream}, message` in it.",
+            )
 
     def _see_returned(self, name: str, function: Function, value: object, what: str) -> None:
         """Say so if a function that is to publish does not yield: what it returns goes nowhere."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ezmsg.control.process.progress import Progress
 from ezmsg.core.context.graph_context import GraphContext
+from ezmsg.core.errors import SettingsMissing, StateNotInitialized
 from ezmsg.core.graph.processes import ProcessPlan
 from ezmsg.core.graph.state import State
 from ezmsg.core.graph.streams import OutputStream
@@ -53,6 +54,9 @@ from ezmsg.core.support.wording import described
 from ezmsg.protocol.addresses import Address
 
 logger = logging.getLogger("ezmsg")
+
+SAID_IN_FULL = (SettingsMissing, StateNotInitialized)
+"""What we find wrong with a unit before it runs: the sentence names it, and no traceback has a line of its code."""
 
 MAIN_LIMIT_S = 9.0
 """How long a ``main`` may go on after everything else in its process has ended, in seconds."""
@@ -216,7 +220,8 @@ class Worker:
             self.say(Ready())
 
     def _fail_to_start(self, reason: str, error: BaseException | None) -> None:
-        logger.exception("%s could not be started", self._at)
+        if not isinstance(error, SAID_IN_FULL):
+            logger.exception("%s could not be started", self._at)
         self.fail(self._at, f"it could not be started: {reason}", error)
 
     async def _open_endpoints(self, address: Address, control_link: ControlLink) -> None:

@@ -5,17 +5,12 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from ezmsg.control.profiling.blaming import Blame
-from ezmsg.control.rendering.processes import MARK_SAID, short_units
+from ezmsg.control.rendering.processes import LATE_S, short_units
 from ezmsg.control.rendering.quantities import counted, percent
 from ezmsg.protocol.model.snapshot import ProcessState
 from ezmsg.tui.model.view import Kind, Link, Place, View
 
-LATE_S = 0.02
-"""A loop that is later than this is news, as `ezmsg process` marks it."""
-
 CUT_NEWS_S = 60.0
-
-HINT = MARK_SAID
 
 
 @frozen

@@ -15,6 +15,7 @@ from ezmsg.control.profiling.blame import measure_blame
 from ezmsg.control.profiling.trace_recording import record_traces
 from ezmsg.control.rendering.quantities import counted
 from ezmsg.control.rendering.settings import differences
+from ezmsg.control.rendering.topics import unknown
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.tui.model import facts
 from ezmsg.tui.model.intents import (
@@ -78,7 +79,9 @@ class Operator:
         match intent:
             case Connect(start, end):
                 new = await change_edge(connection, connect_request(start, end))
-                return Outcome(True, f"connected {start} -> {end}{'' if new else ', which was there already'}")
+                doubts = [unknown(topic, view.picture.topics) for topic in (start, end)]
+                what = f"connected {start} -> {end}{'' if new else ', which was there already'}"
+                return Outcome(True, ". ".join([what, *filter(None, doubts)]))
             case Disconnect(start, end):
                 gone = await change_edge(connection, disconnect_request(start, end))
                 kept = "" if gone else ", which stays as long as a session owns it"

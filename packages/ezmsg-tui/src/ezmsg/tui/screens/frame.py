@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Footer, Input, TextArea
 
 from ezmsg.tui.model import wording
@@ -17,7 +18,6 @@ from ezmsg.tui.model.filtering import Fits, fitting
 from ezmsg.tui.model.intents import Intent, Outcome
 from ezmsg.tui.model.news import news
 from ezmsg.tui.model.view import Place, View
-from ezmsg.tui.widgets.listing import Listing
 from ezmsg.tui.widgets.status import Banner, Navigation, StatusBar, Waiting
 
 
@@ -116,6 +116,8 @@ class ViewScreen(Screen[None]):
         self.set_class(not view.is_live, "-stale")
         if not waiting:
             self.show_body(view)
+            if self.focused is None:  # it has just begun, or what had the keys is hidden
+                self._focus_list()
 
     def on_screen_resume(self) -> None:
         """Catch up with what happened while another screen was shown."""
@@ -127,8 +129,6 @@ class ViewScreen(Screen[None]):
 
     def _begin(self) -> None:
         self._is_ready = True
-        if self.focused is None:
-            self._focus_list()
         self.show(self.view)
         self.want(self._wanted)
 
@@ -140,11 +140,14 @@ class ViewScreen(Screen[None]):
             self.show(self.view)
             self.choose(key)
 
+    def main(self) -> Widget | None:
+        """Return what keys go to at first: the first list or drawing that is to be seen."""
+        return next((each for each in self.query("Listing, GraphCanvas") if each.display), None)
+
     def _focus_list(self) -> None:
-        """Let keys go to the first list."""
-        for listing in self.query(Listing):
-            self.set_focus(listing)
-            break
+        """Let keys go to where one begins, unless a window lies over it, which has them."""
+        if self.is_current:
+            self.set_focus(self.main())
 
     # --- the filter ----------------------------------------------------------------------------------------
 

@@ -3,9 +3,10 @@
 from collections import Counter, defaultdict
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widget import Widget
 
 from ezmsg.control.profiling.rates import Course
 from ezmsg.tui.model.charts import sparkline
@@ -51,6 +52,11 @@ class Overview(ViewScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Go there", show=True, id="overview.go")]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_untouched = True
+        self._news: dict[str, News] = {}
+
     def compose_body(self) -> ComposeResult:
         """News, topics, and a chart of the topic under the cursor."""
         yield Listing(NEWS, id="news", empty="  all is well: nobody waits, no loop is late, nothing was dropped")
@@ -64,8 +70,22 @@ class Overview(ViewScreen):
         listing = self.query_one("#news", Listing)
         listing.show([_news_row(key, each) for key, each in self._news.items()])
         listing.styles.height = 1 + max(1, len(self._news))
-        self.query_one("#topics", Listing).show([row for row in topic_rows(view) if self.fits(row.key)])
+        topics = self.query_one("#topics", Listing)
+        topics.show([row for row in topic_rows(view) if self.fits(row.key)])
+        if self._is_untouched and self.focused in (None, listing, topics):
+            listing.action_edge(0)  # what becomes the worst is under the cursor
+            self._focus_list()
         self._show_chart()
+
+    def main(self) -> Widget:
+        """Return the news, or the topics if there are none."""
+        return self.query_one("#news" if self._news else "#topics")
+
+    @on(events.Key)
+    @on(events.MouseDown)
+    def _touch(self) -> None:
+        """Leave the cursor and the keys to who has taken them."""
+        self._is_untouched = False
 
     def on_resize(self) -> None:
         """Leave out the chart where there is little room."""

@@ -9,12 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from ezmsg.control.rendering.processes import MARK_SAID, short_units
+from ezmsg.control.rendering.processes import LATE_S, MARK_SAID, SLOW_PING_S, short_units
 from ezmsg.control.rendering.stacks import folded_lines, stack_lines
 from ezmsg.protocol.model.snapshot import ProcessState, SnapshotProcess
 from ezmsg.protocol.model.stacks import ProcessStacks
 from ezmsg.tui.model.intents import Intent, Ping, TakeStacks, command_for
-from ezmsg.tui.model.news import LATE_S
 from ezmsg.tui.model.view import View
 from ezmsg.tui.model.wording import NOTHING, ago
 from ezmsg.tui.screens.frame import ViewScreen
@@ -152,10 +151,11 @@ def _row(view: View, process: SnapshotProcess) -> Row:
         NOTHING if fare.cpu is None else f"{100 * fare.cpu:.0f} %",
         NOTHING if fare.memory_bytes is None else f"{fare.memory_bytes / 1e6:.0f} MB",
         NOTHING if fare.uptime_s is None else ago(fare.uptime_s),
-        state_words(process) or _late(late),
-        _late(ping),
+        state_words(process) or _late(late, LATE_S),
+        _late(ping, SLOW_PING_S),
     )
-    tones = tuple((place, "bad") for place, each in ((6, late), (7, ping)) if each is not None and each > LATE_S)
+    limited = ((6, late, LATE_S), (7, ping, SLOW_PING_S))
+    tones = tuple((place, "bad") for place, each, limit_s in limited if each is not None and each > limit_s)
     if state_words(process):
         tones = ((6, "bad"), *tones)
     numbers = (fare.cpu, fare.memory_bytes, fare.uptime_s, late, ping)
@@ -167,7 +167,7 @@ def state_words(process: SnapshotProcess) -> str:
     return "" if process.state in (ProcessState.ALIVE, ProcessState.UNKNOWN) else process.state.value.lower()
 
 
-def _late(seconds: float | None) -> str:
+def _late(seconds: float | None, limit_s: float) -> str:
     if seconds is None:
         return NOTHING
-    return f"{1000 * seconds:.1f} ms{' !' if seconds > LATE_S else '  '}"
+    return f"{1000 * seconds:.1f} ms{' !' if seconds > limit_s else '  '}"

@@ -5,13 +5,12 @@ import math
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from ezmsg.control.cli.saying import note, say, say_json
 from ezmsg.control.cli.targets import resolved_publisher
 from ezmsg.control.rendering.quantities import counted
-from ezmsg.control.rendering.topics import topics
+from ezmsg.control.rendering.topics import topics, unknown
 from ezmsg.core.commands.messages.showing import NoSuchPart, line, part_of, plain
 from ezmsg.core.context.graph_context import GraphContext
 from ezmsg.core.pubsub.subscriber import Subscriber
@@ -90,8 +89,4 @@ async def _show(wanted: Wanted, subscriber: Subscriber, known: list[str]) -> int
 
 def _silence(wanted: Wanted, topic: str, known: list[str]) -> str:
     said = f"No message came on {topic} within {wanted.timeout:g} s."
-    if topic in known:
-        return f"{said} Whether anything flows: ezmsg topic hz {topic}"
-    near = get_close_matches(topic, known)
-    meant = f"; is one of these meant: {', '.join(near)}?" if near else "."
-    return f"{said} There is no such topic yet{meant}"
+    return f"{said} {unknown(topic, known) or f'Whether anything flows: ezmsg topic hz {topic}'}"
