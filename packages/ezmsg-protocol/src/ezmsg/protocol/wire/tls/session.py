@@ -68,14 +68,13 @@ class TlsSession:
         :raises TlsFailed: if what came is no TLS, or the other end says that something failed.
         """
         try:
-            return cast(int, self._object.read(len(buffer), buffer))
+            size = cast(int, self._object.read(len(buffer), buffer))
         except ssl.SSLWantReadError:
-            return 0
-        except ssl.SSLZeroReturnError:
-            self.over = True
             return 0
         except ssl.SSLError as error:
             raise self._failed(error) from error
+        self.over = not size
+        return size
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send plain bytes, all of them."""

@@ -109,7 +109,7 @@ class TlsTransport:
         if exc is None:
             self._note_broken_handshake()
         self._protocol.connection_lost(self._failure or exc)
-        self._protocol = self._session = self._lower = None
+        self._protocol = self._session = self._lower = self._failure = None
         self._waiting.clear()
         del self._make_session, self._on_plain, self._on_open
 
@@ -233,7 +233,7 @@ class TlsTransport:
                     self._protocol.buffer_updated(size)
                 else:
                     self._protocol.data_received(bytes(memory[:size]))
-                if self._closing:
+                if self._closing or self._ended:
                     return
         except EzmsgError as error:
             self._fail(error)
