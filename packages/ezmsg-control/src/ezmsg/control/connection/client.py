@@ -316,8 +316,9 @@ class ControlConnection:
                     longest_s = RETRY_FOREIGN_LONGEST_S
                     delay_s = max(delay_s, RETRY_FOREIGN_S / 2)
                     self._tell_foreign(error)
-                elif not isinstance(error, ServerUnreachable | TlsFailed) and _is_news(error.code, self.address,
-                60.0):
+                elif not isinstance(error, ServerUnreachable | TlsFailed) and _is_news(
+                    error.code, self.address, 60.0
+                ):
                     logger.warning("The graph server at %s does not let us in again yet. %s", self.address, error)
                 self._why = _reason(error)
             except Exception as error:  # protects who waits from a fault of ours, or of who declares
