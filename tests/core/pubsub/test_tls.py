@@ -25,7 +25,7 @@ from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import CertificateOutOfDate
 from ezmsg.protocol.messages.channels import LinkHello
 from ezmsg.protocol.wire.codec import encode
-from ezmsg.protocol.wire.tls.contexts import serving
+from ezmsg.protocol.wire.tls.contexts import serving, trusting
 from ezmsg.protocol.wire.tls.files import TlsFiles
 
 HANG = 30.0
@@ -85,6 +85,19 @@ async def test_a_certificate_of_the_same_authority_is_not_enough(
         subscriber = await context.subscriber("OUT")
         await until(lambda: "EZ-3017" in caplog.text)
         assert "it is not the one that the publisher has told the graph server" in caplog.text
+        subscriber.close()
+        await subscriber.wait_closed()
+
+
+async def test_a_publisher_of_another_authority_is_not_heard(
+    certified: Address, laboratory: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = type(laboratory)(tmp_path / "other").files()
+    async with asyncio.timeout(HANG), ez.GraphContext(certified) as context:
+        publisher = await context.publisher("OUT", force_tcp=True)
+        publisher._exchange._links.tls._trusting = trusting(other, checks_names=False)
+        subscriber = await context.subscriber("OUT")
+        await until(lambda: "EZ-3017" in caplog.text)
         subscriber.close()
         await subscriber.wait_closed()
 

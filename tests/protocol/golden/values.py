@@ -231,6 +231,7 @@ STACKS = ProcessStacks(
 RESPONSE = ProcessControlResponse("r1", False, None, "too slow", ProcessControlErrorCode.TIMEOUT, PROCESS)
 CONTACT = endpoints.Contact(EXCHANGE, "\x00ezmsg-link", "10.0.0.1", 25980)
 EVERYWHERE = endpoints.Contact(EXCHANGE, "\x00ezmsg-link", "127.0.0.1", 25980, ["10.0.0.1"], everywhere=True)
+CERTIFIED = endpoints.Contact(EXCHANGE, "\x00ezmsg-link", "10.0.0.1", 25980, certificate=PROOF)
 EDGE_CONNECT = envelopes.Body(to_wire(sessions.Connect("A", "B", SESSION)))
 CYCLE = CyclicException(from_topic="A", to_topic="B", path=["B", "A"])
 CYCLE_FIELDS = envelopes.Fields({"from_topic": "A", "to_topic": "B", "path": ["B", "A"]})
@@ -501,6 +502,7 @@ LATER_FIELDS: dict[str, Any] = {
     ),
     "proof+role": handshake.Proof(PROOF, "observer"),
     "publisher.declare+everywhere": endpoints.DeclarePublisher(PUBLISHER, "A", EVERYWHERE, NONCE),
+    "publisher.declare+certificate": endpoints.DeclarePublisher(PUBLISHER, "A", CERTIFIED, NONCE),
     "routes.apply+named": endpoints.ApplyRoutes(
         12,
         [

@@ -223,22 +223,21 @@ class TlsTransport:
     def _give_out(self, session: TlsSession) -> None:
         """Hand on all plain bytes that there are."""
         memory = None if self._buffered else bytearray(READ_BYTES)
-        try:
-            while not self._told_end:
-                buffer = self._protocol.get_buffer(READ_BYTES) if memory is None else memory
+        while not (self._told_end or self._closing or self._ended):
+            buffer = self._protocol.get_buffer(READ_BYTES) if memory is None else memory
+            try:
                 size = session.read_into(buffer)
-                if not size:
-                    break
-                if memory is None:
-                    self._protocol.buffer_updated(size)
-                else:
-                    self._protocol.data_received(bytes(memory[:size]))
-                if self._closing or self._ended:
-                    return
-        except EzmsgError as error:
-            self._fail(error)
-            return
-        self._flush()  # the keys may have been changed, which wants an answer
+            except EzmsgError as error:
+                self._fail(error)
+                return
+            if not size:
+                break
+            if memory is None:
+                self._protocol.buffer_updated(size)
+            else:
+                self._protocol.data_received(bytes(memory[:size]))
+        if not self._closing:
+            self._flush()  # the keys may have been changed, which wants an answer
         if session.over and not self._tell_end():
             self.close()
 
