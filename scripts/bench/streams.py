@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from payloads import payload_of, same
 from role import (
     MAX_SAMPLES,
@@ -324,7 +323,8 @@ async def loan(leader: Leader, parameters: Parameters, seconds: float) -> Result
     end = start + int(seconds * 1e9)
     while clock_ns() < end:
         async with leader.publisher.loan(payload.shape, payload.dtype) as lent:
-            assert isinstance(lent, np.ndarray)
+            await leader.publisher.broadcast(lent)
+            del lent  # a view of it would keep its segment open
         sent += 1
     (answer,) = (await leader.ask("total")).values()
     rate = sent * 1e9 / (clock_ns() - start)

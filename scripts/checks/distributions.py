@@ -5,6 +5,7 @@ Needs the standard library, and a package index for what the distributions depen
 """
 
 import json
+import re
 import shutil
 import signal
 import sys
@@ -270,6 +271,18 @@ class Proofs:
         said = mixed.ends("-m", "ezmsg.control", "doctor", status=1)
         over = f'"ezmsg" {PUBLIC}, the public package, is installed over ezmsg-core'
         require(over in said, f"the doctor says {said!r}")
+        self._mend(mixed, said)
+
+    def _mend(self, mixed: Environment, advice: str) -> None:
+        """Do what the doctor has said, with wheels; then all is there, the command too."""
+        line = next(line for line in advice.splitlines() if "pip uninstall ezmsg && " in line)
+        again = re.findall(r"\./packages/([\w-]+)", line)
+        require(set(again) >= {"ezmsg", "ezmsg-control", "ezmsg-core"}, f"the doctor says {advice!r}")
+        mixed.uninstall(["ezmsg"])
+        mixed.install(["--force-reinstall", "--no-deps", *(str(self._archives[name]) for name in again)])
+        said = mixed.ends("-m", "ezmsg.control", "doctor", status=0)
+        require("what is installed is whole and fits" in said, f"after its advice, the doctor says {said!r}")
+        require("ezmsg graph" in mixed.run("ezmsg", "graph", "--help"), "the command is not ours")
 
     def run_all(self) -> None:
         ours = ("ezmsg-tui", "ezmsg-util", "ezmsg-core", "ezmsg-control[cli]", "ezmsg")

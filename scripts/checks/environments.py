@@ -65,6 +65,13 @@ class Environment:
             command += ["--constraint", str(constraints)]
         self._call([*command, "--quiet", *requirements], INSTALL_TIMEOUT_S, cwd)
 
+    def uninstall(self, names: Sequence[str]) -> None:
+        """Take distributions away."""
+        uv = _uv()
+        python = str(self._program("python"))
+        command = [uv, "pip", "uninstall", "--python", python] if uv else [python, "-m", "pip", "uninstall", "-y"]
+        self._call([*command, "--quiet", *names], INSTALL_TIMEOUT_S)
+
     def installed(self) -> dict[str, str | None]:
         """What is installed, and the address that it came from, ``None`` for the index."""
         found: dict[str, str | None] = json.loads(self.python("-c", _INSTALLED))

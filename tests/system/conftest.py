@@ -221,7 +221,7 @@ def _some_free_port() -> int:
 
 
 @pytest.fixture
-def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
+def start(tmp_path: Path, environment: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Start]:
     """Start a program: its source, its arguments, and what its environment has besides."""
     programs: list[Program] = []
 
@@ -240,7 +240,8 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
     yield start_one
     for program in programs:
         program.kill()
-        print(program.story())  # pytest shows it where the test has failed
+        # Which is shown where the test has failed.
+        request.node.add_report_section("teardown", "program", program.story())
 
 
 @pytest.fixture

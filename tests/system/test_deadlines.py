@@ -149,8 +149,7 @@ ALLOWED = {
     """,
     BACK_PRESSURE: """
         core/channels/backpressure.py Window.take
-        core/pubsub/publisher.py Publisher._broadcast_blank
-        core/pubsub/publisher.py Publisher.broadcast
+        core/pubsub/publisher.py Publisher._wait_running
     """,
 }
 """Where waits are allowed that have no deadline of their own, by what ends them."""

@@ -55,8 +55,8 @@ def test_an_import_says_in_a_sentence_what_is_wrong_and_what_to_do(mixed: Path) 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         "ezmsg.control.errors.MixedInstallation: EZ-4401  The public ezmsg 3.10.0b5 is installed over ezmsg-core "
-        "0.1.0, and neither works so. Run: pip uninstall ezmsg, then install ours again with "
-        "pip install --force-reinstall; python -m ezmsg.control doctor says more."
+        "0.1.0, and neither works so. Run: pip uninstall ezmsg, then install ours again, ezmsg too, with "
+        "pip install --force-reinstall; python -m ezmsg.control doctor writes the whole line."
     )
 
 

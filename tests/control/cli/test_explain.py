@@ -1,6 +1,8 @@
 """``ezmsg explain``: every error of every distribution has its text, and a code that is none is said to be none."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -21,6 +23,14 @@ def test_every_error_has_its_text_and_no_text_is_left_over() -> None:
     assert len(texts) == sum(map(len, (PROTOCOL, CONTROL, CORE, UTIL)))
     for why, following in texts.values():
         assert all(text.endswith((".", "?")) and not text[0].islower() for text in (why, following))
+
+
+def test_a_command_by_itself_knows_them_all() -> None:
+    """Here everything is imported; there, what the command imports."""
+    command = [sys.executable, "-c", "from ezmsg.control.cli import main; main(['explain'])"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    codes = {line.split()[0] for line in ran.stdout.splitlines()[1:]}
+    assert codes == {*PROTOCOL, *CONTROL, *CORE, *UTIL}
 
 
 @pytest.mark.parametrize("code", ["EZ-3001", "ez-3001", "3001", "ServerUnreachable", "serverunreachable"])

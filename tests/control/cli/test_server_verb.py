@@ -72,7 +72,8 @@ def test_one_that_cannot_start_says_why(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["server", "start", "--address", "192.0.2.1:1", "--timeout", "50"]) == 3
     told = capsys.readouterr()
     assert told.out == ""
-    assert "it was started and ended with status" in told.err
+    assert "EZ-4012  No graph server could be started at 192.0.2.1:1: it ended with status" in told.err
+    assert ".." not in told.err
 
 
 def test_without_its_distribution_it_names_it(

@@ -13,6 +13,7 @@ import pytest
 
 from ezmsg.control import ControlConnection, StreamOverrun
 from ezmsg.control.connection import streaming
+from ezmsg.graphserver import GraphServer
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.server import Server
 from ezmsg.protocol.addresses import Address
@@ -479,3 +480,22 @@ async def test_a_server_may_announce_its_token_a_moment_after_it_listens(
         connection = await opening
         await connection.close()
         await server.close()
+
+
+async def test_who_is_at_the_door_when_it_ends_is_told_that_and_not_of_tokens() -> None:
+    async def knock(address: Address) -> EzmsgError:
+        while True:
+            try:
+                await (await ControlConnection.open(address)).close()
+            except EzmsgError as error:
+                return error
+
+    for _ in range(10):
+        server = GraphServer()
+        server.start(("127.0.0.1", 0))
+        knocking = [asyncio.create_task(knock(server.address)) for _ in range(8)]
+        await asyncio.sleep(0.02)  # some are in the middle of it, whatever comes of this
+        await asyncio.to_thread(server.stop)
+        async with asyncio.timeout(30):
+            for error in await asyncio.gather(*knocking):
+                assert isinstance(error, ServerUnreachable | ConnectionLost), repr(error)

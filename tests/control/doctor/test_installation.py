@@ -41,7 +41,9 @@ def test_the_public_package_over_ours() -> None:
         'distribution "ezmsg" 3.10.0b5, the public package, is installed over ezmsg-core 0.1.0: 2 of its files are '
         "overwritten, ezmsg/core/__init__.py, ezmsg/core/run.py"
     )
-    assert finding.advice.startswith("pip uninstall ezmsg && pip install --force-reinstall --no-deps ezmsg-core")
+    assert finding.advice.startswith(
+        "pip uninstall ezmsg && pip install --force-reinstall --no-deps ./packages/ezmsg ./packages/ezmsg-control"
+    )
 
 
 def test_the_public_package_under_ours() -> None:
@@ -64,7 +66,7 @@ def test_files_that_went_with_the_public_package() -> None:
     (finding,) = findings(CORE, PROTOCOL, init=None)
     assert finding.verdict is Verdict.FAIL
     assert finding.text.startswith("1 files of ezmsg-core 0.1.0 are gone, ezmsg/core/__init__.py;")
-    assert "--force-reinstall --no-deps ezmsg-core" in finding.advice
+    assert "--force-reinstall --no-deps ./packages/ezmsg-core" in finding.advice
 
 
 def test_files_that_somebody_changed() -> None:

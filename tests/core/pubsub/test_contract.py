@@ -762,6 +762,24 @@ async def test_pause_holds_back_and_resume_lets_go(world: Any, by_service: bool)
         await operator.sync()
 
 
+async def test_a_message_that_waits_long_for_resume_is_told_once(
+    world: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishers, "PAUSE_TOLD_S", 0.01)
+    publisher, ear = await world.publisher(), await world.subscriber()
+    async with asyncio.timeout(30):
+        await publisher.sync()
+        waiting = [asyncio.create_task(publisher.broadcast(number)) for number in range(3)]
+        await world.until(lambda: "resume()" in caplog.text)
+        for each in waiting:
+            assert await world.is_blocked(each)
+        publisher.resume()
+        assert [await ear.recv() for _ in waiting] == [0, 1, 2]
+    told = [record for record in caplog.records if "is paused" in record.message]
+    assert len(told) == 1
+    assert "let nothing leave until resume()" in told[0].message
+
+
 async def test_pausing_again_at_once_still_holds_back(world: Any) -> None:
     publisher, ear = await world.publisher(start_paused=True), await world.subscriber()
     held_back = asyncio.create_task(publisher.broadcast(1))

@@ -593,9 +593,16 @@ KEEP: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("transport", [*ACROSS, "local"], indirect=True)
-@pytest.mark.parametrize("kind", ["array", "dataclass", "registered"])
-@pytest.mark.parametrize("how", KEEP)
+KINDS = ["array", "dataclass", "registered"]
+SQUARE = [
+    (transport, KINDS[(column + row) % len(KINDS)], how)
+    for column, how in enumerate(KEEP)
+    for row, transport in enumerate([*ACROSS, "local"])
+]
+"""Each way to keep a view with each transport, each kind with both, not all with all: all objects are looked at."""
+
+
+@pytest.mark.parametrize(("transport", "kind", "how"), SQUARE, indirect=["transport"])
 async def test_who_keeps_a_view_is_named_once(
     world: Any, kind: str, how: str, watching: None, caplog: pytest.LogCaptureFixture
 ) -> None:

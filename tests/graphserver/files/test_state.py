@@ -133,7 +133,7 @@ def test_another_programs_database_and_a_later_form_are_left_as_they_are(path: s
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(errors.StateUnusable, match="No such file or directory"):
+    with pytest.raises(errors.StateUnusable, match=f"its folder {tmp_path / 'none'} is not there"):
         StateFile(str(tmp_path / "none" / "state"))
 
 

@@ -220,6 +220,18 @@ class NothingToUndo(ControlError, LookupError):
         )
 
 
+@declared_error
+class ServerNotStarted(ControlError, RuntimeError):
+    """A graph server was started, and ended or did not answer."""
+
+    code: ClassVar[str] = "EZ-4012"
+    address: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"No graph server could be started at {self.address}: {self.reason.rstrip('.')}."
+
+
 class SettingsCoercionError(ControlError, ValueError):
     """Settings cannot be changed as asked; the settings there are stay as they were."""
 
@@ -272,7 +284,8 @@ class SettingsFixed(SettingsCoercionError):
     def sentence(self) -> str:
         return (
             f"{self.component} takes no settings while it runs: it has no InputStream named INPUT_SETTINGS that "
-            "one of its functions subscribes to. Nothing was changed."
+            "one of its functions subscribes to. Nothing was changed. Give its class both, and "
+            "it takes them."
         )
 
 
@@ -339,6 +352,6 @@ class MixedInstallation(ControlError, ImportError):
     def sentence(self) -> str:
         return (
             f"The public ezmsg {self.public} is installed over ezmsg-core {self.ours}, and neither works so. "
-            "Run: pip uninstall ezmsg, then install ours again with pip install --force-reinstall; "
-            "python -m ezmsg.control doctor says more."
+            "Run: pip uninstall ezmsg, then install ours again, ezmsg too, with pip install --force-reinstall; "
+            "python -m ezmsg.control doctor writes the whole line."
         )

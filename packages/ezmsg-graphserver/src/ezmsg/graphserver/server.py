@@ -175,7 +175,6 @@ class Server:
             task.cancel()
         if own:
             await asyncio.wait(own)
-        self._announcement.remove()
         if self._page is not None:
             await self._page.close()
         listener, self._listener = self._listener, None
@@ -191,6 +190,8 @@ class Server:
                 await asyncio.wait_for(self._gone.wait(), STOP_TIMEOUT_S)
         for link in list(self._sockets):
             link.abort()
+        # Last of all: who is at the door looks there for the token, and would take the want of one for the reason.
+        self._announcement.remove()
         if self._state is not None:
             self._state.close()
         await asyncio.sleep(0)  # one turn of the loop, in which the aborted transports close their sockets

@@ -8,6 +8,7 @@ from ezmsg.control.errors import (
     InvalidTimeout,
     InvalidWindow,
     ProcessRequestFailed,
+    ServerNotStarted,
     SeveralServers,
     UnknownTarget,
 )
@@ -31,7 +32,7 @@ def exit_code(error: EzmsgError) -> int:
             return _USAGE
         case InvalidAssignment() | InvalidTimeout() | InvalidWindow():
             return _USAGE
-        case ServerUnreachable() | ConnectionLost():
+        case ServerUnreachable() | ConnectionLost() | ServerNotStarted():
             return _NO_CONNECTION
         case DeadlineExceeded() | ProcessRequestFailed(error_code=ProcessControlErrorCode.TIMEOUT.value):
             return _TIMED_OUT

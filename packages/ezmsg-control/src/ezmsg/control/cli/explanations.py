@@ -1,5 +1,7 @@
 """What `ezmsg explain` says of the errors of this distribution beside what their classes say: why, what next."""
 
+import ezmsg.control.errors  # noqa: F401  so that its classes are known by their codes
+
 EXPLANATIONS: dict[str, tuple[str, str]] = {
     "EZ-4001": (
         "A stream of events keeps what was not read up to a limit; the reader was slower than that.",
@@ -56,6 +58,16 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
             "long ago, or it was too large to be kept."
         ),
         "See `ezmsg settings history COMPONENT`, and set the fields yourself.",
+    ),
+    "EZ-4012": (
+        (
+            "The server's process ended before it answered, and the text has its last words, or it has not "
+            "answered in the time that it had."
+        ),
+        (
+            "Mend what the text names; `ezmsg server run` with the same options shows all that it says. On a busy "
+            "machine allow more time: --timeout."
+        ),
     ),
     "EZ-4101": (
         (

@@ -6,9 +6,10 @@ import subprocess
 from attrs import evolve
 
 from ezmsg.control.connection.announcements import listens, read_announcement, running_graphs
+from ezmsg.control.errors import ServerNotStarted
 from ezmsg.control.graph.server_status import ServerStatus, server_status
 from ezmsg.protocol.addresses import Address
-from ezmsg.protocol.errors import AddressInUse, ServerUnreachable
+from ezmsg.protocol.errors import AddressInUse
 
 ANSWER_LIMIT_S = 1.0
 """How long a server that begins has to answer before it is asked again, in seconds."""
@@ -20,7 +21,7 @@ async def started(words: list[str], address: Address, limit_s: float) -> ServerS
     """Start a server by its command line, and return when it answers; it stays when this process ends.
 
     :raises AddressInUse: if somebody listens there already.
-    :raises ServerUnreachable: if it ends before it answers, or does not answer in time.
+    :raises ServerNotStarted: if it ends before it answers, or does not answer in time.
     """
     if address.port and await asyncio.to_thread(listens, address):
         who = "a graph server answers" if _is_announced(address) else "somebody listens"
@@ -39,8 +40,8 @@ async def started(words: list[str], address: Address, limit_s: float) -> ServerS
         process.kill()
         process.wait()
         if isinstance(error, TimeoutError):
-            reason = f"it was started, and did not answer within {limit_s:g} s"
-            raise ServerUnreachable(address=str(address), reason=reason) from None
+            reason = f"it did not answer within {limit_s:g} s"
+            raise ServerNotStarted(address=str(address), reason=reason) from None
         raise
     finally:
         if process.stderr is not None:
@@ -61,8 +62,8 @@ async def _answering(process: "subprocess.Popen[bytes]", address: Address) -> Se
             return status
         if process.poll() is not None:
             said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
-            reason = f"it was started and ended with status {process.returncode}{': ' if said else ''}{said}"
-            raise ServerUnreachable(address=str(address), reason=reason)
+            reason = f"it ended with status {process.returncode}{': ' if said else ''}{said}"
+            raise ServerNotStarted(address=str(address), reason=reason)
         await asyncio.sleep(_ASK_AGAIN_S)
 
 

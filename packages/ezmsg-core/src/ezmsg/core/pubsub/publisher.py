@@ -48,6 +48,9 @@ logger = logging.getLogger("ezmsg")
 WARN_AGAIN_S = 5.0
 """Seconds between two warnings that a publisher waits for its subscribers."""
 
+PAUSE_TOLD_S = 5.0
+"""For how long a message waits for :meth:`Publisher.resume` before that is told, in seconds."""
+
 LOOK_AGAIN_S = 1.0
 """Seconds between two looks whether a publisher waits for an event loop that is closed."""
 
@@ -114,6 +117,7 @@ class Publisher:
         self._tcp: tuple[TcpSender, ...] = ()
         self._turn_due = False
         self._running = asyncio.Event()
+        self._pause_told = False
         if not options.start_paused:
             self._running.set()
         self._closed = False
@@ -198,6 +202,7 @@ class Publisher:
 
     def resume(self) -> None:
         """Go on."""
+        self._pause_told = False
         self._running.set()
 
     async def sync(self, timeout: float | None = None) -> None:
@@ -236,9 +241,8 @@ class Publisher:
             self._check_open()
         waited_ns: tuple[int, int] | None = None
         while True:
-            while not self._running.is_set():
-                await self._running.wait()
-                self._check_open()
+            if not self._running.is_set():
+                await self._wait_running()
             if not self._senders:
                 self._skip_message()
                 return
@@ -304,9 +308,8 @@ class Publisher:
         token, array = blank.token, blank.array
         try:
             self._check_open()
-            while not self._running.is_set():
-                await self._running.wait()
-                self._check_open()
+            if not self._running.is_set():
+                await self._wait_running()
             if blank.in_slot and self._local:  # one who shares the object has come meanwhile
                 array = array.copy()
             self._send(token, array)
@@ -458,6 +461,26 @@ class Publisher:
             for tcp in self._tcp:
                 tcp.send(number, token, body)
         return payload.size
+
+    async def _wait_running(self) -> None:
+        """Wait until it is not paused, and say so if that takes long: who has called ``sync`` may not know it."""
+        timer = asyncio.get_running_loop().call_later(PAUSE_TOLD_S, self._tell_paused)
+        try:
+            while not self._running.is_set():
+                await self._running.wait()
+                self._check_open()
+        finally:
+            timer.cancel()
+
+    def _tell_paused(self) -> None:
+        if self._pause_told:
+            return
+        self._pause_told = True
+        logger.warning(
+            "%s is paused, and a message has waited for %g s: pause(), sync() and operators let nothing leave "
+            "until resume().",
+            *(self.topic, PAUSE_TOLD_S),
+        )
 
     async def _take_blocked(self, began_ns: int) -> int:
         now = time.monotonic()

@@ -149,4 +149,6 @@ def _write(connection: sqlite3.Connection, changes: Iterable[KeepEdge | KeepSett
 def _reason(error: BaseException) -> str:
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         return "another server has it"
+    if isinstance(error, FileNotFoundError):  # not made here: the disk that it is on may not be mounted
+        return f"its folder {Path(str(error.filename)).parent} is not there"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

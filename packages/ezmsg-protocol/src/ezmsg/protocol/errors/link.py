@@ -10,6 +10,9 @@ from ezmsg.protocol.errors.root import EzmsgError
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://([^\s/]+)(?:/\S*)?", re.IGNORECASE)
 
+_HERE = ("127.", "localhost:", "[::1]:")
+"""How addresses begin that only this machine has."""
+
 
 class LinkError(EzmsgError):
     """Two sides cannot reach, trust or hear each other."""
@@ -24,9 +27,16 @@ class ServerUnreachable(LinkError, ConnectionRefusedError):
     reason: str
 
     def sentence(self) -> str:
-        start = f"Start one with `python -m ezmsg.graphserver --address {self.address}`"
-        if find_spec("ezmsg.graphserver") is None:
-            start = f"{start} where ezmsg-graphserver is installed, which it is not here"
+        command = f"python -m ezmsg.graphserver --address {self.address}"
+        if not self.address.startswith(_HERE):
+            start = (
+                f"Start one on the machine that has this address, with `{command} --token-file FILE`; one that "
+                "listens at 127.0.0.1 there is not heard from elsewhere"
+            )
+        elif find_spec("ezmsg.graphserver") is None:
+            start = f"Start one with `{command}` where ezmsg-graphserver is installed, which it is not here"
+        else:
+            start = f"Start one with `{command}`"
         return f"No graph server answers at {self.address}: {self.reason}. {start}."
 
 
@@ -55,7 +65,7 @@ class AuthenticationFailed(LinkError, PermissionError):
     def sentence(self) -> str:
         return (
             f"Authentication failed: {self.reason}. Set EZMSG_TOKEN or EZMSG_TOKEN_FILE to the server's token, "
-            "or run as the user who started the server, whose announcement file holds it."
+            "or run on its machine as the user who started it, whose announcement file holds it."
         )
 
 
@@ -238,6 +248,6 @@ class StateUnusable(LinkError, OSError):
 
     def sentence(self) -> str:
         return (
-            f"The state file {self.file} cannot be used: {self.reason}. Make it writable, move it out of the way, "
-            "or name another one with --state FILE."
+            f"The state file {self.file} cannot be used: {self.reason}. Make folder and file writable, move the "
+            "file out of the way, or name another one with --state FILE."
         )

@@ -1,7 +1,7 @@
 """Whether what is installed is whole and fits together. Pure, but for the examination's own look."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
@@ -16,7 +16,7 @@ FIRST_OF_OURS = Version("4")
 """Under the name ``ezmsg``, what is older is the public package."""
 
 _SOME = 3
-_AGAIN = "from the checkout or folder of wheels that it came from"
+_AGAIN = "in the checkout; of a folder of wheels, --find-links FOLDER and the bare names"
 
 
 def judge(installation: Installation) -> Iterator[Finding]:
@@ -31,6 +31,11 @@ def judge(installation: Installation) -> Iterator[Finding]:
     if not wrong:
         told = ", ".join(f"{part.name.removeprefix('ezmsg-')} {part.version}" for part in installation.parts)
         yield ok(f"what is installed is whole and fits: {told}")
+
+
+def _install(names: Iterable[str]) -> str:
+    """Return the command that installs some of ours again, as they are."""
+    return f"pip install --force-reinstall --no-deps {' '.join(f'./packages/{name}' for name in names)}, {_AGAIN}"
 
 
 def _public(parts: dict[str, Part]) -> Part | None:
@@ -50,8 +55,9 @@ def _mixed(parts: dict[str, Part], installation: Installation) -> Iterator[Findi
     code = MixedInstallation.code
     shared = [part for part in parts.values() if part is not public and part.files.keys() & public.files.keys()]
     ours = [part for part in parts.values() if part.name in _OURS]
-    again = " ".join(part.name for part in shared or ours)
-    advice = f"pip uninstall ezmsg && pip install --force-reinstall --no-deps {again}, {_AGAIN}"
+    # Also what shares no file with it: the public command has taken our command's place.
+    again = sorted({UMBRELLA, "ezmsg-control", *(part.name for part in (*shared, *ours))})
+    advice = f"pip uninstall ezmsg && {_install(again)}"
     what = f'distribution "ezmsg" {public.version}, the public package,'
     for part in shared:
         over = [name for name in part.files if name in public.files]
@@ -79,7 +85,7 @@ def _damaged(parts: dict[str, Part], installation: Installation) -> Iterator[Fin
             and installation.found.get(name) not in (None, stated)
             and (public is None or name not in public.files)
         ]
-        again = f"pip install --force-reinstall --no-deps {part.name}, {_AGAIN}"
+        again = _install([part.name])
         if gone:
             why = "removing the public ezmsg takes those that it had overwritten"
             yield fail(f"{len(gone)} files of {part.name} {part.version} are gone, {_some(gone)}; {why}", again)
