@@ -210,6 +210,19 @@ def test_files_beside_the_token_are_enough(spawn: Any, raw: Any, files: TlsFiles
     joined(raw, address, files).close()
 
 
+def test_who_runs_in_another_folder_finds_the_authority(
+    files: TlsFiles, announced: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(files.authority).parent
+    monkeypatch.chdir(folder)
+    here = TlsFiles(*(Path(each).name for each in (files.authority, files.certificate, files.key)))
+    server = GraphServer(token=TOKEN, tls=here)
+    server.start(("127.0.0.1", 0))
+    monkeypatch.chdir("/")
+    assert announced(server.address.port).authority == files.authority
+    server.stop()
+
+
 def test_an_authority_alone_is_for_checking_others(spawn: Any, raw: Any, files: TlsFiles) -> None:
     environ = {"EZMSG_TLS_CA": files.authority, "EZMSG_TOKEN": TOKEN}
     client = raw(spawn("--address", "127.0.0.1:0", environ=environ).wait_ready(), TOKEN).open()

@@ -1,5 +1,7 @@
 """TLS before a link: only a server that was given a certificate imports this."""
 
+from pathlib import Path
+
 from ezmsg.graphserver.sockets.link import Link
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.errors import TlsRequired
@@ -21,8 +23,8 @@ class TlsDoor:
 
     @property
     def authority(self) -> str:
-        """The file by which clients can check this server."""
-        return self.credentials.files.authority
+        """The file by which clients can check this server, whatever folder they run in."""
+        return str(Path(self.credentials.files.authority).absolute())
 
     def before(self, link: Link, address: Address) -> TlsTransport:
         """Return what stands between the socket of a client and its link."""

@@ -54,7 +54,7 @@ class CertificateUntrusted(CertificateRefused):
 
     def sentence(self) -> str:
         return (
-            f"{self.peer} shows a certificate that is not of the authority in {self.authority}: {self.reason}. "
+            f"The certificate of {self.peer} is not of the authority in {self.authority}: {self.reason}. "
             "Bring the tls-ca.pem here that was made together with it; if nobody has changed the certificates, "
             "somebody may be between."
         )
