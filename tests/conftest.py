@@ -1,15 +1,20 @@
 """How hard the property tests look: a bounded default, ``--hypothesis-profile=brief``, and ``=long`` for a night.
 
 In the long profile a single test may take minutes, and none has a time limit. Besides, what a failed test leaves is
-held against it and nobody else.
+held against it and nobody else; and hosts can be certified, for tests of TLS.
 """
 
 import gc
 import os
 import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from ezmsg.control.certifying.authority import make_authority, make_certificate
+from ezmsg.protocol.wire.tls.files import AUTHORITY_NAME, CERTIFICATE_NAME, KEY_NAME, TlsFiles
 
 EXAMPLES = 100
 
@@ -47,3 +52,35 @@ def pytest_runtest_teardown() -> None:
         for name in ("last_type", "last_traceback", "last_exc"):
             vars(sys).pop(name, None)
         gc.collect()
+
+
+class Laboratory:
+    """An authority, and what it makes for hosts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._count = 0
+        self.authority = make_authority("a laboratory", datetime.now(UTC))
+
+    def files(self, *names: str, begins_h: float = -24, ends_h: float = 24) -> TlsFiles:
+        """Certify a host, for a time that begins and ends so many hours from now; ``"localhost"`` always fits."""
+        now = datetime.now(UTC)
+        begins, ends = (now + timedelta(hours=hours) for hours in (begins_h, ends_h))
+        made = make_certificate(self.authority, names or ("localhost",), begins, ends)
+        self._count += 1
+        place = self.folder / str(self._count)
+        place.mkdir(parents=True)
+        content = {
+            AUTHORITY_NAME: self.authority.certificate_pem,
+            CERTIFICATE_NAME: made.certificate_pem,
+            KEY_NAME: made.key_pem,
+        }
+        for name, pem in content.items():
+            (place / name).write_bytes(pem)
+        authority, certificate, key = (str(place / name) for name in content)
+        return TlsFiles(authority, certificate, key)
+
+
+@pytest.fixture
+def laboratory(tmp_path: Path) -> Laboratory:
+    return Laboratory(tmp_path / "laboratory")

@@ -16,6 +16,7 @@ DISTRIBUTIONS = sorted(folder.name for folder in PACKAGES.iterdir() if (folder /
 
 EXTRAS = {
     ("ezmsg-control", "cli"): "src/ezmsg/control/cli/**/*.py src/ezmsg/control/doctor/**/*.py",
+    ("ezmsg-control", "tls"): "src/ezmsg/control/certifying/*.py",
     ("ezmsg-control", "trace"): "src/ezmsg/control/exporting/perfetto.py",
     ("ezmsg-core", "mypy"): "src/ezmsg/core/graph/mypy_plugin.py",
     ("ezmsg-graphserver", "uvloop"): "src/ezmsg/graphserver/sockets/loops.py",

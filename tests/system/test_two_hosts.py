@@ -5,6 +5,7 @@ Where there can be none, tests/core/pubsub/test_addresses.py still sees on one h
 """
 
 import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -52,6 +53,22 @@ SERVER = """
 """
 
 
+READER = """
+    import socket
+
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3)) as everything:
+        everything.settimeout(30)
+        say("reading")
+        packets = 0
+        secret = False
+        while packets < 100 and not secret:
+            packet = everything.recv(65536)
+            packets += len(packet) > 100
+            secret = b"a secret" in packet
+    say("found", secret)
+"""
+
+
 class Hosts:
     """Programs on two machines, each with its user's folder; both know the token."""
 
@@ -59,9 +76,11 @@ class Hosts:
         self._start = start
         self._machines = machines
         self._folder = folder
-        self._token = folder / "token"
-        self._token.write_text("what both machines know", encoding="utf-8")
-        self._token.chmod(0o600)
+        self.homes = [folder / f"home_{number}" for number in range(len(machines))]
+        for home in self.homes:
+            home.mkdir()
+            (home / "token").write_text("what both machines know", encoding="utf-8")
+            (home / "token").chmod(0o600)
         self._count = 0
 
     def on(self, machine: int, source: str, **words: str) -> Any:
@@ -73,7 +92,7 @@ class Hosts:
         runtime.mkdir(mode=0o700, exist_ok=True)
         command = (*shlex.split(self._machines[machine]), sys.executable, str(path))
         return self._start.command(  # type: ignore[attr-defined]
-            *command, EZMSG_TOKEN_FILE=str(self._token), EZMSG_RUNTIME_DIR=str(runtime)
+            *command, EZMSG_TOKEN_FILE=str(self.homes[machine] / "token"), EZMSG_RUNTIME_DIR=str(runtime)
         )
 
     def serve(self, host: str) -> None:
@@ -134,3 +153,53 @@ def test_who_cannot_be_reached_is_named_with_the_reason_and_tried_again(hosts: H
     hosts.run(1, "ip rule del to 10.0.0.1 dport 25999 ipproto tcp table 77")
     subscriber.says("heard")
     assert "SIGNAL is heard here now" in subscriber.errors
+
+
+# --- by TLS -------------------------------------------------------------------------------------------------------
+
+
+def certify(hosts: Hosts, laboratory: Any, *machines: int) -> None:
+    """Put beside the token of each host what is made for it; those that are not named only get the authority's."""
+    for machine, home in enumerate(hosts.homes):
+        made = laboratory.files(f"host{machine}", f"10.0.0.{machine + 1}")
+        named = (made.authority, made.certificate, made.key) if machine in machines else (made.authority,)
+        for file in named:
+            shutil.copy(file, home)
+
+
+@pytest.mark.parametrize("secretly", [True, False])
+def test_who_reads_the_network_reads_nothing_if_hosts_have_certificates(
+    hosts: Hosts, laboratory: Any, secretly: bool
+) -> None:
+    if secretly:
+        certify(hosts, laboratory, 0, 1)
+    hosts.serve("0.0.0.0")
+    subscribers = [hosts.on(1, SUBSCRIBER), hosts.on(0, SUBSCRIBER)]
+    for subscriber in subscribers:
+        subscriber.says("listening")
+    reader = hosts.on(0, READER)
+    reader.says("reading")
+    source = PUBLISHER.replace("broadcast(number)", "broadcast(f'a secret {{number}}')")
+    for machine, address in ((0, ""), (1, '("10.0.0.1", 25978)')):
+        hosts.on(machine, source, address=address, options="").says("publishing")
+    for subscriber in subscribers:
+        assert subscriber.says("heard")[1:3] == ["a", "secret"], subscriber.story()
+    assert reader.says("found")[1] == str(not secretly)
+
+
+def test_a_host_without_a_certificate_listens_and_keeps_what_it_publishes_to_itself(
+    hosts: Hosts, laboratory: Any
+) -> None:
+    certify(hosts, laboratory, 0)
+    hosts.serve("0.0.0.0")
+    here, there = hosts.on(0, SUBSCRIBER), hosts.on(1, SUBSCRIBER)
+    for subscriber in (here, there):
+        subscriber.says("listening")
+    hosts.on(0, PUBLISHER, address="", options="").says("publishing")
+    there.says("heard")
+    keeps = hosts.on(1, PUBLISHER.replace("SIGNAL", "OTHER"), address='("10.0.0.1", 25978)', options="")
+    keeps.complains("on this host alone")
+    beside = hosts.on(1, SUBSCRIBER.replace("SIGNAL", "OTHER"))
+    beside.says("heard")
+    elsewhere = hosts.on(0, SUBSCRIBER.replace("SIGNAL", "OTHER"))
+    assert "OTHER" in elsewhere.complains("EZ-5022")

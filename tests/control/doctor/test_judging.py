@@ -150,3 +150,9 @@ def test_findings_for_people_and_for_programs() -> None:
     }
     assert summary([finding, warn("w"), ok("o"), ok("o")]) == "1 failed, 1 warning, 2 ok"
     assert (worst([ok("o"), warn("w")]), worst([])) == (Verdict.WARN, Verdict.OK)
+
+
+def test_a_server_that_proved_itself_by_tls() -> None:
+    record = server.ServerRecord(ADDRESS, False, "", 0.001, authority="/etc/ezmsg/tls-ca.pem")
+    (finding,) = server.judge(record)
+    assert "by TLS, as /etc/ezmsg/tls-ca.pem proves" in finding.text

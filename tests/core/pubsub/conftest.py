@@ -29,6 +29,7 @@ PUBLISHER_OPTIONS: dict[str, dict[str, Any]] = {
     "threads": {},
     "shm": {"allow_local": False},
     "tcp": {"force_tcp": True},
+    "tls": {"force_tcp": True},
 }
 
 
@@ -213,7 +214,7 @@ class World:
 
     @property
     def crosses_processes(self) -> bool:
-        return self.transport in ("shm", "tcp")
+        return self.transport in ("shm", "tcp", "tls")
 
     async def open(self) -> None:
         await self.context.__aenter__()
@@ -251,7 +252,13 @@ class World:
 
 
 @pytest.fixture
-def server(_nothing_is_left: None) -> Iterator[ez.GraphServer]:
+def server(_nothing_is_left: None, request: pytest.FixtureRequest, monkeypatch: Any) -> Iterator[ez.GraphServer]:
+    """A graph server; where messages are to go by TLS, it and whoever joins it have certificates."""
+    if "transport" in request.fixturenames and request.getfixturevalue("transport") == "tls":
+        files = request.getfixturevalue("laboratory").files()
+        monkeypatch.setenv("EZMSG_TLS_CA", files.authority)
+        monkeypatch.setenv("EZMSG_TLS_CERT", files.certificate)
+        monkeypatch.setenv("EZMSG_TLS_KEY", files.key)
     server = ez.GraphServer()
     server.start(("127.0.0.1", 0))
     yield server
@@ -268,7 +275,7 @@ async def world(server: ez.GraphServer, transport: str, _no_tasks_are_left: None
         await world.close()
 
 
-@pytest.fixture(params=["local", "threads", "shm", "tcp"] if PASSES_DESCRIPTORS else ["shm", "tcp"])
+@pytest.fixture(params=["local", "threads", "shm", "tcp", "tls"] if PASSES_DESCRIPTORS else ["shm", "tcp"])
 def transport(request: pytest.FixtureRequest) -> str:
     """Every way in which a message can cross; inside a process it is the same on every system."""
     return str(request.param)

@@ -1,7 +1,7 @@
 """What publishers and subscribers promise, whichever way a message takes.
 
-The ``world`` fixture runs each test locally, between two threads, over shared memory and over TCP, on each event
-loop; ``test_portable.py`` runs them again with the means of other systems.
+The ``world`` fixture runs each test locally, between two threads, over shared memory, over TCP and by TLS, on each
+event loop; ``test_portable.py`` runs them again with the means of other systems.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ async def test_a_subscriber_hears_several_publishers(world: Any) -> None:
 
 
 async def test_messages_of_two_publishers_of_one_process_do_not_overtake_each_other(world: Any) -> None:
-    if world.transport == "tcp":
+    if world.transport in ("tcp", "tls"):
         pytest.skip("each has a connection of its own")
     publishers = [await world.publisher(f"OUT{name}", num_buffers=16) for name in range(2)]
     for name in range(2):
@@ -464,7 +464,7 @@ class Poison:
         return int, ("no number",)
 
 
-@pytest.mark.parametrize("transport", ["shm", "tcp"], indirect=True)
+@pytest.mark.parametrize("transport", ["shm", "tcp", "tls"], indirect=True)
 async def test_what_cannot_be_encoded_is_sent_to_nobody(world: Any) -> None:
     publisher, ear = await world.publisher(num_buffers=2), await world.subscriber()
     mixed = await world.context.subscriber("OUT")
@@ -478,7 +478,7 @@ async def test_what_cannot_be_encoded_is_sent_to_nobody(world: Any) -> None:
     assert publisher.next_message == 2
 
 
-@pytest.mark.parametrize("transport", ["shm", "tcp"], indirect=True)
+@pytest.mark.parametrize("transport", ["shm", "tcp", "tls"], indirect=True)
 async def test_what_cannot_be_decoded_is_let_go_of(world: Any) -> None:
     publisher, ear = await world.publisher(num_buffers=2), await world.subscriber()
     await publisher.broadcast(Poison())
@@ -574,7 +574,7 @@ async def test_closing_delivers_what_was_published(world: Any) -> None:
     assert [int(array[-1]) for array in await ear.take(20)] == list(range(20))
 
 
-@pytest.mark.parametrize("transport", ["shm", "tcp"], indirect=True)
+@pytest.mark.parametrize("transport", ["shm", "tcp", "tls"], indirect=True)
 async def test_closing_waits_for_a_reader_only_where_it_must(world: Any) -> None:
     """Memory without a name is there for its reader even when its publisher is gone."""
     publisher, ear = await world.publisher(), await world.subscriber()
@@ -676,7 +676,7 @@ async def test_a_disconnect_takes_nothing_back_and_brings_nothing_new(world: Any
     assert ear.waiting == 0
 
 
-@pytest.mark.parametrize("transport", ["shm", "tcp"], indirect=True)
+@pytest.mark.parametrize("transport", ["shm", "tcp", "tls"], indirect=True)
 @pytest.mark.parametrize("how", ["disconnected", "closed"])
 async def test_what_is_still_in_the_socket_comes_after_a_route_is_taken_back(world: Any, how: str) -> None:
     """The graph server may be quicker than the publisher's own words."""
@@ -874,7 +874,7 @@ async def test_impossible_options_are_refused(world: Any) -> None:
     assert await ear.recv() == 1
 
 
-@pytest.mark.parametrize("transport", ["tcp"], indirect=True)
+@pytest.mark.parametrize("transport", ["tcp", "tls"], indirect=True)
 async def test_a_port_of_its_own_is_free_again_after_the_publisher(world: Any) -> None:
     ear = await world.subscriber()
     first = await world.publisher(host="127.0.0.1", port=0)
@@ -892,7 +892,7 @@ async def test_a_port_of_its_own_is_free_again_after_the_publisher(world: Any) -
 # --- what it costs ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("transport", ["local", "shm", "tcp"], indirect=True)
+@pytest.mark.parametrize("transport", ["local", "shm", "tcp", "tls"], indirect=True)
 async def test_memory_is_made_only_for_who_hears_over_shared_memory(world: Any) -> None:
     publisher = await world.publisher()
     await spread(world, publisher, [np.zeros(1000)] * 10)
@@ -903,7 +903,7 @@ async def test_memory_is_made_only_for_who_hears_over_shared_memory(world: Any) 
     await ear.close()
 
 
-@pytest.mark.parametrize("transport", ["shm", "tcp"], indirect=True)
+@pytest.mark.parametrize("transport", ["shm", "tcp", "tls"], indirect=True)
 async def test_no_socket_waits_to_fill_a_packet(world: Any) -> None:
     publisher, ear = await world.publisher(), await world.subscriber()
     await publisher.broadcast(1)

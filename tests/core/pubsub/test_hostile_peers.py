@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from ezmsg.control.connection.client import ControlConnection
+from ezmsg.control.connection.discovery import find_tls
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.pubsub.rings import RINGS
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
@@ -39,8 +42,17 @@ from ezmsg.protocol.messages.channels import (
 from ezmsg.protocol.messages.endpoints import Contact, DeclarePublisher, Withdraw
 from ezmsg.protocol.wire import auth
 from ezmsg.protocol.wire.codec import body_from_wire, encode, unpack_map
+from ezmsg.protocol.wire.tls.contexts import Credentials, serving
 
-pytestmark = pytest.mark.parametrize("transport", ["shm", "tcp"], indirect=True)
+TCP = ("tcp", "tls") if PASSES_DESCRIPTORS else ("tcp",)  # TLS is the same on every system
+
+pytestmark = pytest.mark.parametrize("transport", ["shm", *TCP], indirect=True)
+
+
+def _by_any_certificate() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 class Peer:
@@ -54,8 +66,9 @@ class Peer:
     @classmethod
     async def to(cls, contact: Contact, transport: str) -> "Peer":
         """Connect to an exchange as its peers do."""
-        if transport == "tcp":
-            return cls(*await asyncio.open_connection(contact.tcp_host, contact.tcp_port))
+        if transport in TCP:
+            context = _by_any_certificate() if transport == "tls" else None
+            return cls(*await asyncio.open_connection(contact.tcp_host, contact.tcp_port, ssl=context))
         assert contact.link is not None
         kind, _, rest = contact.link.partition(":")
         if kind == "tcp":
@@ -401,7 +414,8 @@ async def test_a_peer_may_close_and_hold_on(victims: Victims) -> None:
 class RogueExchange:
     """A process that says to the graph server that it has a publisher."""
 
-    def __init__(self, transport: str) -> None:
+    def __init__(self, transport: str, credentials: Credentials | None = None) -> None:
+        self.credentials = credentials
         self.id, self.publisher_id, self.secret = uuid4(), uuid4(), os.urandom(32)
         self.transport = transport
         self.peer: Peer | None = None
@@ -419,12 +433,14 @@ class RogueExchange:
             self.server = await asyncio.start_unix_server(arrived, sock=listener)
             link = f"unix:{link_name(self.id)}"
         else:
-            self.server = await asyncio.start_server(arrived, "127.0.0.1", 0)
+            context = self.credentials and self.credentials.context
+            self.server = await asyncio.start_server(arrived, "127.0.0.1", 0, ssl=context)
             port = self.server.sockets[0].getsockname()[1]
             link = f"tcp:{host_id()}:{port}"
         self.connection = await ControlConnection.open(address)
-        contact = Contact(self.id, link, "127.0.0.1", port)
-        forced = self.transport == "tcp"
+        certificate = b"" if self.credentials is None else sha256(self.credentials.certificate).digest()
+        contact = Contact(self.id, link, "127.0.0.1", port, certificate=certificate)
+        forced = self.transport in TCP
         question = DeclarePublisher(self.publisher_id, topic, contact, self.secret, force_tcp=forced)
         return asyncio.create_task(self.connection.request(question, timeout=30))
 
@@ -465,7 +481,8 @@ class RogueExchange:
 
 @pytest.fixture
 async def rogue(victims: Victims) -> AsyncIterator[RogueExchange]:
-    rogue = RogueExchange(victims.world.transport)
+    files = find_tls(victims.world.address)
+    rogue = RogueExchange(victims.world.transport, None if files is None else serving(files))
     yield rogue
     await rogue.close()
 
@@ -489,7 +506,7 @@ async def test_a_publisher_that_points_outside_its_memory_is_cut_off(
     declaring = await rogue.declare(victims.world.address, "OUT")
     peer, number, key = await rogue.accept()
     await declaring
-    if rogue.transport == "tcp":
+    if rogue.transport in TCP:
         peer.record(records.DATA, number, 0, 0, 0, 2**40)
     else:
         give_segment(rogue, peer, number, key, Segment(0, SegmentForm(2, 4096)))
@@ -512,7 +529,7 @@ def give_segment(rogue: RogueExchange, peer: Peer, number: int, key: bytes, segm
 
 @pytest.mark.parametrize("slot", [2, 2**32 - 1])
 async def test_a_slot_that_there_is_not(victims: Victims, rogue: RogueExchange, slot: int) -> None:
-    if rogue.transport == "tcp":
+    if rogue.transport in TCP:
         pytest.skip("no slots")
     declaring = await rogue.declare(victims.world.address, "OUT")
     peer, number, key = await rogue.accept()
@@ -531,7 +548,7 @@ async def test_a_list_of_slots_that_there_are_not(
     declaring = await rogue.declare(victims.world.address, "OUT")
     peer, number, key = await rogue.accept()
     await declaring
-    if rogue.transport != "tcp":
+    if rogue.transport not in TCP:
         give_segment(rogue, peer, number, key, Segment(0, SegmentForm(2, 4096)))
     body = records.pack_slots(slots)
     peer.record(records.NOTICES, number, 0, 0, size, len(body), body=body)
@@ -539,7 +556,7 @@ async def test_a_list_of_slots_that_there_are_not(
 
 
 async def test_more_slots_than_were_agreed_are_not_mapped(victims: Victims, rogue: RogueExchange) -> None:
-    if rogue.transport == "tcp":
+    if rogue.transport in TCP:
         pytest.skip("no segments")
     declaring = await rogue.declare(victims.world.address, "OUT")
     peer, number, key = await rogue.accept()
@@ -550,7 +567,7 @@ async def test_more_slots_than_were_agreed_are_not_mapped(victims: Victims, rogu
 
 
 async def test_a_token_that_there_is_not(victims: Victims, rogue: RogueExchange) -> None:
-    if rogue.transport != "tcp":
+    if rogue.transport not in TCP:
         pytest.skip("these have slots")
     declaring = await rogue.declare(victims.world.address, "OUT")
     peer, number, _ = await rogue.accept()
@@ -569,7 +586,7 @@ async def test_a_list_that_is_none(victims: Victims, rogue: RogueExchange, body:
 
 
 async def test_a_segment_that_was_never_given(victims: Victims, rogue: RogueExchange) -> None:
-    if rogue.transport == "tcp":
+    if rogue.transport in TCP:
         pytest.skip("no segments")
     declaring = await rogue.declare(victims.world.address, "OUT")
     peer, number, _ = await rogue.accept()
@@ -579,7 +596,7 @@ async def test_a_segment_that_was_never_given(victims: Victims, rogue: RogueExch
 
 
 async def test_a_segment_with_another_key_is_not_mapped(victims: Victims, rogue: RogueExchange) -> None:
-    if rogue.transport == "tcp" or not PASSES_DESCRIPTORS:
+    if rogue.transport in TCP or not PASSES_DESCRIPTORS:
         pytest.skip("nobody else can hand over")
     declaring = await rogue.declare(victims.world.address, "OUT")
     peer, number, _ = await rogue.accept()
@@ -595,7 +612,7 @@ async def test_nonsense_in_a_message_is_its_readers_error_and_nobody_elses(
     declaring = await rogue.declare(victims.world.address, "OUT")
     peer, number, key = await rogue.accept()
     await declaring
-    if rogue.transport == "tcp":
+    if rogue.transport in TCP:
         peer.record(records.DATA, number, 0, 0, 3, 64, body=b"\xff" * 64)
     else:
         segment = Segment(0, SegmentForm(4, 4096))
@@ -616,7 +633,7 @@ async def test_what_came_before_the_rules_were_broken_is_heard_once(victims: Vic
     payload = CODEC.encode(np.arange(5))
     body = bytearray(payload.size)
     payload.write(memoryview(body), 0)
-    if rogue.transport == "tcp":
+    if rogue.transport in TCP:
         message = records.pack(records.DATA, number, 0, 0, 0, len(body)) + body
     else:
         segment = Segment(0, SegmentForm(1, 4096))

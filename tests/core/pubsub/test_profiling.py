@@ -27,7 +27,7 @@ from ezmsg.protocol.model.profiling import (
     SubscriberProfileSnapshot,
 )
 
-KINDS = {"local": "LOCAL", "threads": "LOCAL", "shm": "SHM", "tcp": "TCP"}
+KINDS = {"local": "LOCAL", "threads": "LOCAL", "shm": "SHM", "tcp": "TCP", "tls": "TCP"}
 
 
 class Traced:

@@ -12,6 +12,9 @@ from uuid import UUID
 from ezmsg.protocol.errors import (
     AddressInUse,
     AuthenticationFailed,
+    CertificateOfAnother,
+    CertificateOutOfDate,
+    CertificateUntrusted,
     ComponentCollision,
     ConnectionLost,
     CyclicException,
@@ -38,6 +41,10 @@ from ezmsg.protocol.errors import (
     SettingsUnavailable,
     StaleRevision,
     StateUnusable,
+    TlsFailed,
+    TlsNotSpoken,
+    TlsRequired,
+    TlsUnusable,
     UnitNotOwned,
     UnknownEndpoint,
     UnknownMessage,
@@ -224,6 +231,7 @@ STACKS = ProcessStacks(
 RESPONSE = ProcessControlResponse("r1", False, None, "too slow", ProcessControlErrorCode.TIMEOUT, PROCESS)
 CONTACT = endpoints.Contact(EXCHANGE, "\x00ezmsg-link", "10.0.0.1", 25980)
 EVERYWHERE = endpoints.Contact(EXCHANGE, "\x00ezmsg-link", "127.0.0.1", 25980, ["10.0.0.1"], everywhere=True)
+CERTIFIED = endpoints.Contact(EXCHANGE, "\x00ezmsg-link", "10.0.0.1", 25980, certificate=PROOF)
 EDGE_CONNECT = envelopes.Body(to_wire(sessions.Connect("A", "B", SESSION)))
 CYCLE = CyclicException(from_topic="A", to_topic="B", path=["B", "A"])
 CYCLE_FIELDS = envelopes.Fields({"from_topic": "A", "to_topic": "B", "path": ["B", "A"]})
@@ -434,6 +442,18 @@ ERRORS: tuple[EzmsgError, ...] = (
     InsecureMetrics(address="0.0.0.0:9464"),
     RoleRequired(operation="server.shutdown", needed="admin", held="observer"),
     StateUnusable(file="/var/lib/ezmsg/state", reason="another server has it"),
+    TlsRequired(address="10.0.0.1:25978"),
+    TlsNotSpoken(address="10.0.0.1:25978", source="EZMSG_TLS_CA"),
+    CertificateUntrusted(peer="10.0.0.1:25978", reason="unknown authority", authority="/etc/ezmsg/tls-ca.pem"),
+    CertificateOutOfDate(
+        peer="10.0.0.1:25978",
+        now="2030-01-02 03:04 UTC",
+        valid_from="2026-01-01 00:00 UTC",
+        valid_until="2029-01-01 00:00 UTC",
+    ),
+    CertificateOfAnother(peer="10.0.0.1:25978", host="10.0.0.1", names=["lab", "10.0.0.7"]),
+    TlsUnusable(file="/etc/ezmsg/tls-key.pem", reason="the key is another certificate's"),
+    TlsFailed(peer="10.0.0.1:25978", reason="it speaks an older TLS than 1.3"),
     LeaseExpired(peer="lab/4711", seconds=3.25),
     InternalError(reason="ZeroDivisionError: division by zero"),
     RemoteError(remote_code="EZ-7777", text="A later error."),
@@ -482,6 +502,7 @@ LATER_FIELDS: dict[str, Any] = {
     ),
     "proof+role": handshake.Proof(PROOF, "observer"),
     "publisher.declare+everywhere": endpoints.DeclarePublisher(PUBLISHER, "A", EVERYWHERE, NONCE),
+    "publisher.declare+certificate": endpoints.DeclarePublisher(PUBLISHER, "A", CERTIFIED, NONCE),
     "routes.apply+named": endpoints.ApplyRoutes(
         12,
         [

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ezmsg.control.connection.client import ControlConnection
-    from ezmsg.control.connection.discovery import find_address, find_running, find_token
+    from ezmsg.control.connection.discovery import find_address, find_running, find_tls, find_token
     from ezmsg.control.connection.sharing import acquire, release
     from ezmsg.control.errors import ControlError, StreamOverrun
     from ezmsg.control.graph.operations import drop_session, shut_down, take_dag, take_snapshot
@@ -49,6 +49,7 @@ __all__ = [
     "encode_payload",
     "find_address",
     "find_running",
+    "find_tls",
     "find_token",
     "follow_settings",
     "follow_topology",
@@ -86,6 +87,7 @@ _MODULES = {
     "encode_payload": "process.payloads",
     "find_address": "connection.discovery",
     "find_running": "connection.discovery",
+    "find_tls": "connection.discovery",
     "find_token": "connection.discovery",
     "follow_settings": "graph.watching",
     "follow_topology": "graph.watching",

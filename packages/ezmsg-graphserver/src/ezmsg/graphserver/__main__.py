@@ -15,10 +15,21 @@ from ezmsg.graphserver.sockets.descriptors import occupy_standard_descriptors
 from ezmsg.graphserver.sockets.loops import run
 from ezmsg.graphserver.sockets.tokens import read_token
 from ezmsg.protocol.addresses import ADDRESS_VARIABLE, DEFAULT_HOST, DEFAULT_PORT, Address
+from ezmsg.protocol.announcement import TOKEN_FILE_VARIABLE
 from ezmsg.protocol.errors import EzmsgError, InvalidAddress
 from ezmsg.protocol.surroundings.exact_options import ExactParser
 from ezmsg.protocol.surroundings.parts import version_text
 from ezmsg.protocol.surroundings.visible import visible_lines
+from ezmsg.protocol.wire.tls.files import (
+    AUTHORITY_NAME,
+    AUTHORITY_VARIABLE,
+    CERTIFICATE_NAME,
+    CERTIFICATE_VARIABLE,
+    KEY_NAME,
+    KEY_VARIABLE,
+    TlsFiles,
+    find_files,
+)
 
 logger = logging.getLogger("ezmsg.graphserver")
 
@@ -38,8 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _set_up_logging(options.log_level, options.log_file)
         token = None if options.token_file is None else read_token(options.token_file)
+        tls = _tls_files(options)
         address = options.address or Address.from_string(os.environ.get(ADDRESS_VARIABLE) or _default_address())
-        run(_serve(address, token, options.insecure, options.metrics, options.state))
+        run(_serve(address, token, options.insecure, options.metrics, options.state, tls))
     except EzmsgError as error:
         sys.stderr.write(f"{visible_lines(str(error))}\n")
         return 1
@@ -49,12 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _serve(
-    address: Address, token: str | None, insecure: bool, metrics: Address | None, state: str | None
+    address: Address,
+    token: str | None,
+    insecure: bool,
+    metrics: Address | None,
+    state: str | None,
+    tls: TlsFiles | None,
 ) -> None:
     # Before there is anything to clean up, so that no signal finds a server without its handlers.
     early = asyncio.Event()
     _on_signals(early.set)
-    server = await start_server(address, token, insecure, metrics=metrics, state=state)
+    server = await start_server(address, token, insecure, metrics=metrics, state=state, tls=tls)
     _on_signals(server.stop)
     if early.is_set():
         server.stop()
@@ -98,6 +115,20 @@ def _parser() -> argparse.ArgumentParser:
         "connect; :PORT is loopback only, and beyond it takes --insecure; off by default",
     )
     parser.add_argument("--token-file", metavar="FILE", help="a file that holds the token clients must have")
+    beside = "default: the file of %s, else {} beside the token's file"
+    parser.add_argument(
+        "--tls-cert",
+        metavar="FILE",
+        help="this host's certificate, by which clients check the server; from then on they are let in by TLS 1.3 "
+        f"alone; {beside.format(CERTIFICATE_NAME) % CERTIFICATE_VARIABLE}",
+    )
+    parser.add_argument("--tls-key", metavar="FILE", help=f"its key; {beside.format(KEY_NAME) % KEY_VARIABLE}")
+    parser.add_argument(
+        "--tls-ca",
+        metavar="FILE",
+        help="the certificate of the authority that made it, which clients have, too; "
+        f"{beside.format(AUTHORITY_NAME) % AUTHORITY_VARIABLE}",
+    )
     parser.add_argument(
         "--state",
         metavar="FILE",
@@ -108,6 +139,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="say which parts are installed, and go")
     parser.add_argument("--log-level", metavar="LEVEL", type=_level, help="DEBUG, INFO (default), WARNING or ERROR")
     return parser
+
+
+def _tls_files(options: argparse.Namespace) -> TlsFiles | None:
+    """Return the files for TLS that the command line or the environment names, or that lie beside the token's.
+
+    :raises TlsUnusable: if one is missing.
+    """
+    beside = options.token_file or os.environ.get(TOKEN_FILE_VARIABLE)
+    return find_files(
+        os.environ, beside, authority=options.tls_ca, certificate=options.tls_cert, key=options.tls_key
+    )
 
 
 def _default_address() -> str:

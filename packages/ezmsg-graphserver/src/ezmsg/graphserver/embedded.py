@@ -11,6 +11,7 @@ from ezmsg.graphserver.serving import start_server
 from ezmsg.graphserver.sockets.loops import run
 from ezmsg.protocol.addresses import Address, AddressType, parse_address
 from ezmsg.protocol.errors import EzmsgError, InternalError, ServerUnreachable
+from ezmsg.protocol.wire.tls.files import TlsFiles
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +26,17 @@ class GraphServer(threading.Thread):
 
     :param token: what clients must hold, see :func:`ezmsg.graphserver.serving.start_server`.
     :param insecure: let everybody in if no token was given.
+    :param tls: by what clients are to check it, see :func:`ezmsg.graphserver.serving.start_server`.
     :param kwargs: go to :class:`threading.Thread`.
     """
 
-    def __init__(self, *, token: str | None = None, insecure: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *, token: str | None = None, insecure: bool = False, tls: TlsFiles | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**{"name": "GraphServer", **kwargs, "daemon": True})
         self._token = token
         self._insecure = insecure
+        self._tls = tls
         self._wanted: Address | None = None
         self._address: Address | None = None
         self._error: Exception | None = None
@@ -94,7 +99,7 @@ class GraphServer(threading.Thread):
                 logger.warning("The graph server at %s did not end within %g s", self._address, STOP_TIMEOUT_S)
 
     async def _serve(self) -> None:
-        server = await start_server(self._wanted, self._token, self._insecure)
+        server = await start_server(self._wanted, self._token, self._insecure, tls=self._tls)
         self._address = server.address
         with self._lock:
             self._loop, self._server = asyncio.get_running_loop(), server

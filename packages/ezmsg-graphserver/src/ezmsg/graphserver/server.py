@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 from ezmsg.graphserver.deciding.configuration import Configuration
@@ -34,6 +34,8 @@ from ezmsg.protocol.errors import (
     ProtocolViolation,
     ServerOverloaded,
     StateUnusable,
+    TlsFailed,
+    TlsRequired,
     UnsafeFolder,
     VersionMismatch,
 )
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from ezmsg.graphserver.deciding.effects import KeepEdge, KeepSettings
     from ezmsg.graphserver.files.state import StateFile
     from ezmsg.graphserver.metrics.page import MetricsPage
+    from ezmsg.graphserver.sockets.tls_door import TlsDoor
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +62,9 @@ GREETED_LIMIT = 64
 They count apart, so that those that never say a word, which cost nothing, are in nobody's way who does.
 """
 
+
+_OF_STRANGERS = (AuthenticationFailed, VersionMismatch, TlsRequired, TlsFailed)
+"""Why somebody is turned away who may belong to another graph, or may lack something here."""
 
 LOOKS = 3
 """How many times less often it is looked who is there while nobody is quiet."""
@@ -77,6 +83,7 @@ class Server:
     :param token: what clients must prove to hold; the empty one lets everybody in.
     :param metrics: a second bound socket, on which everybody may read what is counted, or ``None``.
     :param state: what is to survive this server, and what an earlier one has kept; it is closed with the server.
+    :param door: lets clients in by TLS, and by nothing else; ``None`` lets them speak openly.
     """
 
     def __init__(
@@ -86,8 +93,10 @@ class Server:
         configuration: Configuration,
         metrics: socket.socket | None = None,
         state: "StateFile | None" = None,
+        door: "TlsDoor | None" = None,
     ) -> None:
         self.address = bound_address(sock)
+        self._door = door
         self._sock = sock
         self._token = token
         self._epoch = uuid4()
@@ -111,7 +120,10 @@ class Server:
         self._addresses = AddressLimiter()
         self._listener: Listener | None = None
         self._announcement = AnnouncementFile(
-            Announcement(reachable(self.address), token, os.getpid(), time.time(), program_name())
+            Announcement(
+                *(reachable(self.address), token, os.getpid(), time.time(), program_name()),
+                authority="" if door is None else door.authority,
+            )
         )
         self._keeping: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -138,7 +150,8 @@ class Server:
                 logger.info("Removed %s: the server that it belonged to runs no more.", left)
         self._keeping = loop.create_task(self._keep_announced())
         self._looking = loop.create_task(self._look_on())
-        self._listener = Listener(self._sock, self._new_link, self._accept_failed)
+        self._say_what_travels_openly()
+        self._listener = Listener(self._sock, self._new_protocol, self._accept_failed)
         self._listener.start()
         if self._page is not None:
             self._page.start()
@@ -267,7 +280,7 @@ class Server:
             logger.debug("%s connected and said nothing.", link.address)  # it asks whether somebody listens
         elif error is None or self._stopped.is_set():
             pass
-        elif isinstance(error, AuthenticationFailed | VersionMismatch):
+        elif isinstance(error, _OF_STRANGERS):
             self._warn_of_stranger(link, error)
         elif link.opened or self._may_tell_of(link):
             self._warn(error.code, f"The connection of {link.address} was closed: {error}")
@@ -296,6 +309,29 @@ class Server:
 
         scraping = Scraping(graph.state, self._performer.survey, lambda: self._performer.late_replies)
         return MetricsPage(listening, scraping, self._accept_failed)
+
+    def _say_what_travels_openly(self) -> None:
+        """Say by what others are kept from reading and changing what goes over the network, or that nothing
+        does.
+        """
+        if self._door is not None:
+            ours = self._door.credentials
+            logger.info(
+                "Clients are let in by TLS 1.3 alone, with the certificate of %s, which is valid until %s",
+                *(", ".join(ours.names) or ours.files.certificate, ours.valid_until),
+            )
+        elif not self.address.is_loopback:
+            logger.warning(
+                "Everything to and from %s travels openly but the token: whoever reads the network reads the "
+                "graph, its settings and all messages. Where that matters, give it certificates: ezmsg server "
+                "certificates",
+                self.address,
+            )
+
+    def _new_protocol(self) -> asyncio.BaseProtocol:
+        link = self._new_link()
+        # It has all that loops call, and needs none of them.
+        return link if self._door is None else cast(asyncio.BaseProtocol, self._door.before(link, self.address))
 
     def _new_link(self) -> Link:
         handshake = ServerHandshake(

@@ -9,10 +9,13 @@ from ezmsg.graphserver.server import Server
 from ezmsg.graphserver.sockets.binding import bind, bind_first_free, bound_address, resolve
 from ezmsg.graphserver.sockets.tokens import choose_token, given_token
 from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.announcement import TOKEN_FILE_VARIABLE
 from ezmsg.protocol.errors import InsecureMetrics
+from ezmsg.protocol.wire.tls.files import TlsFiles, find_files
 
 if TYPE_CHECKING:
     from ezmsg.graphserver.files.state import StateFile
+    from ezmsg.graphserver.sockets.tls_door import TlsDoor
 
 
 async def start_server(
@@ -22,6 +25,7 @@ async def start_server(
     *,
     metrics: Address | None = None,
     state: str | None = None,
+    tls: TlsFiles | None = None,
 ) -> Server:
     """Return a server that listens and is announced; await its ``run()``.
 
@@ -32,14 +36,21 @@ async def start_server(
     :param insecure: let everybody in if no token was given, and let ``metrics`` be read from other machines.
     :param metrics: where everybody who can connect may read what is counted, as OpenMetrics over HTTP.
     :param state: a file for what is to survive the server: persistent edges, and settings that operators made.
+    :param tls: by what clients are to check this server; else the files that ``EZMSG_TLS_CERT``, ``EZMSG_TLS_KEY``
+        and
+        ``EZMSG_TLS_CA`` name, or that lie beside the one that ``EZMSG_TOKEN_FILE`` names. If there are none, all
+        speak openly.
     :raises AddressInUse: if it cannot listen there.
     :raises InsecureBind: if others can reach the address, there is no token and nobody said that this is meant.
     :raises InsecureMetrics: if others can reach ``metrics``, and nobody said that this is meant.
     :raises StateUnusable: if the state file cannot be used.
+    :raises TlsUnusable: if the files for TLS cannot be used.
+    :raises CertificateRefused: if clients would refuse the certificate, as it is out of date, say.
     :raises UnreadableToken: if the token's file holds none.
     :raises UnsafeFolder: if nobody could learn the random token, as there is no safe folder to announce it in.
     """
     given = given_token(token, os.environ)
+    door = _door(tls or find_files(os.environ, os.environ.get(TOKEN_FILE_VARIABLE)))
     if metrics is not None:
         metrics = resolve(metrics)
         if not (insecure or metrics.is_loopback):
@@ -56,11 +67,16 @@ async def start_server(
     except BaseException:  # whatever interrupts the start: the ports are free again
         sock.close()
         raise
-    return await _started(sock, chosen, page, state, must_announce=given is None and not insecure)
+    return await _started(sock, chosen, page, state, door, must_announce=given is None and not insecure)
 
 
 async def _started(
-    sock: socket.socket, token: str, page: socket.socket | None, state: str | None, must_announce: bool
+    sock: socket.socket,
+    token: str,
+    page: socket.socket | None,
+    state: str | None,
+    door: "TlsDoor | None",
+    must_announce: bool,
 ) -> Server:
     try:
         kept = None if state is None else _state_file(state)
@@ -70,13 +86,25 @@ async def _started(
                 each.close()
         raise
     configuration = Configuration.from_environment(os.environ, keeps_state=kept is not None)
-    server = Server(sock, token, configuration, page, kept)
+    server = Server(sock, token, configuration, page, kept, door)
     try:
         await server.start(must_announce)
     except BaseException:  # whatever interrupts the start: the ports are free again
         await server.close()
         raise
     return server
+
+
+def _door(files: TlsFiles | None) -> "TlsDoor | None":
+    """Return what lets clients in by TLS; most servers need none, and do not import it.
+
+    Who has an authority's certificate alone can check others, and serves openly, as on loopback.
+    """
+    if files is None or not files.can_serve:
+        return None
+    from ezmsg.graphserver.sockets.tls_door import TlsDoor
+
+    return TlsDoor(files)
 
 
 def _state_file(path: str) -> "StateFile":

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ezmsg.protocol.wire.frames import FrameParser, frame
     from ezmsg.protocol.wire.handshake import ClientHandshake, ServerHandshake
     from ezmsg.protocol.wire.plain import PlainArray, to_plain
+    from ezmsg.protocol.wire.tls.files import TlsFiles
 
 __all__ = [
     "CURRENT",
@@ -64,6 +65,7 @@ __all__ = [
     "Revision",
     "ServerHandshake",
     "StreamEnded",
+    "TlsFiles",
     "decode",
     "encode",
     "errors",
@@ -104,6 +106,7 @@ _MODULES = {
     "Revision": "revisions",
     "ServerHandshake": "wire.handshake",
     "StreamEnded": "wire.connection_events",
+    "TlsFiles": "wire.tls.files",
     "decode": "wire.codec",
     "encode": "wire.codec",
     "frame": "wire.frames",

@@ -43,7 +43,8 @@ class Announcement:
 
     ``address`` can be connected to from the same machine, ``start_time`` is wall time in seconds. On the wire
     the token counts as its UTF-8 bytes. ``program`` is what people call the program that serves, and ``units`` are
-    some of those in its graph, of which there are ``unit_count``: by them one graph is told from another.
+    some of those in its graph, of which there are ``unit_count``: by them one graph is told from another. A server
+    that speaks TLS names the file of the ``authority`` by which it is checked.
     """
 
     address: Address
@@ -53,6 +54,7 @@ class Announcement:
     program: str = ""
     units: tuple[str, ...] = ()
     unit_count: int = 0
+    authority: str = ""
 
     def to_json(self) -> str:
         """Return the content of the file."""
@@ -64,6 +66,7 @@ class Announcement:
             "program": self.program,
             "units": list(self.units),
             "unit_count": self.unit_count,
+            "authority": self.authority,
         }
         return json.dumps(content, indent=2) + "\n"
 
@@ -89,12 +92,13 @@ class Announcement:
 
 def _what_runs(content: Mapping[str, object]) -> dict[str, Any]:
     """Return what an announcement says of its graph; an older server's says nothing, and nobody depends on it."""
-    program, units, count = (content.get(key) for key in ("program", "units", "unit_count"))
+    program, units, count, authority = (content.get(key) for key in ("program", "units", "unit_count", "authority"))
     names = tuple(each for each in units if isinstance(each, str)) if isinstance(units, list) else ()
     return {
         "program": program if isinstance(program, str) else "",
         "units": names,
         "unit_count": count if isinstance(count, int) else len(names),
+        "authority": authority if isinstance(authority, str) else "",
     }
 
 

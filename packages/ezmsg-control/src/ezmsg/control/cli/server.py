@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from ezmsg.control.cli.certificates import certificates
 from ezmsg.control.cli.options import AddressOption, JsonOption, TimeoutOption
 from ezmsg.control.cli.role_tokens import token
 from ezmsg.control.cli.saying import note, say, say_json
@@ -32,6 +33,7 @@ StateFile = Annotated[
         help="Keep persistent edges, and settings that operators made, in this file, and begin with what it holds."
     ),
 ]
+TlsFile = Annotated[str | None, Parameter(help="This host's certificate, its key, and its authority's, for TLS.")]
 
 
 @server.default
@@ -68,7 +70,15 @@ server.command(status, name="status")
 
 
 @server.command
-def run(*, address: Where = None, log_file: LogFile = None, state: StateFile = None) -> int:
+def run(
+    *,
+    address: Where = None,
+    log_file: LogFile = None,
+    state: StateFile = None,
+    tls_cert: TlsFile = None,
+    tls_key: TlsFile = None,
+    tls_ca: TlsFile = None,
+) -> int:
     """Serve the graph in this terminal, until Ctrl-C.
 
     For example:
@@ -77,7 +87,7 @@ def run(*, address: Where = None, log_file: LogFile = None, state: StateFile = N
     """
     import subprocess
 
-    words = _words(address, log_file, state)
+    words = _words(address, log_file, state, tls_cert, tls_key, tls_ca)
     if words is None:
         return _FAILED
     process = subprocess.Popen(words)
@@ -94,6 +104,9 @@ def start(
     address: Where = None,
     log_file: LogFile = None,
     state: StateFile = None,
+    tls_cert: TlsFile = None,
+    tls_key: TlsFile = None,
+    tls_ca: TlsFile = None,
     json: JsonOption = False,
     timeout: TimeoutOption = 10.0,
 ) -> int:
@@ -110,7 +123,7 @@ def start(
     from ezmsg.control.graph.server_start import started
 
     place = named_address(address) or DEFAULT_ADDRESS
-    words = _words(str(place), log_file or os.devnull, state)
+    words = _words(str(place), log_file or os.devnull, state, tls_cert, tls_key, tls_ca)
     if words is None:
         return _FAILED
     known = asyncio.run(started(words, place, timeout))
@@ -124,9 +137,17 @@ def start(
 
 server.command(shutdown, name="stop")
 server.command(token, name="token")
+server.command(certificates, name="certificates")
 
 
-def _words(address: str | None, log_file: str | None, state: str | None) -> list[str] | None:
+def _words(
+    address: str | None,
+    log_file: str | None,
+    state: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    tls_ca: str | None,
+) -> list[str] | None:
     """Return the command line of a server, nothing, with a note, if it is not installed."""
     import sys
     from importlib.util import find_spec
@@ -136,10 +157,17 @@ def _words(address: str | None, log_file: str | None, state: str | None) -> list
     if find_spec("ezmsg.graphserver") is None:
         note("ezmsg: A graph server needs ezmsg-graphserver, which is not installed: pip install ezmsg-graphserver")
         return None
-    log = [] if log_file is None else ["--log-file", log_file]
     place = named_address(address) or DEFAULT_ADDRESS
-    kept = [] if state is None else ["--state", state]
-    return [sys.executable, "-m", "ezmsg.graphserver", "--address", str(place), *log, *kept]
+    options = {
+        "--address": str(place),
+        "--log-file": log_file,
+        "--state": state,
+        "--tls-cert": tls_cert,
+        "--tls-key": tls_key,
+        "--tls-ca": tls_ca,
+    }
+    given = [word for option, value in options.items() if value is not None for word in (option, value)]
+    return [sys.executable, "-m", "ezmsg.graphserver", *given]
 
 
 def _write_json(statuses: "list[ServerStatus]") -> None:

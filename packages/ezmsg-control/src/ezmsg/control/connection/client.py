@@ -21,13 +21,18 @@ from ezmsg.control.connection.line import Line
 from ezmsg.protocol.addresses import Address, parse_address
 from ezmsg.protocol.errors import (
     AuthenticationFailed,
+    CertificateRefused,
     ConnectionLost,
     DeadlineExceeded,
     EzmsgError,
     ServerUnreachable,
+    TlsFailed,
+    TlsNotSpoken,
+    TlsRequired,
     VersionMismatch,
 )
 from ezmsg.protocol.revisions import Revision
+from ezmsg.protocol.wire.tls.files import TlsFiles
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that opening and each request get, unless told otherwise."""
@@ -68,7 +73,8 @@ class ControlConnection:
 
     ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine,
     ``server_host`` the one that the server is bound to, as far as it tells. ``revision`` is the protocol's that
-    both sides speak, ``server_package`` the version of the server's ``ezmsg-protocol``.
+    both sides speak, ``server_package`` the version of the server's ``ezmsg-protocol``. ``tls`` are the files by
+    which the server has proved itself, if it goes by TLS.
     """
 
     epoch: UUID
@@ -76,14 +82,23 @@ class ControlConnection:
     revision: Revision
     server_package: str
     server_host: str
+    tls: TlsFiles | None
 
-    def __init__(self, address: Address, client_id: UUID, token: bytes | None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        client_id: UUID,
+        token: bytes | None,
+        name: str | None = None,
+        tls: TlsFiles | None = None,
+    ) -> None:
         """Use :meth:`open`."""
         self.address = address
         self.name = name
         self.client_id = client_id
         self.known_metadata = KnownMetadata()
         self._token = token
+        self._given_tls = tls
         self._loop = asyncio.get_running_loop()
         self._answers = Answers()
         self._declared: list[tuple[Declarations, Heard]] = []
@@ -108,18 +123,24 @@ class ControlConnection:
         client_id: UUID | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         name: str | None = None,
+        tls: TlsFiles | None = None,
     ) -> "ControlConnection":
         """Connect and shake hands; without a token, look for one as :func:`find_token` does.
 
         :param token: the empty one accepts a server that runs with ``--insecure``; if none is found, such a server
             is refused.
         :param name: what this client calls itself, as others read it beside what it has changed: ``tui@lab3``.
+        :param tls: by what the server has to prove itself before anything is said to it; if it is ``None``, what
+            :func:`find_tls` finds.
         :raises ServerUnreachable: if nothing listens there, or what does is no graph server.
+        :raises CertificateRefused: if the server does not prove itself by TLS.
+        :raises TlsRequired: if the server speaks TLS and this side does not.
+        :raises TlsNotSpoken: if it is the other way round.
         :raises AuthenticationFailed: if the two sides do not hold the same token, or there is none to hold.
         :raises VersionMismatch: if they share no protocol revision.
         :raises DeadlineExceeded: if it takes longer than ``timeout`` seconds.
         """
-        self = cls(parse_address(address), client_id or uuid4(), token, name)
+        self = cls(parse_address(address), client_id or uuid4(), token, name, tls)
         self._adopt(await self._open_line(timeout))
         return self
 
@@ -252,13 +273,14 @@ class ControlConnection:
             name=self.name,
             incarnation=self._tries,
             connect_timeout=CONNECT_AGAIN_S if self.lines else None,
+            tls=self._given_tls,
         )
 
     def _adopt(self, line: Line) -> None:
         """Use a line, from what was declared on."""
         self._line, self.epoch = line, line.epoch
         self.local_host, self.server_host = line.local_host, line.server_host
-        self.revision, self.server_package = line.revision, line.server_package
+        self.revision, self.server_package, self.tls = line.revision, line.server_package, line.tls
         self.lines += 1
         _told.pop((_FOREIGN, self.address), None)
         if self._blocked_s is not None:
@@ -290,11 +312,13 @@ class ControlConnection:
             try:
                 self._adopt(await self._open_line(DEFAULT_TIMEOUT))
             except EzmsgError as error:
-                if isinstance(error, AuthenticationFailed | VersionMismatch):
+                if isinstance(error, _FOREIGN_ERRORS):
                     longest_s = RETRY_FOREIGN_LONGEST_S
                     delay_s = max(delay_s, RETRY_FOREIGN_S / 2)
                     self._tell_foreign(error)
-                elif not isinstance(error, ServerUnreachable) and _is_news(error.code, self.address, 60.0):
+                elif not isinstance(error, ServerUnreachable | TlsFailed) and _is_news(
+                    error.code, self.address, 60.0
+                ):
                     logger.warning("The graph server at %s does not let us in again yet. %s", self.address, error)
                 self._why = _reason(error)
             except Exception as error:  # protects who waits from a fault of ours, or of who declares
@@ -367,6 +391,7 @@ async def _see_restored(answers: list[asyncio.Task[Any]]) -> None:
 
 
 _FOREIGN = "foreign"
+_FOREIGN_ERRORS = (AuthenticationFailed, VersionMismatch, CertificateRefused, TlsRequired, TlsNotSpoken)
 
 _told: dict[tuple[str, Address], tuple[float, float]] = {}
 """When something was told of a server, and for how many seconds it is not told again."""

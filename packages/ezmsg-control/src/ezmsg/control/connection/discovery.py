@@ -22,6 +22,7 @@ from ezmsg.protocol.addresses import (
 )
 from ezmsg.protocol.announcement import INSECURE_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Announcement
 from ezmsg.protocol.errors import UnreadableToken
+from ezmsg.protocol.wire.tls.files import TlsFiles, find_files
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +124,24 @@ def find_token(address: Address) -> bytes | None:
     if announced is not None:
         return _encoded(announced.token, announcement.announcement_name(address.port))
     return b"" if os.environ.get(INSECURE_VARIABLE) == "1" else None
+
+
+def find_tls(address: Address) -> TlsFiles | None:
+    """Return by what the server at ``address`` has to prove itself; ``None`` if all may travel openly.
+
+    A server of this user on this machine says itself how it is spoken to. Of others, ``EZMSG_TLS_CA`` tells, or
+    ``tls-ca.pem`` beside the file that ``EZMSG_TOKEN_FILE`` names: where there is one, nothing else than TLS is
+    spoken.
+
+    :raises TlsUnusable: if some of the files are named, and others that belong to them are not.
+    """
+    found = find_files(os.environ, os.environ.get(TOKEN_FILE_VARIABLE))
+    announced = read_announcement(address.port) if address.is_loopback else None
+    if announced is None:
+        return found
+    if not announced.authority:
+        return None
+    return found or TlsFiles(announced.authority, source=announcement.announcement_name(address.port))
 
 
 def _read_token(path: str) -> bytes:

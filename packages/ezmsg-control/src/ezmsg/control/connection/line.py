@@ -14,12 +14,19 @@ from uuid import UUID
 
 from ezmsg.control.connection.answering import Answers
 from ezmsg.control.connection.beating import SYSTEM_NOTICES, Beating
-from ezmsg.control.connection.discovery import find_token
+from ezmsg.control.connection.discovery import find_tls, find_token
 from ezmsg.control.connection.losses import loss, refusal
 from ezmsg.control.connection.requesting import Requests
 from ezmsg.control.connection.transport import ControlTransport
 from ezmsg.protocol.addresses import Address
-from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, EzmsgError, ServerUnreachable
+from ezmsg.protocol.errors import (
+    AuthenticationFailed,
+    CertificateRefused,
+    DeadlineExceeded,
+    EzmsgError,
+    ServerUnreachable,
+    TlsRequired,
+)
 from ezmsg.protocol.messages.presence import Beat
 from ezmsg.protocol.revisions import Revision
 from ezmsg.protocol.wire.auth import NONCE_SIZE
@@ -33,6 +40,7 @@ from ezmsg.protocol.wire.connection import (
     RequestReceived,
 )
 from ezmsg.protocol.wire.handshake import ClientHandshake
+from ezmsg.protocol.wire.tls.files import TlsFiles
 
 LostCallback = Callable[["Line", EzmsgError], None]
 
@@ -42,7 +50,8 @@ class Line:
 
     ``epoch`` names the run of the server; ``local_host`` is the address by which the server sees this machine,
     ``server_host`` the one that the server is bound to, as far as it tells. ``revision`` is the protocol's that
-    both sides speak, ``server_package`` the version of the server's ``ezmsg-protocol``.
+    both sides speak, ``server_package`` the version of the server's ``ezmsg-protocol``. ``tls`` are the files by
+    which the server has proved itself, if it goes by TLS.
     """
 
     epoch: UUID
@@ -71,6 +80,7 @@ class Line:
         self._opening: asyncio.Future[None] = self._loop.create_future()
         self._closing = False
         self._end: EzmsgError | None = None
+        self.tls: TlsFiles | None = None
 
     @classmethod
     async def open(
@@ -85,6 +95,7 @@ class Line:
         name: str | None = None,
         incarnation: int = 0,
         connect_timeout: float | None = None,
+        tls: TlsFiles | None = None,
     ) -> "Line":
         """Connect and shake hands; see :meth:`ControlConnection.open`.
 
@@ -92,6 +103,7 @@ class Line:
         :param name: what this client calls itself.
         :param incarnation: tells this line of a client from the ones before.
         :param connect_timeout: seconds in which its host must answer, where that may take less than all the rest.
+        :param tls: by what the server is to prove itself, before the handshake; what is found if it is ``None``.
         :param on_lost: called when the line, once open, ends other than by :meth:`close`.
         """
         find = (lambda: find_token(address)) if token is None else (lambda: token)
@@ -100,6 +112,7 @@ class Line:
             find, nonce, client_id, os.getpid(), socket.gethostname(), name=name, incarnation=incarnation
         )
         self = cls(address, handshake, answers, on_lost)
+        self.tls = tls or find_tls(address)
         try:
             async with asyncio.timeout(timeout):
                 await self._shake_hands(connect_timeout)
@@ -109,6 +122,9 @@ class Line:
         except AuthenticationFailed as error:  # the handshake knows why, but not with whom
             await self.close()
             raise AuthenticationFailed(reason=f"at {address}, {error.reason}") from error
+        except TlsRequired:
+            await self.close()
+            raise TlsRequired(address=str(address)) from None  # as this side knows it
         except BaseException:
             await self.close()
             raise
@@ -165,11 +181,13 @@ class Line:
     async def _shake_hands(self, connect_timeout: float | None) -> None:
         try:
             async with asyncio.timeout(connect_timeout):
-                await self._transport.connect(self.address)
+                await self._transport.connect(self.address, self.tls)
         except TimeoutError:
             reason = f"its host has not answered for {connect_timeout:g} s"
             raise ServerUnreachable(address=str(self.address), reason=reason) from None
         await self._opening
+        if self._transport.refused is not None:
+            raise await self._explained(self._transport.refused)
         if self._handshake.welcome is None or self.closed:
             raise refusal(self.address, self._end, self._transport.cut_reason)
         assert self._handshake.revision is not None  # they agreed before the welcome
@@ -178,6 +196,13 @@ class Line:
         self.server_package = self._handshake.server_package
         self.local_host = self._transport.local_host
         self.server_host = self._handshake.welcome.listens_on
+
+    async def _explained(self, error: EzmsgError) -> EzmsgError:
+        if self.tls is None or not isinstance(error, CertificateRefused):
+            return error
+        from ezmsg.control.connection.tls import explained
+
+        return await explained(error, self.address, self.tls)
 
     def _require_open(self) -> None:
         if self.closed:

@@ -15,9 +15,10 @@ from typing import cast
 from ezmsg.control.connection.beating import watch_for_silence
 from ezmsg.control.connection.forks import keep_from_forks
 from ezmsg.protocol.addresses import Address
-from ezmsg.protocol.errors import ServerUnreachable
+from ezmsg.protocol.errors import EzmsgError, ServerUnreachable
 from ezmsg.protocol.wire.connection import Closed, Connection, Event
 from ezmsg.protocol.wire.frames import FRAME_LIMIT
+from ezmsg.protocol.wire.tls.files import TlsFiles
 
 CLOSE_TIMEOUT = 1.0
 """Seconds in which the last bytes may leave before the socket is cut off."""
@@ -27,23 +28,31 @@ class ControlTransport(asyncio.Protocol):
     """Drives one connection over one socket, and hands every event to ``on_event`` in order.
 
     The last event is always :class:`Closed`. ``cut_reason`` says what the operating system had against the
-    connection, if it was that which ended it.
+    connection, if it was that which ended it, and ``refused`` why this side did not believe the server by TLS.
     """
 
     def __init__(self, connection: Connection, on_event: Callable[[Event], None]) -> None:
         self.cut_reason: str | None = None
+        self.refused: EzmsgError | None = None
         self._connection = connection
         self._on_event = on_event
         self._transport: asyncio.Transport | None = None
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def connect(self, address: Address) -> None:
+    async def connect(self, address: Address, tls: TlsFiles | None) -> None:
         """Open the socket.
 
+        :param tls: by what the server has to prove itself before anything is said to it.
         :raises ServerUnreachable: if nothing accepts it.
+        :raises TlsUnusable: if the server cannot be checked by these files.
         """
+        factory: Callable[[], asyncio.BaseProtocol] = lambda: self  # noqa: E731
+        if tls is not None:
+            from ezmsg.control.connection.tls import secured
+
+            factory = secured(self, address, tls)
         try:
-            await asyncio.get_running_loop().create_connection(lambda: self, *address)
+            await asyncio.get_running_loop().create_connection(factory, *address)
         # ValueError comes from host names that the resolver cannot even encode.
         except (OSError, ValueError) as error:
             raise ServerUnreachable(address=str(address), reason=_reason(error)) from error
@@ -123,7 +132,9 @@ class ControlTransport(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
-        if exc is not None and self.cut_reason is None:
+        if isinstance(exc, EzmsgError):
+            self.refused = exc
+        elif exc is not None and self.cut_reason is None:
             self.cut_reason = _reason(exc)
         self._gone.set_result(None)
         self._connection.close()

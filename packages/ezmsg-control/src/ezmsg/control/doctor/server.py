@@ -22,7 +22,8 @@ _SLOW_S = 0.5
 class ServerRecord:
     """What was seen of the server: nothing but ``failure`` if it was not reached.
 
-    ``peers`` is ``None`` if the server does not tell, ``up_s`` if nothing says since when it runs.
+    ``peers`` is ``None`` if the server does not tell, ``up_s`` if nothing says since when it runs. ``authority`` is
+    the file by which it was checked, if it speaks TLS.
     """
 
     address: Address | None
@@ -33,6 +34,7 @@ class ServerRecord:
     package: str = PACKAGE_VERSION
     peers: tuple[ConnectedPeer, ...] | None = None
     up_s: float | None = None
+    authority: str = ""
 
 
 def judge(record: ServerRecord) -> Iterator[Finding]:
@@ -43,7 +45,9 @@ def judge(record: ServerRecord) -> Iterator[Finding]:
         yield verdict(f"no graph server: {record.failure}")
         return
     up = "" if record.up_s is None else f"; up {_duration(record.up_s)}"
-    answered = f"server {record.address} answers in {1000 * record.took_s:.1f} ms; protocol {record.revision}{up}"
+    tls = f"; by TLS, as {record.authority} proves" if record.authority else ""
+    took = f"{1000 * record.took_s:.1f} ms"
+    answered = f"server {record.address} answers in {took}; protocol {record.revision}{up}{tls}"
     if record.took_s > _SLOW_S:
         yield warn(f"{answered}: that is late", "ezmsg process, and the load of its machine")
     else:
@@ -93,6 +97,7 @@ async def _gather(surroundings: Surroundings) -> ServerRecord:
         connection.server_package,
         peers,
         time.time() - began[0] if began else None,
+        "" if connection.tls is None else connection.tls.authority,
     )
 
 

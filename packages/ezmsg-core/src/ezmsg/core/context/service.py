@@ -11,12 +11,32 @@ from ezmsg.control.connection.announcements import listens, running_graphs
 from ezmsg.control.connection.discovery import DEFAULT_ADDRESS, named_address
 from ezmsg.control.rendering.drawing_service import GraphService as ControlService
 from ezmsg.protocol.addresses import Address, AddressType
-from ezmsg.protocol.errors import AuthenticationFailed, DeadlineExceeded, ServerUnreachable, VersionMismatch
+from ezmsg.protocol.errors import (
+    AuthenticationFailed,
+    CertificateRefused,
+    DeadlineExceeded,
+    ServerUnreachable,
+    TlsFailed,
+    TlsNotSpoken,
+    TlsRequired,
+    VersionMismatch,
+)
 
 if TYPE_CHECKING:
     from ezmsg.graphserver.embedded import GraphServer
 
 logger = logging.getLogger("ezmsg")
+
+_OF_NO_USE = (
+    AuthenticationFailed,
+    CertificateRefused,
+    DeadlineExceeded,
+    TlsFailed,
+    TlsNotSpoken,
+    TlsRequired,
+    VersionMismatch,
+)
+"""What says that the server at the default port is somebody else's, who wants nothing of us."""
 
 RETURN_LIMIT_S = 1.0
 """How long a server that was lost may take to come back before there is none, in seconds."""
@@ -79,7 +99,7 @@ class GraphService(ControlService):
             if self._apart and not explicit:
                 _tell_of_another(server.address)
             return server
-        except (AuthenticationFailed, VersionMismatch, DeadlineExceeded) as error:
+        except _OF_NO_USE as error:
             if auto_start is False or explicit:
                 raise
             server = self.create_server()

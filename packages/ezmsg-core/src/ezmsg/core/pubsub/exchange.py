@@ -29,7 +29,7 @@ from ezmsg.core.transports.handing_over import Inbox
 from ezmsg.core.transports.in_process import LocalChannel, LocalSender
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
-from ezmsg.core.transports.listening import is_everywhere, listen_for_segments, own_hosts
+from ezmsg.core.transports.listening import LOOPBACK, is_everywhere, listen_for_segments, own_hosts
 from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.core.transports.segments import sweep
 from ezmsg.protocol.addresses import Address, AddressType
@@ -50,6 +50,7 @@ from ezmsg.protocol.messages.endpoints import (
     Withdraw,
 )
 from ezmsg.protocol.messages.sessions import Done
+from ezmsg.protocol.wire.tls.files import TlsFiles
 
 logger = logging.getLogger("ezmsg")
 
@@ -79,6 +80,8 @@ class Exchange:
         self._subscribers: dict[UUID, Hearing] = {}
         self._contact: Contact | None = None
         self._listens_on = ""
+        self._keeps_to_host = False  # as nobody on another host could check its publishers
+        self._told_that_it_keeps = False
         self._segments: Inbox | None = None
         self._own_addresses: dict[UUID, Address] = {}
         self._links = Links(self.id, self._on_control, self._on_link_lost)
@@ -161,13 +164,27 @@ class Exchange:
         connection.answer(AwaitReleases, self._sync)
         # As widely as the server: who gets to it from another host is to get to its publishers, too.
         host = connection.server_host if is_everywhere(connection.server_host) else connection.local_host
+        if connection.tls is not None:
+            host = self._secure(connection.tls, host)
         try:
             link, at = await self._links.listen(host)
         except OSError:  # such as where there is no IPv6, of which the server listens on every address
-            link, at = await self._links.listen(connection.local_host)
+            link, at = await self._links.listen(LOOPBACK if self._keeps_to_host else connection.local_host)
         self._listens_on = at.host
         self._contact = self._reached_at(link, at)
         self._undeclare = connection.declare(self._say_again)
+
+    def _secure(self, files: TlsFiles, host: str) -> str:
+        """Let links to and from other hosts go by TLS, as the server does; return where to listen.
+
+        :raises TlsUnusable: if the files cannot be used.
+        :raises CertificateRefused: if subscribers would refuse the certificate.
+        """
+        from ezmsg.core.transports.tls import LinkTls
+
+        self._links.tls = LinkTls(files)
+        self._keeps_to_host = not (self._links.tls.certificate or _is_loopback(host))
+        return LOOPBACK if self._keeps_to_host else host
 
     def _say_again(self) -> Iterator[object]:
         """Yield the requests that make a server know who is here; the channels have gone on without it."""
@@ -270,8 +287,18 @@ class Exchange:
     async def _listen_for(self, publisher: Feeding) -> None:
         """Listen on the publisher's own TCP address, if it wants one."""
         host, port = publisher.options.host, publisher.options.port
+        if self._keeps_to_host and not self._told_that_it_keeps:
+            self._told_that_it_keeps = True
+            logger.warning(
+                "%s and all that this process publishes can be heard on this host alone: the graph speaks TLS, and "
+                "there is no certificate here. `ezmsg server certificates` makes one; put it beside the token.",
+                publisher.topic,
+            )
         if host is None and port is None:
             return
+        if self._keeps_to_host and host is not None and not _is_loopback(host):
+            reason = "the graph speaks TLS, and there is no certificate here by which others could check it"
+            raise InvalidOption(option="host", value=host, reason=reason)
         host = host or self._listens_on
         try:
             self._own_addresses[publisher.id] = await self._links.listen_tcp(host, port)
@@ -295,10 +322,11 @@ class Exchange:
 
     def _reached_at(self, link: str | None, address: Address) -> Contact:
         """Return how this event loop is reached that listens at an address."""
+        certificate = b"" if self._links.tls is None else self._links.tls.certificate
         if not is_everywhere(address.host):
-            return Contact(self.id, link, *address)
+            return Contact(self.id, link, *address, certificate=certificate)
         host = self._connection.local_host
-        return Contact(self.id, link, host, address.port, own_hosts(), everywhere=True)
+        return Contact(self.id, link, host, address.port, own_hosts(), everywhere=True, certificate=certificate)
 
     # --- what the server asks -----------------------------------------------------------------------------
 
@@ -440,6 +468,10 @@ class Exchange:
             for receiver in channel.receivers:
                 receiver.lost(channel.publisher_id, channel.next_message - 1)
             self._routes.lost(channel)
+
+
+def _is_loopback(host: str) -> bool:
+    return Address(host, 0).is_loopback
 
 
 def _run_on(target: Exchange, here: Exchange, call: Callable[[], object]) -> bool:

@@ -4,12 +4,13 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from typing import Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from ezmsg.core.errors import MemoryApart
 from ezmsg.core.pubsub.rings import RINGS
-from ezmsg.core.transports.accepting import Accepting, Acceptor
+from ezmsg.core.transports.accepting import Accepting, Acceptor, Factory
 from ezmsg.core.transports.busy_wait import wait_from_environment
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.listening import connect_channel, connect_link, listen_for_channels, listen_for_links
@@ -18,6 +19,9 @@ from ezmsg.protocol.messages.channels import LinkHello
 from ezmsg.protocol.messages.endpoints import Contact, Source
 from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.protocol.wire.presence.strangers import Strangers
+
+if TYPE_CHECKING:
+    from ezmsg.core.transports.tls import LinkTls
 
 logger = logging.getLogger("ezmsg")
 
@@ -41,6 +45,7 @@ class Links:
         on_control: Callable[[Link, Any], None],
         on_lost: Callable[[Link], None],
     ) -> None:
+        self.tls: LinkTls | None = None  # in a graph whose server speaks TLS
         self._hello = LinkHello(exchange_id, os.getpid(), RINGS)
         self._on_control = on_control
         self._on_lost = on_lost
@@ -73,7 +78,9 @@ class Links:
 
         :raises OSError: if it cannot be bound.
         """
-        server, port = await listen_for_channels(lambda: self._arrived(same_host=False), host, port)
+        arrive = partial(self._arrived, same_host=False)
+        factory = arrive if self.tls is None else self.tls.accepts(arrive)
+        server, port = await listen_for_channels(factory, host, port)
         self._servers.append(server)
         address = Address(host, port)
         self._own[address] = server
@@ -102,12 +109,29 @@ class Links:
             task.add_done_callback(lambda _: self._connecting.pop(contact.exchange_id, None))
         return await asyncio.shield(task)
 
-    async def connect_tcp(self, address: Address) -> Link:
+    async def connect_tcp(self, address: Address, certificate: bytes) -> Link:
         """Make a connection for one channel.
 
-        :raises OSError: if nobody answers.
+        :param certificate: by what the publisher has to prove itself, if it speaks TLS.
+        :raises OSError: if nobody answers, or the two sides do not speak the same.
         """
-        return self._greet(await connect_channel(*address, lambda: self._new(same_host=False)))
+        made: list[Link] = []
+
+        def make() -> Link:
+            made.append(self._new(same_host=False))
+            return made[-1]
+
+        await connect_channel(*address, self._factory(make, address, certificate))
+        return self._greet(made[-1])
+
+    def _factory(self, make: Callable[[], Link], address: Address, certificate: bytes) -> Factory:
+        if self.tls is not None and certificate:
+            return self.tls.connects(make, address, certificate)
+        if certificate:
+            raise ConnectionRefusedError("it speaks TLS alone, and this process has joined its graph openly")
+        if self.tls is not None and not address.is_loopback:
+            raise ConnectionRefusedError("it has no certificate, and the graph speaks TLS")
+        return make
 
     async def _connect(self, contact: Contact) -> Link | None:
         assert contact.link is not None
@@ -118,7 +142,7 @@ class Links:
             return None
         if protocol is None:
             return None
-        link = self._greet(protocol)
+        link = self._greet(cast(Link, protocol))
         # The other side may have connected at the same moment; then both sockets serve.
         return self._to.setdefault(contact.exchange_id, link)
 
@@ -160,8 +184,7 @@ class Links:
         if link.same_host and link.peer is not None:
             self._to.setdefault(link.peer.exchange_id, link)
 
-    def _greet(self, protocol: asyncio.BaseProtocol) -> Link:
-        link = cast(Link, protocol)
+    def _greet(self, link: Link) -> Link:
         self._ours.add(link)
         link.control(self._hello)
         return link

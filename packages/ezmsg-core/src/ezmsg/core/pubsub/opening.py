@@ -140,20 +140,20 @@ class Opener:
     async def _open_at(
         self, address: Address, limit_s: float, source: Source, receivers: list[Receiver]
     ) -> Channel:
-        link = await self._connect(address, limit_s)
+        link = await self._connect(address, source.contact.certificate, limit_s)
         try:
             return await self._converse(link, source, receivers)
         except BaseException:
             link.abort()  # a connection of one channel ends with it
             raise
 
-    async def _connect(self, address: Address, limit_s: float) -> Link:
+    async def _connect(self, address: Address, certificate: bytes, limit_s: float) -> Link:
         """Connect, and ask anew each second: the operating system itself asks ever more rarely."""
         async with asyncio.timeout(limit_s):
             while True:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(CONNECT_AGAIN_S):
-                        return await self._links.connect_tcp(address)
+                        return await self._links.connect_tcp(address, certificate)
 
     def _tell_slow(self, source: Source) -> None:
         """Say who is waited for, before the graph server says who waits."""
@@ -234,7 +234,7 @@ class Opener:
         if link.apart:
             raise errors.MemoryApart(reason=link.apart)
         if link.closed.done():
-            raise ConnectionResetError(LINK_CLOSED)
+            raise link.refused or ConnectionResetError(LINK_CLOSED)
         answer = self._answers[link, number] = asyncio.get_running_loop().create_future()
         link.control(message)
         try:
@@ -376,7 +376,7 @@ class Opener:
         """A link is gone; return the channels that were on it."""
         for key, waiting in self._answers.items():
             if key[0] is link and not waiting.done():
-                waiting.set_exception(ConnectionResetError(LINK_CLOSED))
+                waiting.set_exception(link.refused or ConnectionResetError(LINK_CLOSED))
         lost: list[Channel] = [channel for key, channel in self._channels.items() if key[0] is link]
         for channel in lost:
             self.forget(channel)

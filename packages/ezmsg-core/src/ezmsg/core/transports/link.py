@@ -16,7 +16,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ezmsg.control.connection.acknowledging import unacknowledged_s
 from ezmsg.control.connection.forks import keep_from_forks
@@ -36,6 +36,9 @@ from ezmsg.protocol.messages import CHANNELS
 from ezmsg.protocol.messages.channels import LinkHello, MemoryNotShared, RingFollows
 from ezmsg.protocol.wire.codec import body_from_wire, encode, unpack_map
 from ezmsg.protocol.wire.presence.strangers import PROOF_TIMEOUT_S, origin_of
+
+if TYPE_CHECKING:
+    from ezmsg.protocol.wire.tls.transport import TlsTransport
 
 logger = logging.getLogger("ezmsg")
 
@@ -58,6 +61,9 @@ SECOND_LOOK_S = 0.05
 
 BELL_AGAIN_S = 0.01
 """After how long a bell is rung again for which the operating system had no memory, in seconds."""
+
+TLS_REST_BYTES = 256 * 1024
+"""How much is read at a time of what is left in a socket with TLS."""
 
 RELEASE_DELAY_S = 0.001
 """How long a release may wait for a notice to ride on, in seconds."""
@@ -94,6 +100,7 @@ class Link(asyncio.BufferedProtocol):
         self.peer: LinkHello | None = None
         self.apart = ""  # why the other end shares no memory with this one
         self.proven = False  # the other end holds the key of a channel
+        self.refused: EzmsgError | None = None  # why this end did not believe the other one by TLS
         self.heard: dict[int, Hearing] = {}
         self.fed: dict[int, Sender] = {}
         self.reader = RecordReader(self._receive, strange=True)
@@ -107,6 +114,7 @@ class Link(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
+        self._tls: TlsTransport | None = None  # what stands before the socket, if anything does
         self._numbers = 0
         self._socket_outbox = Outbox()
         self._outbox: Outbox | RingOutbox = self._socket_outbox
@@ -403,7 +411,8 @@ class Link(asyncio.BufferedProtocol):
             self.close()
             return
         self._start_proof_timer(ANSWER_TIMEOUT_S if self._on_stranger is None else PROOF_TIMEOUT_S)
-        self._socket_outbox.open(self._transport, self._socket)
+        self._tls = transport.get_extra_info("tls")
+        self._socket_outbox.open(self._transport, self._socket if self._tls is None else self._tls)
         self._check_outbox()
         if self._on_stranger is not None:
             self._on_stranger(self)
@@ -460,6 +469,9 @@ class Link(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._outbox.broken = True
         self._stop_proof_timer()
+        if isinstance(exc, EzmsgError):
+            self.refused = exc
+            logger.debug("A link of the data plane was closed: %s", exc)
         if self._socket is not None:
             if self.proven and not self._broken and not self._closing:
                 self._read_rest(self._socket)
@@ -478,7 +490,7 @@ class Link(asyncio.BufferedProtocol):
         self.heard.clear()
         if isinstance(self._busy_wait, RingWatch):
             self._busy_wait.close()
-        self._transport = None
+        self._transport = self._tls = None
         self._outbox.close()
         # Nothing of this end keeps the ring: its memory has a descriptor.
         self._busy_wait, self._outbox, self._ring = BusyWait(self._loop, 0), self._socket_outbox, None
@@ -486,6 +498,11 @@ class Link(asyncio.BufferedProtocol):
 
     def _read_rest(self, rest: socket.socket) -> None:
         """A failed write ends the transport, but not what the peer had written before it went."""
+        if self._tls is not None:
+            with contextlib.suppress(OSError):
+                while data := rest.recv(TLS_REST_BYTES):
+                    self._tls.data_received(data)
+            return
         with contextlib.suppress(OSError, ValueError, EzmsgError):
             while not self._reads_ring and (size := rest.recv_into(self.reader.get_buffer())):
                 self.reader.buffer_updated(size)

@@ -5,8 +5,8 @@ only so that it tells when the socket takes more.
 """
 
 import asyncio
-import socket
 from collections import deque
+from typing import Protocol
 
 SMALL_BYTES = 16 * 1024
 """Pieces up to this size are joined with their neighbours, so that one call writes them."""
@@ -17,6 +17,13 @@ PIECE_BYTES = 64 * 1024
 Piece = bytes | bytearray | memoryview
 
 
+class Sending(Protocol):
+    """What bytes are written to: a socket, or TLS before it."""
+
+    def send(self, data: Piece, /) -> int:
+        """Take as many bytes as there is room for, and return how many that were."""
+
+
 class Outbox:
     """Pieces of a stream, in order. ``waiting`` counts the bytes that the socket has not taken."""
 
@@ -25,10 +32,10 @@ class Outbox:
         self.broken = False  # the other end is gone; what it wrote before may still be read
         self._pieces: deque[Piece] = deque()
         self._transport: asyncio.Transport | None = None
-        self._socket: socket.socket | None = None
+        self._socket: Sending | None = None
         self._full = False
 
-    def open(self, transport: asyncio.Transport, connection: socket.socket) -> None:
+    def open(self, transport: asyncio.Transport, connection: Sending) -> None:
         """Write to this socket from now on; ``transport`` is the event loop's hold on it."""
         self._transport = transport
         self._socket = connection

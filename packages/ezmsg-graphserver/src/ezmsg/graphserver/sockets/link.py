@@ -158,6 +158,8 @@ class Link(asyncio.Protocol):
         """The socket is closed."""
         if isinstance(exc, TimeoutError) and not self._over:  # the operating system has given its host up
             self._end(LeaseExpired(peer=self.calls_itself, seconds=LEASE_S))
+        if isinstance(exc, EzmsgError):  # TLS has ended it
+            self._end(exc)
         self.connection.receive_eof()
         self._pump_events()
         if self._timer is not None:

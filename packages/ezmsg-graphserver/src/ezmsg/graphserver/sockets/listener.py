@@ -39,7 +39,7 @@ class Listener:
     def __init__(
         self,
         sock: socket.socket,
-        make_protocol: Callable[[], asyncio.Protocol],
+        make_protocol: Callable[[], asyncio.BaseProtocol],
         failed: Callable[[OSError], None],
     ) -> None:
         self._sock = sock

@@ -41,6 +41,14 @@ see :func:`to_failure` and :func:`from_failure`.
     │   ├── InsecureMetrics
     │   ├── RoleRequired
     │   ├── StateUnusable
+    │   ├── TlsRequired
+    │   ├── TlsNotSpoken
+    │   ├── CertificateRefused
+    │   │   ├── CertificateUntrusted
+    │   │   ├── CertificateOutOfDate
+    │   │   └── CertificateOfAnother
+    │   ├── TlsUnusable
+    │   ├── TlsFailed
     │   └── LeaseExpired
     ├── InternalError              9001  a fault of ezmsg itself
     └── RemoteError                9002  an error this release does not know
@@ -89,6 +97,16 @@ from ezmsg.protocol.errors.root import (
     EzmsgError,
     error_classes,
 )
+from ezmsg.protocol.errors.tls import (
+    CertificateOfAnother,
+    CertificateOutOfDate,
+    CertificateRefused,
+    CertificateUntrusted,
+    TlsFailed,
+    TlsNotSpoken,
+    TlsRequired,
+    TlsUnusable,
+)
 from ezmsg.protocol.errors.wire import (
     FrameTooLarge,
     InvalidMessage,
@@ -102,6 +120,10 @@ from ezmsg.protocol.errors.wire import (
 __all__ = [
     "AddressInUse",
     "AuthenticationFailed",
+    "CertificateOfAnother",
+    "CertificateOutOfDate",
+    "CertificateRefused",
+    "CertificateUntrusted",
     "ComponentCollision",
     "ConnectionLost",
     "CyclicException",
@@ -130,6 +152,10 @@ __all__ = [
     "SettingsUnavailable",
     "StaleRevision",
     "StateUnusable",
+    "TlsFailed",
+    "TlsNotSpoken",
+    "TlsRequired",
+    "TlsUnusable",
     "UnitNotOwned",
     "UnknownEndpoint",
     "UnknownMessage",

@@ -209,6 +209,67 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
             "that starts does not, so as not to lose what the file holds."
         ),
     ),
+    "EZ-3015": (
+        (
+            "The server was started with a certificate, and takes nobody in who speaks openly. This program found "
+            "no authority's certificate to check it by, so it did."
+        ),
+        (
+            "Bring tls-ca.pem here, put it beside the file that EZMSG_TOKEN_FILE names, or name it by "
+            "EZMSG_TLS_CA. It is no secret."
+        ),
+    ),
+    "EZ-3016": (
+        (
+            "This program has an authority's certificate, so it says nothing before the other side has proved "
+            "itself by it. The server there was started without one, is of an older release, or is none of ours."
+        ),
+        (
+            "Start the server with --tls-cert, --tls-key and --tls-ca, or with the three files beside its token. "
+            "To speak openly, unset EZMSG_TLS_CA, or move tls-ca.pem away from the token."
+        ),
+    ),
+    "EZ-3017": (
+        (
+            "The two sides have certificates of different authorities, such as after a second `ezmsg server "
+            "certificates` in another folder; or somebody between them shows one of his own."
+        ),
+        (
+            "Compare the tls-ca.pem of both: sha256sum tls-ca.pem. Bring all hosts the one that belongs to their "
+            "certificates."
+        ),
+    ),
+    "EZ-3018": (
+        (
+            "A certificate is valid for a time. It has passed or not begun, or a clock is wrong: those of "
+            "`ezmsg server certificates` begin a day before they are made, so that an hour does not matter."
+        ),
+        "The text has both times. Make another certificate from the same folder, or set the clock of this machine.",
+    ),
+    "EZ-3019": (
+        (
+            "A certificate holds the names and addresses of its host, and the one that was asked for is not among "
+            "them: the host has another address now, or another host answers."
+        ),
+        (
+            "Reach it by a name that its certificate holds, or make another with all of them: `ezmsg server "
+            "certificates DIR --host NAME,ADDRESS`."
+        ),
+    ),
+    "EZ-3021": (
+        (
+            "TLS was asked for, by arguments, by EZMSG_TLS_CERT, EZMSG_TLS_KEY and EZMSG_TLS_CA, or by files "
+            "beside the token, and one of them is missing, is not readable, or does not belong to the others."
+        ),
+        "The text has the file and the reason. `ezmsg server certificates DIR --host NAME` makes all three anew.",
+    ),
+    "EZ-3022": (
+        (
+            "The other side speaks an older TLS, has closed the connection while both shook hands, or does not "
+            "accept this side's certificate."
+        ),
+        "Look into the log of the other side, and compare tls-ca.pem and the clocks of both.",
+    ),
     "EZ-3020": (
         (
             "Both sides of a connection beat four times in a lease, which is 3 s. One heard nothing for so long, "

@@ -20,7 +20,8 @@ class Contact:
 
     ``link`` is an opaque address that only means something on the publisher's own host; ``exchange_id`` names the
     event loop in which the publisher lives. It may be reached at ``tcp_hosts`` if it is not at ``tcp_host``. A
-    publisher that listens ``everywhere`` does so at every address of its host, known to it or not.
+    publisher that listens ``everywhere`` does so at every address of its host, known to it or not. One that speaks
+    TLS over TCP names its ``certificate``, by the SHA-256 of it, so that nobody else can show one of his own.
     """
 
     exchange_id: UUID
@@ -29,6 +30,7 @@ class Contact:
     tcp_port: int
     tcp_hosts: list[str] = field(factory=list)
     everywhere: bool = False
+    certificate: bytes = b""
 
     @property
     def tcp_addresses(self) -> list[Address]:

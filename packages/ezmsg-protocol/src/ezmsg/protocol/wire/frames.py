@@ -8,6 +8,9 @@ _LENGTH = struct.Struct("<I")
 _HTTP = (b"HTTP", b"<!DO", b"<!do", b"<htm", b"<HTM")
 """How an answer of HTTP begins: with its status, or, to what is no request at all, with the page that says so."""
 
+_TLS = b"\x16\x03"
+"""How a client begins that speaks TLS."""
+
 HANDSHAKE_LIMIT = 64 * 1024
 """The largest body, in bytes, that an unauthenticated peer may send."""
 
@@ -45,7 +48,8 @@ class FrameParser:
         """Take the next whole body, or return ``None`` until more bytes have arrived.
 
         :raises FrameTooLarge: if the next frame announces more than ``limit`` bytes.
-        :raises MalformedFrame: if what comes is an answer of HTTP, of which the first letters are a large number.
+        :raises MalformedFrame: if what comes is an answer of HTTP, of which the first letters are a large number,
+            or the beginning of TLS.
         """
         buffer = self._buffer
         if len(buffer) < _LENGTH.size:
@@ -53,6 +57,8 @@ class FrameParser:
         (size,) = _LENGTH.unpack_from(buffer)
         if size > self.limit and buffer.startswith(_HTTP):
             raise MalformedFrame(reason="it answers in HTTP")
+        if size > self.limit and not self.number and buffer.startswith(_TLS):
+            raise MalformedFrame(reason="it speaks TLS, for which no certificate was given here (--tls-cert)")
         if size > self.limit:
             raise FrameTooLarge(size=size, limit=self.limit)
         end = _LENGTH.size + size

@@ -21,9 +21,13 @@ from ezmsg.control.process.requests import ping, process_stats
 from ezmsg.control.profiling.snapshots import profiling_snapshot, units_of_processes
 from ezmsg.protocol.errors import (
     AuthenticationFailed,
+    CertificateRefused,
     ConnectionLost,
     EzmsgError,
     ServerUnreachable,
+    TlsNotSpoken,
+    TlsRequired,
+    TlsUnusable,
     UnreadableToken,
     VersionMismatch,
 )
@@ -54,7 +58,16 @@ HISTORY = 500
 
 Tell = Callable[[Fact], None]
 
-_REFUSALS = (AuthenticationFailed, VersionMismatch, UnreadableToken, SeveralServers)
+_REFUSALS = (
+    AuthenticationFailed,
+    CertificateRefused,
+    SeveralServers,
+    TlsNotSpoken,
+    TlsRequired,
+    TlsUnusable,
+    UnreadableToken,
+    VersionMismatch,
+)
 
 
 class Feed:
