@@ -112,7 +112,7 @@ ALLOWED = {
         core/runtime/relaying.py Bridges.end
         graphserver/metrics/page.py MetricsPage._serve
         graphserver/metrics/page.py MetricsPage.close
-        graphserver/server.py Server.close
+        graphserver/server.py Server._say_goodbye
         tui/operating/feed.py Feed._follow
         tui/summary.py look
     """,

@@ -406,8 +406,8 @@ def test_together_is_one_after_the_other_or_nothing(changes: dict[str, Any]) -> 
     try:
         for path, value in changes.items():
             expected = patched(expected, path, value)
-    except SettingsCoercionError as error:
-        with pytest.raises(type(error)):
+    except SettingsCoercionError:
+        with pytest.raises(SettingsCoercionError):  # for another of them, perhaps: they go field by field
             patched(settings, "", changes)
     else:
         assert patched(settings, "", changes) == expected
