@@ -229,6 +229,14 @@ def test_an_authority_alone_is_for_checking_others(spawn: Any, raw: Any, files: 
     client.close()
 
 
+def test_an_authority_alone_serves_nobody_beyond_the_machine(
+    files: TlsFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EZMSG_TLS_CA", files.authority)
+    with pytest.raises(errors.TlsUnusable, match="no certificate to show them"):
+        GraphServer(token=TOKEN).start(("0.0.0.0", 0))
+
+
 @pytest.mark.parametrize(("address", "warns"), [("0.0.0.0", True), ("127.0.0.1", False)])
 def test_beyond_loopback_it_says_what_travels_openly(
     caplog: pytest.LogCaptureFixture, address: str, warns: bool

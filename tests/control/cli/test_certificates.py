@@ -61,7 +61,8 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["--host", ".."], ".. is no host's name"),
         (["--host", " , "], "An empty text is no host's name"),
         (["--host", "lab", "--host", "lab,10.0.0.1"], "Two hosts have the same first name"),
-        (["--host", "lab", "--days", "0"], "valid for a day at least"),
+        (["--host", "lab", "--days", "0"], "valid for 1 to 36500 days"),
+        (["--host", "lab", "--days", "3000000"], "valid for 1 to 36500 days"),
     ],
 )
 def test_what_makes_no_sense_is_a_sentence_and_leaves_nothing(
@@ -70,6 +71,17 @@ def test_what_makes_no_sense_is_a_sentence_and_leaves_nothing(
     assert made(tmp_path / "made", *words) == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "made").exists()
+
+
+def test_no_host_is_left_with_another_authoritys_certificate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert made(tmp_path, "--host", "lab") == 0
+    for name in ("tls-ca.pem", "tls-ca-key.pem", "lab/tls-cert.pem", "lab/tls-key.pem"):
+        (tmp_path / name).unlink()
+    assert made(tmp_path, "--host", "lab") == 1
+    assert f"{tmp_path / 'lab' / 'tls-ca.pem'} is another authority's" in capsys.readouterr().err
+    assert not (tmp_path / "lab" / "tls-key.pem").exists()
 
 
 def test_an_authority_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

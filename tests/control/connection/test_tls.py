@@ -115,6 +115,18 @@ async def test_an_announced_server_without_tls_is_spoken_to_openly(
         await (await opened(server.address, None)).close()
 
 
+async def test_what_a_dead_server_announced_talks_nobody_out_of_tls(
+    laboratory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(None) as server:
+        monkeypatch.setenv("EZMSG_TLS_CA", laboratory.files().authority)
+        assert discovery.find_tls(server.address) is None
+        monkeypatch.setattr(discovery, "runs", lambda pid: False)
+        found = discovery.find_tls(server.address)
+        assert found is not None
+        assert found.source == "EZMSG_TLS_CA"
+
+
 async def test_a_line_that_was_lost_comes_back_by_tls(laboratory: Any) -> None:
     files = laboratory.files()
     async with served(files) as server:

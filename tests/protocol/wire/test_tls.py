@@ -168,6 +168,40 @@ def test_much_goes_in_pieces_as_a_socket_takes_it(host: Credentials) -> None:
     assert serves.heard.came == much
 
 
+@pytest.mark.parametrize("into", [False, True])
+def test_who_sends_much_more_than_there_is_in_it_is_turned_away(host: Credentials, into: bool) -> None:
+    comes, serves = pair(host, into=into)
+    carry(comes, serves)
+    for _ in range(4000):
+        comes.tls.write(b"x")  # a record of its own
+    serves.tls.data_received(comes.take())
+    assert serves.lower.closed
+    serves.tls.connection_lost(None)
+    assert isinstance(serves.heard.lost[0], TlsFailed)
+    assert len(serves.heard.came) < 2500
+
+
+def test_what_comes_at_once_is_one_piece_for_who_has_no_buffer(host: Credentials) -> None:
+    comes, serves = pair(host)
+    carry(comes, serves)
+    pieces: list[bytes] = []
+    serves.heard.data_received = lambda data: pieces.append(bytes(data))  # type: ignore[method-assign]
+    for _ in range(20):
+        comes.tls.write(b"a word of some length that a frame may have")
+    carry(comes, serves)
+    assert len(pieces) == 1
+
+
+def test_keys_are_agreed_upon_by_no_means_that_costs_much(host: Credentials) -> None:
+    context = trusting(host.files, checks_names=True)
+    context.set_ecdh_curve("secp521r1")
+    comes = Side(partial(TlsSession, context, serves=False, host="lab"), serves=False)
+    serves = Side(partial(TlsSession, host.context, serves=True), serves=True)
+    carry(comes, serves)
+    assert comes.lower.closed
+    assert serves.lower.closed
+
+
 def test_nothing_is_said_to_who_is_not_believed(host: Credentials, tmp_path: Any) -> None:
     comes, serves = pair(host, certified(tmp_path))
     comes.tls.write(b"a secret")

@@ -10,8 +10,8 @@ from ezmsg.graphserver.sockets.binding import bind, bind_first_free, bound_addre
 from ezmsg.graphserver.sockets.tokens import choose_token, given_token
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.announcement import TOKEN_FILE_VARIABLE
-from ezmsg.protocol.errors import InsecureMetrics
-from ezmsg.protocol.wire.tls.files import TlsFiles, find_files
+from ezmsg.protocol.errors import InsecureMetrics, TlsUnusable
+from ezmsg.protocol.wire.tls.files import CERTIFICATE_NAME, CERTIFICATE_VARIABLE, TlsFiles, find_files
 
 if TYPE_CHECKING:
     from ezmsg.graphserver.files.state import StateFile
@@ -50,13 +50,17 @@ async def start_server(
     :raises UnsafeFolder: if nobody could learn the random token, as there is no safe folder to announce it in.
     """
     given = given_token(token, os.environ)
-    door = _door(tls or find_files(os.environ, os.environ.get(TOKEN_FILE_VARIABLE)))
+    files = tls or find_files(os.environ, os.environ.get(TOKEN_FILE_VARIABLE))
+    door = _door(files)
     if metrics is not None:
         metrics = resolve(metrics)
         if not (insecure or metrics.is_loopback):
             raise InsecureMetrics(address=str(metrics))
     if address is not None:
         address = resolve(address)
+        if files is not None and door is None and not address.is_loopback:
+            reason = f"others reach {address}, and there is an authority but no certificate to show them"
+            raise TlsUnusable(file=f"{CERTIFICATE_VARIABLE} ({CERTIFICATE_NAME})", reason=reason)
         chosen = choose_token(given, address, insecure)  # before anybody can connect
         sock = bind(address)
     else:
@@ -98,7 +102,7 @@ async def _started(
 def _door(files: TlsFiles | None) -> "TlsDoor | None":
     """Return what lets clients in by TLS; most servers need none, and do not import it.
 
-    Who has an authority's certificate alone can check others, and serves openly, as on loopback.
+    Who has an authority's certificate alone can check others, and serves openly on its own machine.
     """
     if files is None or not files.can_serve:
         return None

@@ -51,7 +51,11 @@ def certify(folder: Path, authority: Certified, names: list[str], now: datetime,
     """Make a host's certificate, in a folder of its first name, with all that the host needs.
 
     :raises OSError: if it cannot be written.
+    :raises ValueError: if another authority's certificate lies there.
     """
+    beside = folder / names[0] / AUTHORITY_NAME
+    if beside.exists() and beside.read_bytes() != authority.certificate_pem:
+        raise ValueError(f"{beside} is another authority's, and has to be moved away first")
     made = make_certificate(authority, names, now - BEGINS_BEFORE, now + timedelta(days=days))
     place = folder / names[0]
     place.mkdir(mode=0o700, exist_ok=True)

@@ -8,6 +8,8 @@ from cyclopts import Parameter
 from ezmsg.control.cli.saying import note, say
 
 _FAILED = 1
+_MOST_DAYS = 36_500
+_DAYS = f"A certificate is valid for 1 to {_MOST_DAYS} days: --days 730"
 
 FolderArgument = Annotated[Path, Parameter(help="Where to write them; the authority that is in it is used again.")]
 HostsOption = Annotated[
@@ -42,7 +44,7 @@ def certificates(folder: FolderArgument, /, *, host: HostsOption, days: DaysOpti
     from ezmsg.control.certifying.folder import AUTHORITY_KEY_NAME, authority_in, certify, objection
 
     hosts = [[name.strip() for name in each.split(",") if name.strip()] for each in host]
-    refusal = objection(folder, hosts) if days > 0 else "A certificate is valid for a day at least: --days 1"
+    refusal = objection(folder, hosts) if 0 < days <= _MOST_DAYS else _DAYS
     if refusal:
         note(f"ezmsg: {refusal}")
         return _FAILED
@@ -54,7 +56,7 @@ def certificates(folder: FolderArgument, /, *, host: HostsOption, days: DaysOpti
         for names in hosts:
             made = certify(folder, authority, names, now, days)
             say([f"{folder / names[0]}: {', '.join(names)}, valid until {made.ends:%Y-%m-%d %H:%M} UTC"])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # an encrypted key is a TypeError of `cryptography`
         note(f"ezmsg: {folder} cannot be used: {error}. Name another folder, or make this one writable.")
         return _FAILED
     note(

@@ -9,7 +9,7 @@ import os
 import time
 from pathlib import Path
 
-from ezmsg.control.connection.announcements import listens, read_announcement, running_graphs
+from ezmsg.control.connection.announcements import listens, read_announcement, running_graphs, runs
 from ezmsg.control.errors import SeveralServers
 from ezmsg.protocol import announcement
 from ezmsg.protocol.addresses import (
@@ -140,7 +140,7 @@ def find_tls(address: Address) -> TlsFiles | None:
     if announced is None:
         return found
     if not announced.authority:
-        return None
+        return None if runs(announced.pid) else found  # what a dead one has left says nothing
     return found or TlsFiles(announced.authority, source=announcement.announcement_name(address.port))
 
 

@@ -296,7 +296,8 @@ class Exchange:
             )
         if host is None and port is None:
             return
-        if self._keeps_to_host and host is not None and not _is_loopback(host):
+        tls = self._links.tls
+        if tls is not None and not tls.certificate and host is not None and not _is_loopback(host):
             reason = "the graph speaks TLS, and there is no certificate here by which others could check it"
             raise InvalidOption(option="host", value=host, reason=reason)
         host = host or self._listens_on

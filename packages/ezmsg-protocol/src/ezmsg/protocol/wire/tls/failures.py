@@ -1,5 +1,6 @@
 """What `ssl` says, as errors of ours."""
 
+import contextlib
 import ssl
 import time
 from collections.abc import Mapping
@@ -53,7 +54,14 @@ def clock(seconds: float) -> str:
 def names_of(certificate: Mapping[str, Any]) -> list[str]:
     """Return the names and addresses that a certificate holds, as ``getpeercert`` tells it."""
     held = certificate.get("subjectAltName", ())
-    return [str(ip_address(name)) if kind == "IP Address" else name for kind, name in held]
+    found = []
+    for kind, name in held:
+        with contextlib.suppress(ValueError):  # an address that is none
+            if kind == "IP Address":
+                found.append(str(ip_address(name)))
+            elif kind == "DNS":
+                found.append(name)
+    return found
 
 
 def valid_from(certificate: Mapping[str, Any]) -> str:

@@ -58,7 +58,7 @@ class TlsSession:
             self.open = True
         return True
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: bytes | memoryview) -> None:
         """Take bytes of the network."""
         self._incoming.write(data)
 

@@ -18,7 +18,11 @@ CHUNK_BYTES = 256 * 1024
 """How much is encrypted at a time: what waits to be written stays as small as without TLS."""
 
 READ_BYTES = 16 * 1024
-"""As much as one record of TLS holds."""
+"""As much as one record of TLS holds, and how much is decrypted at a time."""
+
+MOST_FOR_EACH_BYTE, MOST_FOR_NOTHING = 4, 32 * 1024
+"""How much may come for each plain byte in it, and beside that: an honest record has 22 bytes of its own for 32 or
+more of ours. Records of one byte, or of new keys, would take this side's time instead."""
 
 
 class Lower(Protocol):
@@ -71,6 +75,8 @@ class TlsTransport:
         self._closing = False
         self._ended = False  # this end has said that it sends no more
         self._told_end = False
+        self._came = 0  # of the network, since the handshake
+        self._plain_came = 0
 
     # --- what the event loop calls --------------------------------------------------------------------------
 
@@ -95,9 +101,16 @@ class TlsTransport:
         if self._plain or self._failure is not None or self._ended:
             return
         session = self._session_made()
-        session.receive(data)
-        if session.open or self._shake_hands():
-            self._give_out(session)
+        view = memoryview(data)
+        for start in range(0, len(view), READ_BYTES):
+            piece = view[start : start + READ_BYTES]
+            if session.open:
+                self._came += len(piece)
+            session.receive(piece)
+            if session.open or self._shake_hands():
+                self._give_out(session)
+            if self._failure is not None or self._closing or self._ended:
+                return
 
     def eof_received(self) -> bool | None:
         """The other end will send no more."""
@@ -221,8 +234,9 @@ class TlsTransport:
         return done
 
     def _give_out(self, session: TlsSession) -> None:
-        """Hand on all plain bytes that there are."""
+        """Hand on all plain bytes that there are, to a protocol without a buffer of its own in one piece."""
         memory = None if self._buffered else bytearray(READ_BYTES)
+        parts: list[bytes] = []
         while not (self._told_end or self._closing or self._ended):
             buffer = self._protocol.get_buffer(READ_BYTES) if memory is None else memory
             try:
@@ -232,10 +246,16 @@ class TlsTransport:
                 return
             if not size:
                 break
+            self._plain_came += size
             if memory is None:
                 self._protocol.buffer_updated(size)
             else:
-                self._protocol.data_received(bytes(memory[:size]))
+                parts.append(bytes(memory[:size]))
+        if parts:
+            self._protocol.data_received(b"".join(parts))
+        if self._came > MOST_FOR_EACH_BYTE * self._plain_came + MOST_FOR_NOTHING:
+            self._fail(TlsFailed(peer=session.peer, reason="it sends far more than it says"))
+            return
         if not self._closing:
             self._flush()  # the keys may have been changed, which wants an answer
         if session.over and not self._tell_end():
