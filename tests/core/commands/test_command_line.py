@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import ezmsg.core as ez
+from ezmsg.control.errors import ServerNotStarted
 from ezmsg.core.commands import dashboards
 from ezmsg.core.commands.command_line import COMMANDS, build_parser, cmdline, main, run_command
 from ezmsg.core.commands.dashboards import dashboard_address
@@ -148,7 +149,7 @@ async def test_a_log_file_that_cannot_be_written_is_refused(free: Address, tmp_p
 
 async def test_a_server_that_cannot_start_is_told(free: Address, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ServerUnreachable, match="started and ended with status 4: EZ-5003  log_file="):
+    with pytest.raises(ServerNotStarted, match="it ended with status 4: EZ-5003  log_file="):
         await run_command("start", free, log_file=str(tmp_path / "file" / "server.log"))
 
 

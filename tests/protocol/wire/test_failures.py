@@ -53,7 +53,8 @@ def test_the_drawn_codes_are_the_codes() -> None:
     for _, name, pattern in drawn_tree():
         cls = getattr(tree, name)
         if pattern is not None:
-            family = [child for child in subclasses(cls) if child in OURS] or [cls]
+            # A kind of errors inside a family has no code of its own.
+            family = [child for child in subclasses(cls) if child in OURS and "code" in vars(child)] or [cls]
             expected = re.compile("EZ-" + pattern.replace("x", r"\d"))
             assert [child.code for child in family if not expected.fullmatch(child.code)] == []
 

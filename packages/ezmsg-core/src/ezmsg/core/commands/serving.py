@@ -50,7 +50,7 @@ async def start(address: Address, show_dashboard: int | bool | None = None, log_
 
     :raises AddressInUse: if anybody listens at ``address`` already.
     :raises PackageMissing: if there is to be a dashboard, and none is installed.
-    :raises ServerUnreachable: if it ends before it answers, or does not answer within 10 s.
+    :raises ServerNotStarted: if it ends before it answers, or does not answer within 10 s.
     """
     check_dashboard(show_dashboard)
     words = ["serve", "--address", str(address), *_options(show_dashboard, log_file)]
