@@ -7,6 +7,7 @@ held against it and nobody else; and hosts can be certified, for tests of TLS.
 import gc
 import os
 import sys
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -39,6 +40,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--hypothesis-profile") == "long":
         for item in items:
             item.add_marker(pytest.mark.timeout(0), append=False)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of the garbage collector's way, which many tests run, some twice."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """The same again after tests in which somebody looked at everything for who keeps a view."""
+    done = yield
+    if "watching" in getattr(item, "fixturenames", ()):
+        pytest_collection_finish()
+    return done
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -54,8 +54,6 @@ def _warmed_up() -> None:
         import uvloop
 
         uvloop.new_event_loop().close()
-    gc.collect()
-    gc.freeze()  # what is there before the tests need not be looked at after each of them
 
 
 def _descriptors() -> dict[str, str]:
