@@ -65,13 +65,13 @@ def test_a_client_that_does_not_answer_is_named_and_delays_nobody_else(connect: 
     started = time.monotonic()
     waiting = three.send(Connect("A", "B"))
     assert three.ask(TakeSnapshot()).snapshot.graph == {"A": ["B"], "B": []}
-    assert time.monotonic() - started < 0.9, "the slow request held up the quick one"
+    assert waiting not in three.answers, "the slow request held up the quick one"
     answer = three.wait(waiting)
     assert answer.topology_changed
     (name,) = answer.unconfirmed
     assert name.startswith("test/")
     assert name.endswith(" B")
-    assert 0.9 < time.monotonic() - started < 5.0
+    assert time.monotonic() - started > 0.9
 
 
 def test_pause_reaches_every_publishing_client(connect: Any) -> None:
