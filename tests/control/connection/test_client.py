@@ -483,10 +483,13 @@ async def test_a_server_may_announce_its_token_a_moment_after_it_listens(
 
 
 async def test_who_is_at_the_door_when_it_ends_is_told_that_and_not_of_tokens() -> None:
+    opened = asyncio.Semaphore(0)
+
     async def knock(address: Address) -> EzmsgError:
         while True:
             try:
                 await (await ControlConnection.open(address)).close()
+                opened.release()
             except EzmsgError as error:
                 return error
 
@@ -494,7 +497,9 @@ async def test_who_is_at_the_door_when_it_ends_is_told_that_and_not_of_tokens() 
         server = GraphServer()
         server.start(("127.0.0.1", 0))
         knocking = [asyncio.create_task(knock(server.address)) for _ in range(8)]
-        await asyncio.sleep(0.02)  # some are in the middle of it, whatever comes of this
+        async with asyncio.timeout(30):
+            for _ in knocking:  # then others are in the middle of it
+                await opened.acquire()
         await asyncio.to_thread(server.stop)
         async with asyncio.timeout(30):
             for error in await asyncio.gather(*knocking):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from ezmsg.control import ControlConnection
 from ezmsg.control.connection import client, discovery
@@ -329,13 +330,6 @@ def test_who_speaks_openly_does_not_import_ssl() -> None:
 
 
 # --- means ------------------------------------------------------------------------------------------------------
-
-
-async def until(condition: Any) -> None:
-    """Wait until something is so that another thread brings about."""
-    async with asyncio.timeout(HANG):
-        while not condition():  # noqa: ASYNC110  there is no event for it
-            await asyncio.sleep(0.005)
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.waiting import until
 
 from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.pubsub import rings
@@ -69,12 +70,6 @@ class End:
     @property
     def in_ring(self) -> bool:
         return isinstance(self.link._outbox, RingOutbox) and self.link._reads_ring
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(HANG):
-        for _ in iter(true, True):
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.waiting import until
 
 import ezmsg.core as ez
 from ezmsg.core.errors import InvalidOption
@@ -54,12 +54,6 @@ def certified(secured: ez.GraphServer, files: TlsFiles, monkeypatch: pytest.Monk
     monkeypatch.setenv("EZMSG_TLS_CERT", files.certificate)
     monkeypatch.setenv("EZMSG_TLS_KEY", files.key)
     return Address("127.0.0.1", secured.address.port)
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(HANG):
-        while not condition():  # noqa: ASYNC110  there is no event for it
-            await asyncio.sleep(0.005)
 
 
 async def test_a_channel_goes_by_tls_and_its_contact_tells_whose(certified: Address, files: TlsFiles) -> None:
@@ -229,7 +223,6 @@ async def test_what_was_sent_before_a_publisher_was_killed_is_heard(certified: A
             first = await subscriber.recv()
             assert dying.stdout.readline() == "sent\n"  # while this loop stands still
             assert dying.wait(HANG) == -signal.SIGKILL
-            time.sleep(0.1)  # noqa: ASYNC251  the same
             heard = [first, *[await subscriber.recv() for _ in range(19)]]
     assert [each[0] for each in heard] == list(range(20))
 
