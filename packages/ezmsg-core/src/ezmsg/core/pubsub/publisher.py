@@ -260,7 +260,7 @@ class Publisher:
             noted += (*waited_ns, self.next_message)
         try:
             self._send(token, obj)
-        except BaseException:
+        except BaseException:  # whatever interrupts it: others get the buffer
             self.window.give_back(token)
             raise
 
@@ -316,7 +316,7 @@ class Publisher:
             raise InvalidOption(option="array", value="a loan", reason="its block has ended before it was sent")
         try:
             self._send(blank.token, array)
-        except BaseException:
+        except BaseException:  # whatever interrupts it: the lender may try again, or end its block
             self._blanks.lend(blank)
             raise
         self._turn_due = array.nbytes >= LARGE_BYTES

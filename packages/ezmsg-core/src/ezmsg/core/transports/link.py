@@ -196,7 +196,7 @@ class Link(asyncio.BufferedProtocol):
         except (ValueError, EzmsgError) as error:
             self._break_off(str(error))
             return False
-        except Exception:  # whatever it is: one who looks no more would leave a link that is open and deaf
+        except Exception:  # protects the publisher at the other end, which would wait for ever for a link gone deaf
             logger.exception("A link of the data plane was closed, as what came could not be received")
             self.abort()
             return False
