@@ -196,9 +196,10 @@ async def main():
         publisher = await context.publisher("OUT", force_tcp=True, num_buffers=32)
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        for number in range(20):
-            await publisher.broadcast(bytes([number]) * 5_000)
-        await asyncio.sleep(0)
+        for number in range(8):  # as much as TCP sends without an answer: the rest of a killed process is not sent
+            await publisher.broadcast(bytes([number]) * 1_500)
+        for _ in range(2):  # turns of the loop: in one the link writes, at its end an event loop may still hold it
+            await asyncio.sleep(0)
         print("sent", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -223,8 +224,8 @@ async def test_what_was_sent_before_a_publisher_was_killed_is_heard(certified: A
             first = await subscriber.recv()
             assert dying.stdout.readline() == "sent\n"  # while this loop stands still
             assert dying.wait(HANG) == -signal.SIGKILL
-            heard = [first, *[await subscriber.recv() for _ in range(19)]]
-    assert [each[0] for each in heard] == list(range(20))
+            heard = [first, *[await subscriber.recv() for _ in range(7)]]
+    assert [each[0] for each in heard] == list(range(8))
 
 
 def test_who_speaks_openly_imports_nothing_for_tls(tmp_path: Path) -> None:
