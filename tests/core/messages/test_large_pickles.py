@@ -9,7 +9,8 @@ import pytest
 from ezmsg.core.messages import pickles
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.payload import BuffersPayload
-from ezmsg.core.transports.tcp import WHOLE_BYTES, TcpChannel, TcpLease, kept
+from ezmsg.core.channels.whole import WholeLease
+from ezmsg.core.transports.tcp import WHOLE_BYTES, TcpChannel, kept
 
 CODEC = Codec()
 LARGE = 3 * WHOLE_BYTES
@@ -67,11 +68,11 @@ def test_a_small_message_is_one_part() -> None:
 # --- whose the memory is ---
 
 
-def lease(value: object, holders: int = 1) -> tuple[TcpLease, memoryview]:
+def lease(value: object, holders: int = 1) -> tuple[WholeLease, memoryview]:
     memory = memoryview(bytearray(whole(value)))
     channel: Any = object.__new__(TcpChannel)
     channel.codec, channel.forms = CODEC, {}
-    made = TcpLease(0, 0, memory, channel)
+    made = WholeLease(0, 0, memory, channel)
     made.holders = holders
     return made, memory
 

@@ -21,6 +21,8 @@ from ezmsg.core.support.platform import PASSES_DESCRIPTORS
 HANG = 30.0
 """Seconds; only there to end a test that would hang."""
 
+PLUGS = Path(__file__).parents[2] / "plugs"
+
 LEAVING = 10.0
 """Seconds that something already ended gets to be gone."""
 
@@ -30,6 +32,7 @@ PUBLISHER_OPTIONS: dict[str, dict[str, Any]] = {
     "shm": {"allow_local": False},
     "tcp": {"force_tcp": True},
     "tls": {"force_tcp": True},
+    "post": {"force_tcp": True, "transport": "post"},
 }
 
 
@@ -212,7 +215,7 @@ class World:
 
     @property
     def crosses_processes(self) -> bool:
-        return self.transport in ("shm", "tcp", "tls")
+        return self.transport in ("shm", "tcp", "tls", "post")
 
     async def open(self) -> None:
         await self.context.__aenter__()
@@ -257,6 +260,7 @@ def server(_nothing_is_left: None, request: pytest.FixtureRequest, monkeypatch: 
         monkeypatch.setenv("EZMSG_TLS_CA", files.authority)
         monkeypatch.setenv("EZMSG_TLS_CERT", files.certificate)
         monkeypatch.setenv("EZMSG_TLS_KEY", files.key)
+    monkeypatch.syspath_prepend(str(PLUGS))  # there lies a transport of another distribution, named post
     server = ez.GraphServer()
     server.start(("127.0.0.1", 0))
     yield server
@@ -273,7 +277,7 @@ async def world(server: ez.GraphServer, transport: str, _no_tasks_are_left: None
         await world.close()
 
 
-@pytest.fixture(params=["local", "threads", "shm", "tcp", "tls"] if PASSES_DESCRIPTORS else ["shm", "tcp"])
+@pytest.fixture(params=["local", "threads", "shm", "tcp", "tls", "post"] if PASSES_DESCRIPTORS else ["shm", "tcp"])
 def transport(request: pytest.FixtureRequest) -> str:
     """Every way in which a message can cross; inside a process it is the same on every system."""
     return str(request.param)

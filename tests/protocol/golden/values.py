@@ -502,6 +502,17 @@ LATER_FIELDS: dict[str, Any] = {
     ),
     "proof+role": handshake.Proof(PROOF, "observer"),
     "publisher.declare+everywhere": endpoints.DeclarePublisher(PUBLISHER, "A", EVERYWHERE, NONCE),
+    "publisher.declare+offers": endpoints.DeclarePublisher(
+        PUBLISHER, "A", CONTACT, NONCE, offers={"zenoh": b"key"}
+    ),
+    "routes.apply+offers": endpoints.ApplyRoutes(
+        12,
+        [
+            endpoints.RouteChange(
+                SUBSCRIBER, [endpoints.Source(PUBLISHER, "A", CONTACT, PROOF, offers={"zenoh": b"key"})]
+            )
+        ],
+    ),
     "publisher.declare+certificate": endpoints.DeclarePublisher(PUBLISHER, "A", CERTIFIED, NONCE),
     "routes.apply+named": endpoints.ApplyRoutes(
         12,

@@ -22,6 +22,7 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── MemoryApart                  also a ConnectionError
     │   ├── SharedMemoryFull             also an OSError
     │   ├── PublisherUnreachable         also a ConnectionError
+    │   ├── TransportUnusable
     │   ├── NothingReceived        51xx  the synchronous API; also a TimeoutError
     │   ├── NotSent                      also a TimeoutError
     │   └── ContextNotOpen               also a RuntimeError
@@ -268,6 +269,22 @@ class PublisherUnreachable(DataPlaneError, ConnectionError):
         return (
             f"The publisher of {self.topic}, in {process}, is not to be reached from here at {tried}. Let "
             "firewalls pass that port, or give the publisher an address that leads to it: publisher(host=, port=)."
+        )
+
+
+@declared_error
+class TransportUnusable(DataPlaneError):
+    """A transport of another distribution is installed, and cannot be imported or made."""
+
+    code: ClassVar[str] = "EZ-5023"
+    name: str
+    distribution: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"The transport {self.name}, which {self.distribution} brings, cannot be used here: {self.reason}. "
+            "Install that distribution anew, or ask for another transport."
         )
 
 

@@ -84,6 +84,10 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         ),
         "Let firewalls pass the port, or say where it is reached: publisher(host=, port=).",
     ),
+    "EZ-5023": (
+        "A publisher asks for a transport by EZMSG_TRANSPORT or transport=, and importing it raises an exception.",
+        "The text says which distribution brings it, and what it raised. Install it anew, or ask for none.",
+    ),
     "EZ-5101": (
         "Nobody published in that time, or no edge leads here.",
         "`ezmsg topic info TOPIC` shows what feeds it, and `ezmsg topic hz` whether anything flows.",

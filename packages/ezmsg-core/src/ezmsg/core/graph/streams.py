@@ -105,6 +105,7 @@ class OutputStream(Stream[M]):
     :param allow_local: Whether subscribers in the publisher's process are handed the object itself.
     :param strict_views: Whether what they are handed is read-only, as it is in other processes.
     :param max_block: Seconds that publishing waits for a process that does not answer; ``None`` is without limit.
+    :param transport: The transport for processes that share no memory with the publisher's, by its name.
     :raises InvalidOption: if a number is out of range.
     """
 
@@ -146,12 +147,14 @@ class OutputStream(Stream[M]):
         allow_local: bool | None = None,
         strict_views: bool | None = None,
         max_block: float | None = DEFAULT_MAX_BLOCK_S,
+        transport: str | None = None,
     ) -> None:
         super().__init__(msg_type)
         check_publisher_options(port, num_buffers, buf_size)
         if max_block is not None and not 0 < max_block < inf:
             raise InvalidOption(option="max_block", value=repr(max_block), reason="give seconds, or None")
         self.max_block = max_block
+        self.transport = transport
         self.host = host
         self.port = port
         self.num_buffers = num_buffers

@@ -7,7 +7,7 @@ to the server: channels that are open go on.
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 from uuid import UUID, uuid4
 
@@ -21,6 +21,7 @@ from ezmsg.core.pubsub.admission import Admission
 from ezmsg.core.pubsub.links import Links
 from ezmsg.core.pubsub.opening import OPEN_TIMEOUT_S, Opener
 from ezmsg.core.pubsub.peers import Peer
+from ezmsg.core.pubsub.plugs import Plugs
 from ezmsg.core.pubsub.rings import Rings
 from ezmsg.core.pubsub.roles import Feeding, Hearing
 from ezmsg.core.pubsub.routes import Routes
@@ -31,7 +32,9 @@ from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
 from ezmsg.core.transports.listening import LOOPBACK, is_everywhere, listen_for_segments, own_hosts
 from ezmsg.core.transports.mailbox import Mailbox
+from ezmsg.core.transports.plug import Fed
 from ezmsg.core.transports.segments import sweep
+from ezmsg.core.transports.sender import Sender
 from ezmsg.protocol.addresses import Address, AddressType
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages import channels as ch
@@ -84,6 +87,8 @@ class Exchange:
         self._told_that_it_keeps = False
         self._segments: Inbox | None = None
         self._own_addresses: dict[UUID, Address] = {}
+        self._plugs = Plugs(self)
+        self._offers: dict[UUID, Mapping[str, bytes]] = {}  # of the publishers that ask for another transport
         self._links = Links(self.id, self._on_control, self._on_link_lost)
         self._rings = Rings(self.id, lambda: self._opener.receive_segments())
         self._admission = Admission(self.publishers, self._rings)
@@ -146,6 +151,7 @@ class Exchange:
         if self._reports:
             await asyncio.wait(self._reports, timeout=FAREWELL_TIMEOUT_S)
         await self._routes.close()
+        await self._plugs.close()
         await self._links.close()
         await sharing.release(self._connection)
 
@@ -155,7 +161,7 @@ class Exchange:
             self._segments = Inbox(listen_for_segments(self.id))
         else:
             sweep()
-        self._opener = Opener(self._links, connection.client_id, self._segments, self._rings, self._routes.move)
+        self._opener = Opener(self._links, connection.client_id, self._segments, self._rings, self._plugs, self._routes.move)
         if self._segments is not None:
             self._loop.add_reader(self._segments.listener, self._on_segments, self._segments)
         connection.answer(ApplyRoutes, self._apply_routes)
@@ -200,12 +206,16 @@ class Exchange:
         """Declare a publisher; return when those who are to hear it do.
 
         :raises EzmsgError: if the server refuses it.
-        :raises InvalidOption: if its own TCP address cannot be bound.
+        :raises InvalidOption: if its own TCP address cannot be bound, or there is no such transport.
+        :raises TransportUnusable: if the transport cannot be used.
         """
         await self._listen_for(publisher)
         self.publishers[publisher.id] = publisher
         REGISTRY.add_publisher(publisher)
         try:
+            offers = await self._plugs.offers(publisher, publisher.options.transport)
+            if offers:
+                self._offers[publisher.id] = offers
             joined = await self._connection.request(self._declaration(publisher))
         except BaseException:
             self._forget_publisher(publisher)
@@ -219,9 +229,14 @@ class Exchange:
         await self._tell_withdrawn(publisher.id)
         await self.release()
 
-    def cut_off(self, publisher: Feeding, sender: LinkSender, reason: str) -> None:
+    def cut_off(self, publisher: Feeding, sender: Sender, reason: str) -> None:
         """Feed a channel no more whose other end does not answer, and let those who follow the graph know."""
-        self._admission.cut_off(publisher, sender, reason)
+        if isinstance(sender, LinkSender):
+            self._admission.cut_off(publisher, sender, reason)
+        else:
+            publisher.detach(sender)
+            sender.cut(reason)
+            sender.abandon()
         task = asyncio.ensure_future(self._report_cut(publisher, reason))
         self._reports.add(task)
         task.add_done_callback(self._reports.discard)
@@ -236,6 +251,8 @@ class Exchange:
         del self.publishers[publisher.id]
         REGISTRY.remove_publisher(publisher)
         self._admission.forget(publisher)
+        if self._offers.pop(publisher.id, None) is not None:
+            self._plugs.withdraw(publisher)
         address = self._own_addresses.pop(publisher.id, None)
         if address is not None:
             self._links.stop_listening(address)
@@ -269,6 +286,16 @@ class Exchange:
     def server(self) -> Address:
         """Where the graph server is, or was."""
         return self._connection.address
+
+    @property
+    def client_id(self) -> UUID:
+        """As whom the server knows this process."""
+        return self._connection.client_id
+
+    @property
+    def fed(self) -> Mapping[UUID, Fed]:
+        """The publishers, as a transport sees them."""
+        return self.publishers
 
     def heard_by(self, subscriber: Receiver) -> list[UUID]:
         """Return the ids of the publishers that a subscriber hears; any thread may ask."""
@@ -319,6 +346,7 @@ class Exchange:
             publisher.secret,
             force_tcp=publisher.options.force_tcp,
             allow_local=publisher.options.allow_local,
+            offers=dict(self._offers.get(publisher.id, {})),
         )
 
     def _reached_at(self, link: str | None, address: Address) -> Contact:
@@ -457,18 +485,27 @@ class Exchange:
             case ch.ChannelEnded():
                 channel = self._opener.ended(link, message)
                 if channel is not None:
-                    self._routes.ended(channel)
-                    self._opener.forget(channel)
+                    self.channel_ended(channel)
 
     def _on_link_lost(self, link: Link) -> None:
         self._rings.lost(link)
         self._admission.lost(link)
         for channel in self._opener.lost(link):
-            if channel.receivers:
-                logger.warning("%s", PeerLost(topic=channel.topic, last_seq=channel.next_message - 1))
-            for receiver in channel.receivers:
-                receiver.lost(channel.publisher_id, channel.next_message - 1)
-            self._routes.lost(channel)
+            self.channel_lost(channel)
+
+    def channel_ended(self, channel: Channel) -> None:
+        """A publisher is closed, and everything it sent has come."""
+        self._routes.ended(channel)
+        self._opener.forget(channel)
+
+    def channel_lost(self, channel: Channel) -> None:
+        """A channel broke off; those who heard it are told, and it is opened again if its publisher lives."""
+        channel.over.set()
+        if channel.receivers:
+            logger.warning("%s", PeerLost(topic=channel.topic, last_seq=channel.next_message - 1))
+        for receiver in channel.receivers:
+            receiver.lost(channel.publisher_id, channel.next_message - 1)
+        self._routes.lost(channel)
 
 
 def _is_loopback(host: str) -> bool:

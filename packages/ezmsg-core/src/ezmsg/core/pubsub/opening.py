@@ -13,6 +13,7 @@ from ezmsg.core.channels.backpressure import MAX_NUM_BUFFERS
 from ezmsg.core.channels.channel import Channel, Receiver
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.pubsub.links import Links
+from ezmsg.core.pubsub.plugs import Plugs
 from ezmsg.core.pubsub.rings import Rings
 from ezmsg.core.transports.handing_over import Inbox
 from ezmsg.core.transports.link import Link
@@ -69,10 +70,12 @@ class Opener:
         client_id: UUID,
         segments: Inbox | None,
         rings: Rings,
+        plugs: Plugs,
         on_apart: Callable[[Channel], None],
     ) -> None:
         self._links = links
         self._rings = rings
+        self._plugs = plugs
         self._client_id = client_id
         self._segments = segments
         self._on_apart = on_apart
@@ -85,7 +88,7 @@ class Opener:
         self._by_publisher: dict[UUID, tuple[SharedMemoryChannel, bytes]] = {}
 
     async def open(self, source: Source, receivers: list[Receiver]) -> Channel:
-        """Open a channel to a publisher: by the link of this host if it leads there, else over TCP.
+        """Open a channel to a publisher: by the link of this host if it leads there, else by what it offers, or TCP.
 
         :raises ChannelRefused: if the publisher does not want us, or does not hold the channel's key.
         :raises OSError: if nothing answers.
@@ -111,7 +114,9 @@ class Opener:
                     return await self._converse(link, source, receivers)
                 except ConnectionError as error:  # they can connect, and no more; if it is dead, TCP will tell
                     apart = error.reason if isinstance(error, errors.MemoryApart) else str(error)
-            channel = await self._open_tcp(source, receivers)
+            channel = await self._plugs.open(source, receivers) if source.offers else None
+            if channel is None:
+                channel = await self._open_tcp(source, receivers)
             if apart:
                 self._links.keep_apart(source.contact.exchange_id, apart)
             return channel

@@ -38,6 +38,7 @@ class PublisherOptions:
     allow_local: bool
     strict_views: bool
     max_block: float | None
+    transport: str = ""
 
 
 def publisher_options(
@@ -50,10 +51,11 @@ def publisher_options(
     allow_local: bool | None,
     strict_views: bool | None,
     max_block: float | None = DEFAULT_MAX_BLOCK_S,
+    transport: str | None = None,
 ) -> PublisherOptions:
     """Check options, and take those that are None from the environment.
 
-    The variables are ``EZMSG_FORCE_TCP``, ``EZMSG_ALLOW_LOCAL`` and ``EZMSG_STRICT_VIEWS``.
+    The variables are ``EZMSG_FORCE_TCP``, ``EZMSG_ALLOW_LOCAL``, ``EZMSG_STRICT_VIEWS`` and ``EZMSG_TRANSPORT``.
 
     :raises InvalidOption: if one has a value that it cannot have.
     """
@@ -72,6 +74,7 @@ def publisher_options(
         allow_local=flag("EZMSG_ALLOW_LOCAL", True) if allow_local is None else allow_local,
         strict_views=flag("EZMSG_STRICT_VIEWS", False) if strict_views is None else strict_views,
         max_block=max_block,
+        transport=os.environ.get("EZMSG_TRANSPORT", "").strip() if transport is None else transport,
     )
 
 

@@ -34,7 +34,7 @@ from ezmsg.core.support.copying import uncopyable_words, unpicklable_words
 from ezmsg.core.support.wording import counted, said
 from ezmsg.core.transports.in_process import LocalSender
 from ezmsg.core.transports.link_sender import LinkSender
-from ezmsg.core.transports.sender import Sender
+from ezmsg.core.transports.sender import Sender, WholeSender
 from ezmsg.core.transports.shared_memory import SharedMemorySender, Slots
 from ezmsg.core.transports.tcp import TcpSender, kept
 from ezmsg.protocol.addresses import AddressType
@@ -114,7 +114,7 @@ class Publisher:
         self._senders: tuple[Sender, ...] = ()
         self._local: tuple[LocalSender, ...] = ()
         self._shared: tuple[SharedMemorySender, ...] = ()
-        self._tcp: tuple[TcpSender, ...] = ()
+        self._whole: tuple[WholeSender, ...] = ()
         self._turn_due = False
         self._running = asyncio.Event()
         self._pause_told = False
@@ -125,7 +125,7 @@ class Publisher:
         self._warned_at = -WARN_AGAIN_S
         self._looking: asyncio.TimerHandle | None = None
         self._losing_patience: asyncio.TimerHandle | None = None
-        self._taking_back = TakingBack(self.window, self._slots, lambda: (*self._shared, *self._tcp))
+        self._taking_back = TakingBack(self.window, self._slots, self._links)
         self._tidying: asyncio.TimerHandle | None = None
         self.origin = ("", "")  # the component and the stream that publish here, for errors
         self.cut_off = 0
@@ -147,6 +147,7 @@ class Publisher:
         allow_local: bool | None = None,
         strict_views: bool | None = None,
         max_block: float | None = DEFAULT_MAX_BLOCK_S,
+        transport: str | None = None,
     ) -> Self:
         """Join the graph as a publisher of ``topic``; return when every subscriber there is can hear it.
 
@@ -160,11 +161,23 @@ class Publisher:
         :param max_block: how many seconds to wait for a subscriber's process that holds every buffer and does not
             answer; then it is cut off, and told how many messages it missed when it comes back. A process that
             answers, however slow, is waited for. ``None`` waits without limit.
+        :param transport: the name of an installed transport for processes that share no memory with this one,
+            instead of TCP; ``None`` means as the environment says.
         :raises InvalidOption: if an option has a value that it cannot have.
+        :raises TransportUnusable: if the transport cannot be used.
         :raises ServerUnreachable: if no graph server answers.
         """
         options = publisher_options(
-            host, port, buf_size, num_buffers, start_paused, force_tcp, allow_local, strict_views, max_block
+            host,
+            port,
+            buf_size,
+            num_buffers,
+            start_paused,
+            force_tcp,
+            allow_local,
+            strict_views,
+            max_block,
+            transport,
         )
         exchange = await Exchange.acquire(graph_address)
         publisher = cls(uuid4(), topic, exchange, options, _guard=_GUARD)
@@ -296,7 +309,7 @@ class Publisher:
             self._check_open()
             array: Any = np.empty(shape, asked)
             lying = None
-            if self._shared and not self._local and not self._tcp:  # who shares the object may keep it for ever
+            if self._shared and not self._local and not self._whole:  # who shares the object may keep it for ever
                 lying = self._slots.blank(token, cast(ArrayPayload, CODEC.encode(array)))
                 if lying is not None and (segment := self._slots.segment) is not None:
                     lends_slots(segment.memory.obj)
@@ -375,7 +388,7 @@ class Publisher:
         if self._local and (is_lent_elsewhere(obj) or lies_in_slots(obj)):
             obj = self._copied(obj)
         number = self.next_message
-        if self._shared or self._tcp:
+        if self._shared or self._whole:
             size = self._send_encoded(number, token, obj)
         else:
             self.window.hold(token, len(senders))
@@ -418,7 +431,7 @@ class Publisher:
 
         Everything that can fail comes before the first channel gets the message.
         """
-        if type(obj) is arrays.ndarray and not self._tcp:
+        if type(obj) is arrays.ndarray and not self._whole:
             size = self._slots.write_again(token, obj, number)
             if size:
                 segment = self._slots.segment
@@ -444,12 +457,12 @@ class Publisher:
         segment = self._slots.write(token, payload, number) if self._shared else None
         if segment is not None:
             self._tidy_after(payload.size)
-        body = kept(payload) if self._tcp else None
+        body = kept(payload) if self._whole else None
         self.window.hold(token, len(self._senders))
         form = payload.form
         if form is not None:
             self._form_of[token] = form
-            for sender in (*self._shared, *self._tcp):
+            for sender in (*self._shared, *self._whole):
                 sender.tell(form)
         tracer = self.tracer
         if tracer is not None:  # before it is sent, or it may be received before it was published
@@ -462,8 +475,8 @@ class Publisher:
             for shared in self._shared:
                 shared.keep(number, token, self._slots.apart)
         if body is not None:
-            for tcp in self._tcp:
-                tcp.send(number, token, body)
+            for whole in self._whole:
+                whole.send(number, token, body)
         return payload.size
 
     async def _wait_running(self) -> None:
@@ -567,14 +580,18 @@ class Publisher:
             return
         waited_s = (perf_counter_ns() - self.waits[2]) * 1e-9
         if waited_s >= patience_s - TIMER_S:
-            for sender in (*self._shared, *self._tcp):
-                reason = sender.link.unresponsive(patience_s) if sender.held else ""
+            for sender in (*self._shared, *self._whole):
+                reason = sender.unresponsive(patience_s) if sender.held else ""
                 if reason:
                     self._cut_off(sender, reason)
             waited_s = 0.0 if not self.window.waiting else patience_s - min(LOOK_AGAIN_S, patience_s)
         self._look_for_frozen_in(max(patience_s - waited_s, TIMER_S))
 
-    def _cut_off(self, sender: LinkSender, reason: str) -> None:
+    def _links(self) -> tuple[LinkSender, ...]:
+        """Return the senders from whose other end a message can be taken back."""
+        return (*self._shared, *(sender for sender in self._whole if isinstance(sender, LinkSender)))
+
+    def _cut_off(self, sender: Sender, reason: str) -> None:
         """Go on without a process. What it was sent can still be read when it comes back."""
         self.cut_off += 1
         logger.warning(
@@ -596,7 +613,7 @@ class Publisher:
         self._senders = senders
         self._local = tuple(sender for sender in senders if isinstance(sender, LocalSender))
         self._shared = tuple(sender for sender in senders if isinstance(sender, SharedMemorySender))
-        self._tcp = tuple(sender for sender in senders if isinstance(sender, TcpSender))
+        self._whole = tuple(sender for sender in senders if isinstance(sender, WholeSender))
 
     async def _drain_and_leave(self) -> None:
         await self._drain()

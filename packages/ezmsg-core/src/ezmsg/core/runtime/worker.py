@@ -489,6 +489,7 @@ async def _publisher(context: GraphContext, outlet: OutputStream) -> Publisher:
         allow_local=outlet.allow_local,
         strict_views=outlet.strict_views,
         max_block=outlet.max_block,
+        transport=outlet.transport,
     )
 
 

@@ -112,6 +112,9 @@ class LinkSender(Sender):
             if held.pop(token, None) is not None:
                 release(token, self)
 
+    def unresponsive(self, silence_s: float) -> str:
+        return self.link.unresponsive(silence_s)
+
     async def end(self, next_message: int) -> int:
         """Wait until the other end says that it has read everything."""
         self._send_postponed()

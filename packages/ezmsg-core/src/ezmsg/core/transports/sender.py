@@ -1,9 +1,14 @@
 """The publisher's end of a channel: what every transport's end has in common."""
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from ezmsg.core.channels.backpressure import Window
+from ezmsg.core.messages.forms import Form
+
+Body = Sequence[bytes | memoryview]
+"""A message's bytes in parts, none of which changes any more."""
 
 
 class Sender:
@@ -62,6 +67,25 @@ class Sender:
         while self._held:
             self._window.release(self._held.popitem()[0], self)
 
+    def unresponsive(self, silence_s: float) -> str:
+        """Return why the other end surely has not answered for so long; nothing if it may, however slow it is."""
+        return ""
+
+    def cut(self, reason: str) -> None:
+        """Let the other end know, when it comes back, that it was cut off; it is fed no more."""
+
     async def end(self, next_message: int) -> int:
         """Send what waits and say that no more will come; return how many messages were not delivered."""
         return 0
+
+
+class WholeSender(Sender, ABC):
+    """Sends each message whole, to another event loop that may be anywhere."""
+
+    @abstractmethod
+    def send(self, number: int, token: int, body: Body) -> None:
+        """Send a message, and :meth:`hold` it until the other end has released it; whatever fails fails later."""
+
+    @abstractmethod
+    def tell(self, form: Form) -> None:
+        """Make sure that the other end knows a form before the next message."""

@@ -1,15 +1,16 @@
 """Over TCP: the payload itself travels, laid out as it would be in a slot. One connection for each channel."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeGuard
+from typing import TypeGuard
 from uuid import UUID
 
-from ezmsg.core.channels.channel import Channel, DetachedLease, EncodedLease, Receiver
+from ezmsg.core.channels.channel import Receiver
+from ezmsg.core.channels.whole import WholeChannel
 from ezmsg.core.messages.codec import Codec
-from ezmsg.core.messages.forms import HeardForms
-from ezmsg.core.messages.payload import Array, Buffer, BuffersPayload, Payload, unset_memory
+from ezmsg.core.messages.payload import Buffer, BuffersPayload, Payload, unset_memory
 from ezmsg.core.transports.link import Link
 from ezmsg.core.transports.link_sender import LinkSender
+from ezmsg.core.transports.sender import Body, WholeSender
 from ezmsg.protocol.messages.channels import ChannelLeaky, CloseChannel
 
 WHOLE_BYTES = 1024 * 1024
@@ -17,9 +18,6 @@ WHOLE_BYTES = 1024 * 1024
 
 PART_BYTES = 64 * 1024
 """Parts of those up to this size are copied all the same, with their neighbours."""
-
-Body = Sequence[bytes | memoryview]
-"""A message's bytes in parts, none of which changes any more."""
 
 
 def kept(payload: Payload) -> Body:
@@ -59,7 +57,7 @@ def _joined(pieces: list[Buffer]) -> list[memoryview]:
     return [body]
 
 
-class TcpSender(LinkSender):
+class TcpSender(LinkSender, WholeSender):
     """Sends messages whole."""
 
     kind = "TCP"
@@ -74,47 +72,7 @@ class TcpSender(LinkSender):
             self.link.data(self.number, number, token, body)
 
 
-class TcpLease(EncodedLease):
-    """A message that arrived whole, in memory that is used for nothing else.
-
-    So it can be given to one subscriber that wants it for itself, if no other one has seen it there.
-    """
-
-    __slots__ = ("_channel", "_unseen")
-
-    def __init__(self, number: int, token: int, body: bytes | memoryview, channel: "TcpChannel") -> None:
-        memory = memoryview(body)
-        super().__init__(number, token, memory.toreadonly(), channel, channel.codec, channel.forms)
-        self._channel = channel
-        self._unseen = None if memory.readonly else memory
-
-    @property
-    def channel(self) -> Channel:
-        return self._channel
-
-    def private(self) -> Any:
-        unseen, self._unseen = self._unseen, None
-        if unseen is None or self.holders != 1:
-            return super().private()
-        return self._codec.decode(unseen, self._forms, copy=True, own=True)
-
-    def detached(self) -> DetachedLease:
-        self._unseen = None
-        return DetachedLease(self.number, self._memory, self.source, self._codec, self._forms)
-
-    def guarded(self) -> "tuple[Any, Array | None]":
-        self._unseen = None
-        return super().guarded()
-
-    def _decode(self) -> Any:
-        self._unseen = None
-        return super()._decode()
-
-    def _free(self) -> None:
-        self._channel.release(self._token)
-
-
-class TcpChannel(Channel):
+class TcpChannel(WholeChannel):
     """A publisher that only TCP reaches."""
 
     kind = "TCP"
@@ -129,9 +87,7 @@ class TcpChannel(Channel):
         num_buffers: int,
         codec: Codec,
     ) -> None:
-        super().__init__(publisher_id, topic, receivers, num_buffers)
-        self.codec = codec
-        self.forms: HeardForms = {}
+        super().__init__(publisher_id, topic, receivers, num_buffers, codec)
         self._link = link
         self._number = number
 
@@ -140,13 +96,7 @@ class TcpChannel(Channel):
 
         :raises ValueError: if its publisher cannot have such a token.
         """
-        if slot >= self.num_buffers:
-            raise ValueError(f"a message on {self.topic} with the token {slot} of {self.num_buffers}")
-        lease = TcpLease(message, slot, body, self)
-        if self.revocable:
-            self.deliver_revocable(lease)
-        else:
-            self.deliver(lease)
+        self.hear(message, slot, body)
 
     def receive_listed(self, first: int, segment: int, slots: Sequence[int], size: int) -> None:
         """Refuse messages that lie in shared memory.
@@ -158,10 +108,6 @@ class TcpChannel(Channel):
     def release(self, token: int) -> None:
         """Tell the publisher."""
         self._link.release(self._number, token, prompt=True)
-
-    def hear_form(self, number: int, content: bytes) -> None:
-        """Learn what messages have in common, before the first of them."""
-        self.forms = self.codec.heard(self.forms, number, content)
 
     def _tell_leaky(self, leaky: bool) -> bool:
         self._link.control(ChannelLeaky(self._number, leaky))

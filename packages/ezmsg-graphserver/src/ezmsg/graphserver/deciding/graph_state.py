@@ -138,6 +138,7 @@ class GraphState:
             force_tcp=declared.force_tcp,
             allow_local=declared.allow_local,
             publisher_name=peer.name,
+            offers=declared.offers,
         )
 
     # --- events -------------------------------------------------------------------------------------------

@@ -48,7 +48,10 @@ class Joined:
 
 @declared
 class DeclarePublisher:
-    """A publisher joins; ``secret`` is what the keys of its channels are made from."""
+    """A publisher joins; ``secret`` is what the keys of its channels are made from.
+
+    ``offers`` says how it is reached over transports that the server knows the names of, and nothing else.
+    """
 
     TAG: ClassVar[str] = "publisher.declare"
     REPLY: ClassVar[type] = Joined
@@ -58,6 +61,7 @@ class DeclarePublisher:
     secret: bytes = field(repr=False)
     force_tcp: bool = False
     allow_local: bool = True
+    offers: dict[str, bytes] = field(factory=dict)
 
 
 @declared
@@ -94,7 +98,7 @@ class ReportCut:
 class Source:
     """A publisher that a subscriber is to hear; ``key`` opens the channel to it.
 
-    ``publisher_name`` is the host and the number of its process, for people.
+    ``publisher_name`` is the host and the number of its process, for people; ``offers`` is what the publisher said.
     """
 
     publisher_id: UUID
@@ -104,6 +108,7 @@ class Source:
     force_tcp: bool = False
     allow_local: bool = True
     publisher_name: str = ""
+    offers: dict[str, bytes] = field(factory=dict)
 
 
 @declared

@@ -18,6 +18,11 @@ class ProfileChannelType(Enum):
     TCP = "TCP"
     UNKNOWN = "UNKNOWN"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "ProfileChannelType":
+        """Let another distribution's transport be what it is: none of these."""
+        return cls.UNKNOWN
+
 
 @dataclass
 class MetricTotals:

@@ -1,0 +1,83 @@
+"""The transports of other distributions that an event loop uses, each made when somebody first asks for it."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from ezmsg.core.channels.channel import Channel, Receiver
+from ezmsg.core.errors import InvalidOption
+from ezmsg.core.transports import plug
+from ezmsg.protocol.errors import EzmsgError
+from ezmsg.protocol.messages.endpoints import Source
+
+logger = logging.getLogger("ezmsg")
+
+
+class Plugs:
+    """Offers publishers over the transport that they ask for, and opens channels by those that were offered.
+
+    What both ends have is what is used. TCP is for those that lack it, and not for a transport that fails: who asks
+    for one may do so because TCP is not to be used.
+    """
+
+    def __init__(self, home: plug.Home) -> None:
+        self._home = home
+        self._transports: dict[str, plug.Transport | None] = {}
+        self._told: set[str] = set()
+
+    async def offers(self, publisher: plug.Fed, name: str) -> Mapping[str, bytes]:
+        """Return what a publisher lets others know that asks for a transport of this name.
+
+        :raises InvalidOption: if there is none.
+        :raises TransportUnusable: if it cannot be used.
+        """
+        if not name or name in plug.OWN:
+            return {}
+        transport = self._named(name)
+        if transport is None:
+            reason = f"here are {', '.join(plug.names())}; install the distribution that brings it"
+            raise InvalidOption(option="transport", value=repr(name), reason=reason)
+        return {name: await transport.offer(publisher)}
+
+    def withdraw(self, publisher: plug.Fed) -> None:
+        """A publisher is closed."""
+        for transport in self._transports.values():
+            if transport is not None:
+                transport.withdraw(publisher)
+
+    async def open(self, source: Source, receivers: list[Receiver]) -> Channel | None:
+        """Open a channel over what the publisher offers; ``None`` if there is nothing here that can.
+
+        :raises EzmsgError: if what there is fails, and so do
+        :raises OSError: the errors of the network.
+        """
+        for name, contact in source.offers.items():
+            transport = self._named(name)
+            if transport is not None:
+                return await transport.open(source, contact, receivers)
+            self._tell_missing(name, source)
+        return None
+
+    def _named(self, name: str) -> plug.Transport | None:
+        if name not in self._transports:
+            self._transports[name] = plug.find(name, self._home)
+        return self._transports[name]
+
+    def _tell_missing(self, name: str, source: Source) -> None:
+        if name not in self._told:
+            self._told.add(name)
+            logger.warning(
+                "%s is offered over %s, which is not installed here; TCP is used. Install the distribution that "
+                "brings it, as the publisher's process %s has it.",
+                *(source.topic, name, source.publisher_name),
+            )
+
+    async def close(self) -> None:
+        """Close all of them, whatever one of them says."""
+        transports = [transport for transport in self._transports.values() if transport is not None]
+        self._transports.clear()
+        for outcome in await asyncio.gather(*(each.close() for each in transports), return_exceptions=True):
+            if isinstance(outcome, EzmsgError | OSError):
+                logger.debug("A transport was not closed in good order: %s", outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
