@@ -35,7 +35,9 @@ CLOSE_S = 1.0
 class Frames(asyncio.Protocol):
     """One connection: bytes to frames, and frames to bytes."""
 
-    def __init__(self, on_frame: "Callable[[Frames, int, bytes], None]", on_lost: "Callable[[Frames], None]") -> None:
+    def __init__(
+        self, on_frame: "Callable[[Frames, int, bytes], None]", on_lost: "Callable[[Frames], None]"
+    ) -> None:
         self.end: Sender | PostChannel | None = None
         self.gone = asyncio.get_running_loop().create_future()
         self.proven = False
@@ -195,12 +197,19 @@ class Post:
             frames.abort()
         elif kind == RELEASE:
             sender.released(struct.unpack("<I", body)[0])
+            self._close_if_idle(frames, sender)
         elif kind == END_SEEN:
             sender.end_seen()
         elif kind == LEAVE:
             sender.publisher.detach(sender)
             sender.end_seen()
+            sender.closing = True
             frames.send(LEFT)
+            self._close_if_idle(frames, sender)
+
+    def _close_if_idle(self, frames: Frames, sender: Sender) -> None:
+        if sender.closing and not sender.held:
+            frames.close()
 
     def _admit(self, frames: Frames, body: bytes) -> None:
         publisher = self._home.fed.get(UUID(bytes=body[:16]))
@@ -239,8 +248,7 @@ class Post:
             frames.send(END_SEEN)
             self._home.channel_ended(channel)
         elif kind == LEFT:
-            channel.over.set()
-            frames.close()
+            channel.over.set()  # what is held will still be released
         elif kind == CUT:
             frames.close()
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ezmsg.core.channels.whole import WholeLease
 from ezmsg.core.messages import pickles
 from ezmsg.core.messages.codec import Codec
 from ezmsg.core.messages.payload import BuffersPayload
-from ezmsg.core.channels.whole import WholeLease
 from ezmsg.core.transports.tcp import WHOLE_BYTES, TcpChannel, kept
 
 CODEC = Codec()

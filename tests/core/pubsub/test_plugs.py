@@ -9,11 +9,11 @@ import sys
 from typing import Any
 
 import pytest
+from tests.core.pubsub.conftest import HANG, PLUGS
 
 from ezmsg.core.errors import InvalidOption, TransportUnusable
 from ezmsg.core.pubsub.plugs import Plugs
 from ezmsg.core.transports import plug
-from tests.core.pubsub.conftest import HANG, PLUGS
 
 
 @pytest.fixture
@@ -198,5 +198,6 @@ class Sum(ez.Unit):
 
 if __name__ == "__main__":
     source, total = Source(), Sum()
-    ez.run(SOURCE=source, SUM=total, connections=((source.OUTPUT, total.INPUT),), process_components=(source, total))
+    connections = ((source.OUTPUT, total.INPUT),)
+    ez.run(SOURCE=source, SUM=total, connections=connections, process_components=(source, total))
 '''

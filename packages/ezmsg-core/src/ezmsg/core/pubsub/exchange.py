@@ -161,7 +161,9 @@ class Exchange:
             self._segments = Inbox(listen_for_segments(self.id))
         else:
             sweep()
-        self._opener = Opener(self._links, connection.client_id, self._segments, self._rings, self._plugs, self._routes.move)
+        self._opener = Opener(
+            self._links, connection.client_id, self._segments, self._rings, self._plugs, self._routes.move
+        )
         if self._segments is not None:
             self._loop.add_reader(self._segments.listener, self._on_segments, self._segments)
         connection.answer(ApplyRoutes, self._apply_routes)

@@ -88,7 +88,7 @@ class Opener:
         self._by_publisher: dict[UUID, tuple[SharedMemoryChannel, bytes]] = {}
 
     async def open(self, source: Source, receivers: list[Receiver]) -> Channel:
-        """Open a channel to a publisher: by the link of this host if it leads there, else by what it offers, or TCP.
+        """Open a channel to a publisher: by the link of this host if it leads there, by what it offers, or by TCP.
 
         :raises ChannelRefused: if the publisher does not want us, or does not hold the channel's key.
         :raises OSError: if nothing answers.

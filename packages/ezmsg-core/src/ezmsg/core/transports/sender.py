@@ -67,6 +67,9 @@ class Sender:
         while self._held:
             self._window.release(self._held.popitem()[0], self)
 
+    def tell(self, form: Form) -> None:
+        """Let the other end know a form before the next message; who is handed the object itself needs none."""
+
     def unresponsive(self, silence_s: float) -> str:
         """Return why the other end surely has not answered for so long; nothing if it may, however slow it is."""
         return ""
