@@ -7,12 +7,13 @@ publishers ask for it and whose object makes one :class:`Transport` for an event
     zenoh = "ezmsg.zenoh.transport:ZenohTransport"
 
 One message's way through it. A publisher that asks for the transport is *offered* by it: what
-:meth:`Transport.offer` returns goes to the graph server, which understands nothing of it, and from there to whoever
-is to hear the publisher. There :meth:`Transport.open` makes a :class:`Channel`, by whatever conversation the two
-ends need; the one who asks proves with the key of its :class:`Source` that the server sent it. The publisher's end
-makes a :class:`WholeSender`, gives it to :meth:`Fed.attach`, and is called with each message from then on; the other
-end calls :meth:`Channel.deliver` with a lease on it. When the last subscriber there has let go, the lease tells the
-publisher's end, which calls :meth:`Sender.released`: the buffer is free, and so back-pressure comes to be.
+:meth:`Transport.offer` returns goes to the graph server, which understands nothing of it, and from there to
+whoever is to hear the publisher. There :meth:`Transport.open` makes a :class:`Channel`, by whatever conversation
+the two ends need; the one who asks proves with the key of its :class:`Source` that the server sent it. The
+publisher's end makes a :class:`WholeSender`, gives it to :meth:`Fed.attach`, and is called with each message from
+then on; the other end calls :meth:`Channel.deliver` with a lease on it. When the last subscriber there has let go,
+the lease tells the publisher's end, which calls :meth:`Sender.released`: the buffer is free, and so back-pressure
+comes to be.
 
 Nothing here awaits between two messages, and nothing of a transport is imported where nobody asks for it.
 """
