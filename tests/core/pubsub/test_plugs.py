@@ -63,9 +63,7 @@ async def test_a_transport_that_cannot_be_imported_is_told_with_its_distribution
 async def test_who_lacks_the_transport_hears_over_tcp_and_is_told_once(
     world: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    publishers = [
-        await world.context.publisher(topic, transport="post", force_tcp=True) for topic in ("A", "B")
-    ]
+    publishers = [await world.context.publisher(topic, transport="post", force_tcp=True) for topic in ("A", "B")]
     # One process has one exchange, so that it must forget what it has: as if it were another one.
     exchange = publishers[0]._exchange
     monkeypatch.setattr(exchange._opener, "_plugs", Plugs(exchange))
@@ -162,7 +160,7 @@ def test_nothing_is_looked_for_where_nobody_asks() -> None:
     assert done.stdout == "1\n", done.stderr
 
 
-PROGRAM = '''
+PROGRAM = """
 import ezmsg.core as ez
 from collections.abc import AsyncGenerator
 
@@ -200,4 +198,4 @@ if __name__ == "__main__":
     source, total = Source(), Sum()
     connections = ((source.OUTPUT, total.INPUT),)
     ez.run(SOURCE=source, SUM=total, connections=connections, process_components=(source, total))
-'''
+"""
