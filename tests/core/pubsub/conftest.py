@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+import zenoh
 
 import ezmsg.core as ez
 from ezmsg.core.pubsub import exchange as exchanges
@@ -33,6 +34,7 @@ PUBLISHER_OPTIONS: dict[str, dict[str, Any]] = {
     "tcp": {"force_tcp": True},
     "tls": {"force_tcp": True},
     "post": {"force_tcp": True, "transport": "post"},
+    "zenoh": {"force_tcp": True, "transport": "zenoh"},
 }
 
 
@@ -52,7 +54,8 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
 
 @pytest.fixture(scope="session", autouse=True)
 def _warmed_up() -> None:
-    """The first uvloop of a process makes two pipes that stay."""
+    """The first uvloop of a process makes two pipes that stay, the first session of Zenoh its own event loops."""
+    zenoh.open(zenoh.Config()).close()
     with contextlib.suppress(ImportError):
         import uvloop
 
@@ -215,7 +218,7 @@ class World:
 
     @property
     def crosses_processes(self) -> bool:
-        return self.transport in ("shm", "tcp", "tls", "post")
+        return self.transport in ("shm", "tcp", "tls", "post", "zenoh")
 
     async def open(self) -> None:
         await self.context.__aenter__()
@@ -260,6 +263,7 @@ def server(_nothing_is_left: None, request: pytest.FixtureRequest, monkeypatch: 
         monkeypatch.setenv("EZMSG_TLS_CA", files.authority)
         monkeypatch.setenv("EZMSG_TLS_CERT", files.certificate)
         monkeypatch.setenv("EZMSG_TLS_KEY", files.key)
+    monkeypatch.setenv("EZMSG_ZENOH_CONFIG", str(PLUGS / "zenoh.json5"))
     monkeypatch.syspath_prepend(str(PLUGS))  # there lies a transport of another distribution, named post
     server = ez.GraphServer()
     server.start(("127.0.0.1", 0))
@@ -277,7 +281,7 @@ async def world(server: ez.GraphServer, transport: str, _no_tasks_are_left: None
         await world.close()
 
 
-@pytest.fixture(params=["local", "threads", "shm", "tcp", "tls", "post"] if PASSES_DESCRIPTORS else ["shm", "tcp"])
+@pytest.fixture(params=["local", "threads", "shm", "tcp", "tls", "post", "zenoh"] if PASSES_DESCRIPTORS else ["shm", "tcp"])
 def transport(request: pytest.FixtureRequest) -> str:
     """Every way in which a message can cross; inside a process it is the same on every system."""
     return str(request.param)

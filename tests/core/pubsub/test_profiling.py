@@ -27,7 +27,7 @@ from ezmsg.protocol.model.profiling import (
     SubscriberProfileSnapshot,
 )
 
-KINDS = {"local": "LOCAL", "threads": "LOCAL", "shm": "SHM", "tcp": "TCP", "tls": "TCP", "post": "UNKNOWN"}
+KINDS = {"local": "LOCAL", "threads": "LOCAL", "shm": "SHM", "tcp": "TCP", "tls": "TCP", "post": "UNKNOWN", "zenoh": "ZENOH"}
 
 
 class Traced:

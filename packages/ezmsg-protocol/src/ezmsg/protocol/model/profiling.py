@@ -16,6 +16,7 @@ class ProfileChannelType(Enum):
     LOCAL = "LOCAL"
     SHM = "SHM"
     TCP = "TCP"
+    ZENOH = "ZENOH"
     UNKNOWN = "UNKNOWN"
 
     @classmethod

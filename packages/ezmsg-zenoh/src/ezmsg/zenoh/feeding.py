@@ -1,0 +1,326 @@
+"""The publisher's end: each message is sent once for all who hear it over Zenoh, and again to who misses it."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import zenoh
+
+from ezmsg.core.messages.forms import Form
+from ezmsg.core.transports.plug import Fed, key_of
+from ezmsg.core.transports.sender import Body, WholeSender
+from ezmsg.protocol.declared import declared
+from ezmsg.protocol.errors import EzmsgError
+from ezmsg.protocol.wire import auth
+from ezmsg.zenoh.frames import Head, derived, from_bytes, head_to_bytes, masked, to_bytes
+from ezmsg.zenoh.keys import Keys, channel_of
+from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
+from ezmsg.zenoh.reception import released
+from ezmsg.zenoh.session import Sending
+
+ASKING_LIMIT = 256
+"""How many may be between question and proof; the oldest goes first."""
+
+PROBE_FIRST_S = 0.1
+PROBE_LONGEST_S = 1.0
+"""After how many seconds without a word one who holds something is asked how it stands: first, and later."""
+
+FORMS_TRUSTED = 32
+"""Of how many forms it is relied on that they are known; the other end remembers more."""
+
+Post = Callable[[Callable[[Any], object], Any], None]
+
+
+class ZenohSender(WholeSender):
+    """One event loop that hears the publisher: what it holds, and what it is told."""
+
+    kind = "ZENOH"
+
+    def __init__(self, feed: "Feed", channel: str, key: bytes, exchange_id: UUID) -> None:
+        super().__init__(feed.publisher.window)
+        self.feed = feed
+        self.channel = channel
+        self.key = key
+        self.exchange_id = exchange_id
+        self.forms: dict[int, None] = {}  # those that it has surely heard of, the oldest first
+        self._teaching: list[tuple[int, int]] = []  # messages that bring a form, and the forms's numbers
+        self.opened: Opened
+        self.told = Sent(0)
+        self.lost: asyncio.TimerHandle | None = None  # its token is gone, and it has this time to come back
+        self.probe_s = PROBE_FIRST_S
+        self.probe_at_s = 0.0
+        self._end_seen = asyncio.Event()
+        self._undelivered = 0
+
+    def send(self, number: int, token: int, body: Body) -> None:
+        self.hold(number, token)
+        form = self.feed.send(number, token, body)
+        if form is not None and form.number not in self.forms:
+            self._teaching.append((number, form.number))
+        self.feed.watch(self)
+
+    def tell(self, form: Form) -> None:
+        self.feed.form = form
+
+    def cut(self, reason: str) -> None:
+        self.say(Sent(self.feed.publisher.next_message, cut=reason))
+        self.feed.forget(self)
+
+    def released(self, token: int) -> None:
+        number = self._held.get(token)
+        if number is not None:
+            super().released(token)
+            self.feed.let_go(number)
+
+    def abandon(self) -> None:
+        self._undelivered = self.held
+        self._end_seen.set()
+        for _, token in self.held_messages:
+            self.released(token)
+
+    def hear(self, held: Held) -> None:
+        """Learn how it stands with those at the other end."""
+        self.probe_s, self.probe_at_s = PROBE_FIRST_S, 0.0
+        for token in released(held, self.held_messages):
+            self.released(token)
+        self._learn(held.next_message)
+        for number in held.missing:
+            self.feed.send_again(number, self)
+        if self.told.ended and held.next_message >= self.told.next_message:
+            self._end_seen.set()
+        if held.leaving:
+            self._leave()
+
+    def _learn(self, next_message: int) -> None:
+        """Whatever was told with a message that has come is known."""
+        while self._teaching and self._teaching[0][0] < next_message:
+            self.forms[self._teaching.pop(0)[1]] = None
+        while len(self.forms) > FORMS_TRUSTED:
+            del self.forms[next(iter(self.forms))]
+
+    def _leave(self) -> None:
+        if not self.closing:
+            self.closing = True
+            self.feed.publisher.detach(self)
+            self._end_seen.set()
+        self.say(Sent(self.feed.publisher.next_message, left=True))
+        if not self.held:
+            self.feed.forget(self)
+
+    def say(self, told: Sent) -> None:
+        """Let the other end know how it stands here."""
+        self.told = told
+        self.feed.tell(self.channel, told, self.key)
+
+    async def end(self, next_message: int) -> int:
+        """Wait until the other end has everything."""
+        if self.closing:
+            return 0
+        self.say(Sent(next_message, ended=True))
+        self.feed.watch(self)
+        await self._end_seen.wait()
+        return self._undelivered
+
+
+class _Asking:
+    """Somebody who has yet to prove that it may hear the publisher."""
+
+    def __init__(self, publisher: Fed, ask: Ask) -> None:
+        key = key_of(publisher, ask.client_id)
+        nonce = os.urandom(auth.NONCE_SIZE)
+        self.exchange_id = ask.exchange_id
+        self.expected = auth.client_proof(key, ask.nonce, nonce)
+        self.challenge = Challenge(nonce, auth.server_proof(key, ask.nonce, nonce), publisher.window.size)
+        self.key = derived(key, ask.nonce, nonce)
+
+
+@declared(frozen=False)
+class _UnderWay:
+    """A message that somebody holds, as it is sent again to who misses it."""
+
+    token: int
+    body: Body
+    form: Form | None
+    holders: int = 0
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.body))
+
+
+class Feed:
+    """What one publisher has in Zenoh."""
+
+    def __init__(
+        self, session: "zenoh.Session", sending: Sending, publisher: Fed, keys: Keys, post: Post, lease_s: float
+    ) -> None:
+        self.publisher = publisher
+        self.form: Form | None = None
+        self._keys = keys
+        self._post = post
+        self._lease_s = lease_s
+        self._sending = sending
+        self._session = session
+        self._data_key = derived(publisher.secret, b"data")
+        self._asking: dict[str, _Asking] = {}
+        self._senders: dict[str, ZenohSender] = {}
+        self._under_way: dict[int, _UnderWay] = {}  # the messages that somebody holds, by number
+        self._probing: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        block, reliable = zenoh.CongestionControl.BLOCK, zenoh.Reliability.RELIABLE
+        self._data = session.declare_publisher(keys.data, congestion_control=block, reliability=reliable)
+        self._inward = session.declare_subscriber(keys.inward("*"), self._on_word)
+        self._token = session.liveliness().declare_token(keys.alive)
+        self._presence = session.liveliness().declare_subscriber(keys.token("*"), self._on_presence, history=True)
+
+    # --- messages ---------------------------------------------------------------------------------------------
+
+    def send(self, number: int, token: int, body: Body) -> Form | None:
+        """Send a message, once for all who hear it; return its form."""
+        known = self._under_way.get(number)
+        if known is None:
+            form, self.form = self.form, None
+            known = self._under_way[number] = _UnderWay(token, body, form)
+            told = form is None or all(form.number in sender.forms for sender in self._senders.values())
+            head = self._head(number, known, tell=not told)
+            self._sending.send(known.size, lambda: self._data.put(joined(body), attachment=head))
+        known.holders += 1
+        return known.form
+
+    def send_again(self, number: int, sender: ZenohSender) -> None:
+        """Send a message to one who misses it."""
+        known = self._under_way.get(number)
+        if known is not None:
+            head = self._head(number, known, tell=True)
+            self._put(self._keys.outward(sender.channel), joined(known.body), head)
+
+    def _head(self, number: int, message: "_UnderWay", *, tell: bool) -> bytes:
+        form = message.form
+        content = form.content if form is not None and tell else b""
+        head = Head(number, message.token, message.size, None if form is None else form.number, content)
+        return head_to_bytes(head, self._data_key)
+
+    def let_go(self, number: int) -> None:
+        """One who held a message holds it no more."""
+        message = self._under_way[number]
+        message.holders -= 1
+        if not message.holders:
+            del self._under_way[number]
+
+    def _put(self, key: str, payload: bytes, attachment: bytes | None = None) -> None:
+        self._sending.send(len(payload), lambda: self._session.put(key, payload, attachment=attachment))
+
+    # --- the conversation -------------------------------------------------------------------------------------
+
+    def tell(self, channel: str, message: object, key: bytes) -> None:
+        """Say something to the other end of a channel."""
+        self._put(self._keys.outward(channel), to_bytes(message, key))
+
+    def _on_word(self, sample: Any) -> None:
+        self._post(self._hear, (channel_of(str(sample.key_expr)), sample.payload.to_bytes()))
+
+    def _hear(self, came: tuple[str, bytes]) -> None:
+        channel, data = came
+        sender = self._senders.get(channel)
+        asking = self._asking.get(channel)
+        key = sender.key if sender is not None else b""
+        for each in (key, b""):
+            try:
+                message = from_bytes(data, each)
+                break
+            except (ValueError, EzmsgError):
+                continue
+        else:
+            return
+        if isinstance(message, Held) and sender is not None and each:
+            sender.hear(message)
+        elif isinstance(message, Ask) and sender is None:
+            self._challenge(channel, asking, message)
+        elif isinstance(message, Prove):
+            self._admit(channel, asking, message)
+
+    def _challenge(self, channel: str, asking: _Asking | None, ask: Ask) -> None:
+        if asking is None:
+            if len(self._asking) >= ASKING_LIMIT:
+                del self._asking[next(iter(self._asking))]
+            asking = self._asking[channel] = _Asking(self.publisher, ask)
+        self.tell(channel, asking.challenge, b"")
+
+    def _admit(self, channel: str, asking: _Asking | None, message: Prove) -> None:
+        sender = self._senders.get(channel)
+        if sender is None:
+            if asking is None or not auth.same(asking.expected, message.proof):
+                self.tell(channel, Refused("the proof is wrong"), b"")
+                return
+            del self._asking[channel]
+            sender = ZenohSender(self, channel, asking.key, asking.exchange_id)
+            sender.opened = Opened(self.publisher.next_message, masked(self._data_key, asking.key))
+            self._senders[channel] = sender
+            self.publisher.attach(sender)
+        self.tell(channel, sender.opened, sender.key)
+
+    def forget(self, sender: ZenohSender) -> None:
+        """One who heard the publisher is gone."""
+        if self._senders.pop(sender.channel, None) is not None and sender.lost is not None:
+            sender.lost.cancel()
+
+    # --- who is there -----------------------------------------------------------------------------------------
+
+    def _on_presence(self, sample: Any) -> None:
+        there = sample.kind == zenoh.SampleKind.PUT
+        self._post(self._note_presence, (channel_of(str(sample.key_expr)), there))
+
+    def _note_presence(self, came: tuple[str, bool]) -> None:
+        sender = self._senders.get(came[0])
+        if sender is None:
+            return
+        if sender.lost is not None:
+            sender.lost.cancel()
+            sender.lost = None
+        if came[1]:
+            sender.say(sender.told if sender.told.ended else Sent(self.publisher.next_message))
+        else:
+            sender.lost = self._loop.call_later(self._lease_s, self._give_up, sender)
+
+    def _give_up(self, sender: ZenohSender) -> None:
+        self.publisher.detach(sender)
+        self.forget(sender)
+        sender.abandon()
+
+    def watch(self, sender: ZenohSender) -> None:
+        """Ask how it stands if one who holds something says nothing for a while."""
+        if not sender.probe_at_s:
+            sender.probe_at_s = self._loop.time() + sender.probe_s
+        if self._probing is None:
+            self._probing = self._loop.call_later(PROBE_FIRST_S, self._probe)
+
+    def _probe(self) -> None:
+        self._probing = None
+        now_s = self._loop.time()
+        waited_for = [sender for sender in self._senders.values() if sender.held or sender.told.ended]
+        for sender in waited_for:
+            if sender.probe_at_s and sender.probe_at_s <= now_s:
+                sender.probe_s = min(2 * sender.probe_s, PROBE_LONGEST_S)
+                sender.probe_at_s = now_s + sender.probe_s
+                sender.say(sender.told if sender.told.ended else Sent(self.publisher.next_message))
+            elif not sender.probe_at_s:
+                sender.probe_at_s = now_s + sender.probe_s
+        if waited_for:
+            self._probing = self._loop.call_later(PROBE_FIRST_S, self._probe)
+
+    def close(self) -> None:
+        """Take everything out of Zenoh again."""
+        if self._probing is not None:
+            self._probing.cancel()
+        for sender in list(self._senders.values()):
+            self.forget(sender)
+            sender.abandon()
+        for declared in (self._presence, self._token, self._inward, self._data):
+            declared.undeclare()
+
+
+def joined(body: Body) -> bytes:
+    """Return a message's bytes in one piece, as Zenoh takes them."""
+    return body[0] if len(body) == 1 and isinstance(body[0], bytes) else b"".join(body)

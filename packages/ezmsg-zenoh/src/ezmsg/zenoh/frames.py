@@ -1,0 +1,97 @@
+"""Bytes to messages, and messages to bytes: what an untrusted network carries, signed.
+
+What the two ends say to each other is signed with the channel's key; of a message its head is, with a key that all
+who hear the publisher have: its number, its buffer, its size and its form. The bytes of a message are not: to change
+them on their way is for access control and TLS to prevent, as over a TCP connection of ours.
+"""
+
+import hmac
+import struct
+from hashlib import blake2b
+
+from ezmsg.protocol.declared import declared
+from ezmsg.protocol.wire.codec import decode, encode
+from ezmsg.zenoh.messages import KINDS
+
+SIGNATURE_BYTES = 16
+_HEAD = struct.Struct("<QIQQ")
+"""The message's number, its token, its bytes, and 0 or 1 more than the number of its form."""
+
+FRAME_LIMIT = 64 * 1024
+"""The longest frame of the conversation; that of a message is as long as the message."""
+
+
+@declared
+class Head:
+    """What stands before a message: with its form's content if some end may not know it yet."""
+
+    number: int
+    token: int
+    size: int
+    form: int | None
+    content: bytes
+
+
+def head_to_bytes(head: Head, key: bytes) -> bytes:
+    """Return a message's head, signed."""
+    form = 0 if head.form is None else head.form + 1
+    text = _HEAD.pack(head.number, head.token, head.size, form) + head.content
+    return sign(key, text) + text
+
+
+def head_from_bytes(data: bytes, key: bytes) -> Head:
+    """Return a message's head.
+
+    :raises ValueError: if nobody who holds the key has made it.
+    """
+    text = signed(key, data)
+    if len(text) < _HEAD.size:
+        raise ValueError("a head of a message that is too short")
+    number, token, size, form = _HEAD.unpack_from(text)
+    return Head(number, token, size, form - 1 if form else None, text[_HEAD.size :])
+
+
+def to_bytes(message: object, key: bytes) -> bytes:
+    """Return a message of the conversation, signed."""
+    text = bytes([KINDS.index(type(message))]) + encode(message)
+    return sign(key, text) + text
+
+
+def from_bytes(data: bytes, key: bytes) -> object:
+    """Return a message of the conversation.
+
+    :raises ValueError: if nobody who holds the key has made it, or it is too long, or of a kind that is not known.
+    :raises EzmsgError: if its fields are not those of its kind.
+    """
+    if len(data) > FRAME_LIMIT:
+        raise ValueError("a word of the conversation that is too long")
+    text = signed(key, data)
+    if not text or text[0] >= len(KINDS):
+        raise ValueError("a word of the conversation of an unknown kind")
+    return decode(text[1:], KINDS[text[0]])
+
+
+def sign(key: bytes, text: bytes) -> bytes:
+    """Return what only a holder of the key can have made of a text."""
+    return blake2b(text, digest_size=SIGNATURE_BYTES, key=key).digest()
+
+
+def signed(key: bytes, data: bytes) -> bytes:
+    """Return a text without its signature.
+
+    :raises ValueError: if that is not of the key.
+    """
+    signature, text = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
+    if not hmac.compare_digest(signature, sign(key, text)):
+        raise ValueError("the signature is not of this channel's key")
+    return text
+
+
+def derived(key: bytes, *parts: bytes) -> bytes:
+    """Return a key that is made of another one and of what tells its purpose."""
+    return blake2b(b"\0".join(parts), digest_size=32, key=key).digest()
+
+
+def masked(data: bytes, key: bytes) -> bytes:
+    """Hide 32 bytes from who lacks a key, or show them to who has it. A key is used for this once."""
+    return bytes(a ^ b for a, b in zip(data, derived(key, b"mask"), strict=True))

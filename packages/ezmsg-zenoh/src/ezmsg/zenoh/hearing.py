@@ -1,0 +1,291 @@
+"""The subscribers' end: what arrives is put in order, and the publisher is told what has come and what is held."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import zenoh
+
+from ezmsg.core.channels.channel import Receiver
+from ezmsg.core.channels.whole import WholeChannel
+from ezmsg.core.errors import ChannelRefused
+from ezmsg.core.messages.active import CODEC
+from ezmsg.core.transports.plug import Home
+from ezmsg.protocol.errors import EzmsgError
+from ezmsg.protocol.messages.endpoints import Source
+from ezmsg.protocol.wire import auth
+from ezmsg.zenoh.frames import Head, derived, from_bytes, head_from_bytes, masked, to_bytes
+from ezmsg.zenoh.keys import Keys
+from ezmsg.zenoh.messages import Ask, Challenge, Opened, Prove, Refused, Sent
+from ezmsg.zenoh.reception import Reception
+from ezmsg.zenoh.session import Sending
+
+ASK_AGAIN_S = 0.2
+"""After how many seconds an open question is put again."""
+
+Post = Callable[[Callable[[Any], object], Any], None]
+Arrived = tuple[Head, bytes]
+
+
+class ZenohChannel(WholeChannel):
+    """A publisher that is heard over Zenoh."""
+
+    kind = "ZENOH"
+
+    def __init__(self, hearing: "Hearing", num_buffers: int) -> None:
+        source = hearing.source
+        super().__init__(source.publisher_id, source.topic, hearing.receivers, num_buffers, CODEC)
+        self._hearing = hearing
+
+    def release(self, token: int) -> None:
+        self._hearing.release(token)
+
+    def leave(self) -> None:
+        self._hearing.leave()
+
+
+class Hearing:
+    """One channel's end, from its first question to its last release."""
+
+    def __init__(
+        self,
+        session: "zenoh.Session",
+        sending: Sending,
+        home: Home,
+        source: Source,
+        keys: Keys,
+        receivers: list[Receiver],
+        post: Post,
+        lease_s: float,
+        on_over: "Callable[[Hearing], None]",
+    ) -> None:
+        self.source = source
+        self.receivers = receivers
+        self._id = uuid4().hex
+        self._loop = asyncio.get_running_loop()
+        self._opened: asyncio.Future[ZenohChannel] = self._loop.create_future()
+        self._channel: ZenohChannel | None = None
+        self._reception: Reception[Arrived] | None = None
+        self._home = home
+        self._keys = keys
+        self._session = session
+        self._sending = sending
+        self._post = post
+        self._lease_s = lease_s
+        self._on_over = on_over
+        self._nonce = os.urandom(auth.NONCE_SIZE)
+        self._question: object = Ask(home.client_id, home.id, self._nonce)
+        self._num_buffers = 0
+        self._key = b""
+        self._data_key = b""
+        self._early: list[tuple[bytes, bytes]] = []  # messages that came before the answer
+        self._numbers: dict[int, int] = {}  # of what is held, by token
+        self._telling = False
+        self._closed = False
+        self._asking: asyncio.TimerHandle | None = None
+        self._missed: asyncio.TimerHandle | None = None
+        self._declared = [
+            session.declare_subscriber(keys.outward(self._id), self._on_word),
+            session.declare_subscriber(keys.data, self._on_data),
+            session.liveliness().declare_subscriber(keys.alive, self._on_presence, history=True),
+            session.liveliness().declare_token(keys.token(self._id)),
+        ]
+
+    # --- opening ----------------------------------------------------------------------------------------------
+
+    async def open(self) -> ZenohChannel:
+        """Ask until the publisher feeds the channel.
+
+        :raises ChannelRefused: if it does not want to, or does not hold the channel's key.
+        """
+        self._ask()
+        return await self._opened
+
+    def _ask(self) -> None:
+        self._asking = self._loop.call_later(ASK_AGAIN_S, self._ask)
+        self._say(self._question, b"")
+
+    def _say(self, message: object, key: bytes) -> None:
+        data = to_bytes(message, key)
+        self._sending.send(len(data), lambda: self._session.put(self._keys.inward(self._id), data))
+
+    def _hear_answer(self, message: object) -> None:
+        key, topic = self.source.key, self.source.topic
+        if isinstance(message, Challenge) and isinstance(self._question, Ask):
+            if not auth.same(auth.server_proof(key, self._nonce, message.nonce), message.proof):
+                return  # somebody else has put it there
+            self._num_buffers = message.num_buffers
+            self._key = derived(key, self._nonce, message.nonce)
+            self._question = Prove(auth.client_proof(key, self._nonce, message.nonce))
+            self._say(self._question, b"")
+        elif isinstance(message, Refused) and not self._opened.done():
+            self._opened.set_exception(ChannelRefused(topic=topic, reason=message.reason))
+        elif isinstance(message, Opened):
+            self._begin(message)
+
+    def _begin(self, opened: Opened) -> None:
+        if self._channel is not None or self._opened.done():
+            return
+        self._stop_asking()
+        self._data_key = masked(opened.data_key, self._key)
+        self._reception = Reception(opened.next_message, self._num_buffers)
+        channel = self._channel = ZenohChannel(self, self._num_buffers)
+        channel.first_message = channel.next_message = opened.next_message
+        self._opened.set_result(channel)
+        early, self._early = self._early, []
+        for came in early:
+            self._take(came)
+
+    # --- what arrives -----------------------------------------------------------------------------------------
+
+    def _on_word(self, sample: Any) -> None:
+        head = sample.attachment
+        if head is None:
+            self._post(self._hear, sample.payload.to_bytes())
+        else:
+            self._post(self._take, (head.to_bytes(), sample.payload.to_bytes()))
+
+    def _on_data(self, sample: Any) -> None:
+        if sample.attachment is not None:
+            self._post(self._take, (sample.attachment.to_bytes(), sample.payload.to_bytes()))
+
+    def _hear(self, data: bytes) -> None:
+        if self._closed:
+            return
+        for key in (self._key, b""):
+            try:
+                message = from_bytes(data, key)
+                break
+            except (ValueError, EzmsgError):
+                continue
+        else:
+            return
+        if isinstance(message, Sent) and key:
+            self._hear_sent(message)
+        elif key or isinstance(message, Challenge | Refused):
+            self._hear_answer(message)
+
+    def _hear_sent(self, message: Sent) -> None:
+        channel, reception = self._channel, self._reception
+        if channel is None or reception is None:
+            return
+        if message.cut:
+            self._lose()
+        elif message.left:
+            self._stop_asking()
+            channel.over.set()
+            self._close_if_idle()
+        else:
+            reception.hear(message.next_message)
+            self._tell()
+            if message.ended and reception.next_message >= message.next_message and not channel.over.is_set():
+                channel.next_message = message.next_message
+                self._home.channel_ended(channel)
+                self._close_if_idle()
+
+    def _take(self, came: tuple[bytes, bytes]) -> None:
+        reception, channel = self._reception, self._channel
+        if self._closed:
+            return
+        if reception is None or channel is None:
+            if len(self._early) < max(self._num_buffers, 1):
+                self._early.append(came)
+            return
+        try:
+            head = head_from_bytes(came[0], self._data_key)
+            if head.size != len(came[1]) or head.token >= channel.num_buffers:
+                return
+        except ValueError:  # somebody else has put it there
+            return
+        for number, (due, body) in reception.take(head.number, (head, came[1])):
+            self._deliver(channel, number, due, body)
+        if reception.missing():
+            self._tell_soon()
+
+    def _deliver(self, channel: ZenohChannel, number: int, head: Head, body: bytes) -> None:
+        self._numbers[head.token] = number
+        if channel.over.is_set():
+            self.release(head.token)
+            return
+        if head.content and head.form is not None and head.form not in channel.forms:
+            channel.hear_form(head.form, head.content)
+        channel.hear(number, head.token, body)
+
+    # --- what the publisher is told ---------------------------------------------------------------------------
+
+    def release(self, token: int) -> None:
+        """Nobody here holds a message any more."""
+        if self._reception is not None and (number := self._numbers.pop(token, None)) is not None:
+            self._reception.release(number)
+            self._tell_soon()
+            self._close_if_idle()
+
+    def leave(self) -> None:
+        """Ask for no more; what is held is still released."""
+        if self._reception is not None and not self._closed:
+            self._reception.leaving = True
+            self._leave()
+
+    def _leave(self) -> None:
+        self._tell()
+        self._asking = self._loop.call_later(ASK_AGAIN_S, self._leave)
+
+    def _tell_soon(self) -> None:
+        if not self._telling:
+            self._telling = True
+            self._loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._telling = False
+        if self._reception is not None and not self._closed:
+            self._say(self._reception.state(), self._key)
+
+    # --- who is there -----------------------------------------------------------------------------------------
+
+    def _on_presence(self, sample: Any) -> None:
+        self._post(self._note_presence, sample.kind == zenoh.SampleKind.PUT)
+
+    def _note_presence(self, there: bool) -> None:
+        if self._missed is not None:
+            self._missed.cancel()
+            self._missed = None
+        if self._closed:
+            return
+        if there:
+            self._tell()
+        else:
+            self._missed = self._loop.call_later(self._lease_s, self._lose)
+
+    def _lose(self) -> None:
+        channel = self._channel
+        if channel is None:
+            if not self._opened.done():
+                self._opened.set_exception(ConnectionResetError("the publisher's process is gone"))
+        elif not channel.over.is_set():
+            self._home.channel_lost(channel)
+        self.close()
+
+    def _close_if_idle(self) -> None:
+        if self._channel is not None and self._channel.over.is_set() and not self._numbers and not self._telling:
+            self.close()
+
+    def _stop_asking(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+
+    def close(self) -> None:
+        """Say nothing any more, and hear nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._stop_asking()
+        if self._missed is not None:
+            self._missed.cancel()
+        if self._channel is not None:
+            self._channel.over.set()
+        for declared in self._declared:
+            declared.undeclare()
+        self._on_over(self)

@@ -1,0 +1,62 @@
+"""The keys of a publisher in Zenoh's space of names: ``ezmsg/<graph>/<topic>/<publisher's id>`` and what is below.
+
+Whoever may read and write below ``ezmsg/<graph>/**`` takes part in a graph: that is what access control is given.
+"""
+
+from urllib.parse import quote
+from uuid import UUID
+
+from ezmsg.protocol.declared import declared
+
+ROOT = "ezmsg"
+DEFAULT_GRAPH = "default"
+
+
+@declared
+class Keys:
+    """The keys of one publisher.
+
+    ``data`` is where each message is sent once for all who hear it, ``alive`` its token; each channel has a key that
+    leads to the publisher and one that leads back, and a token of its own.
+    """
+
+    base: str
+
+    @property
+    def data(self) -> str:
+        return f"{self.base}/data"
+
+    @property
+    def alive(self) -> str:
+        return f"{self.base}/alive"
+
+    def inward(self, channel: str) -> str:
+        """Return where a channel's subscribers speak to the publisher; ``*`` is for all of them."""
+        return f"{self.base}/in/{channel}"
+
+    def outward(self, channel: str) -> str:
+        """Return where the publisher speaks to a channel's subscribers."""
+        return f"{self.base}/out/{channel}"
+
+    def token(self, channel: str) -> str:
+        """Return the token of a channel's subscribers; ``*`` is for all of them."""
+        return f"{self.base}/heard/{channel}"
+
+
+def publisher_keys(graph: str, topic: str, publisher_id: UUID) -> Keys:
+    """Return the keys of a publisher."""
+    return Keys("/".join((ROOT, chunk(graph), *map(chunk, topic.split("/")), publisher_id.hex)))
+
+
+def chunk(text: str) -> str:
+    """Return one step of a key for any text: no two texts have the same one, and it means nothing to Zenoh.
+
+    What Zenoh reserves (``*``, ``$``, ``?``, ``#``, ``@`` at the beginning), what it cannot have (nothing at all) and
+    what is not of ASCII goes as percent signs and digits.
+    """
+    return quote(text, safe="") or "%"
+
+
+def channel_of(key: str) -> str:
+    """Return the channel that a key ends with."""
+    return key.rpartition("/")[2]

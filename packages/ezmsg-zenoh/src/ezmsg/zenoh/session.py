@@ -1,0 +1,115 @@
+"""This process's one session of Zenoh, and the thread that sends what is large."""
+
+import asyncio
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import zenoh
+
+from ezmsg.zenoh.errors import ZenohUnusable
+
+CONFIG_VARIABLE = "EZMSG_ZENOH_CONFIG"
+"""A configuration file of Zenoh's own, taken as it is; without one, peers of the local network find each other."""
+
+DIRECT_BYTES = 4096
+"""Up to this size a message is sent by the event loop itself, unless larger ones are still being sent."""
+
+_lock = threading.Lock()
+_session: "Session | None" = None
+
+
+class Session:
+    """What all event loops of a process share."""
+
+    def __init__(self) -> None:
+        zenoh.init_log_from_env_or("error")
+        self.zenoh = _opened(os.environ.get(CONFIG_VARIABLE, ""))
+        self._users = 0
+
+    def release(self) -> None:
+        """Give it back; the last of its users closes it."""
+        global _session  # noqa: PLW0603  there is one for the process
+        with _lock:
+            self._users -= 1
+            if self._users:
+                return
+            _session = None
+        self.zenoh.close()
+
+    @classmethod
+    def acquire(cls) -> "Session":
+        """Return the session, opened if it is not; it takes a while, so not on an event loop.
+
+        :raises ZenohUnusable: if the configuration cannot be used, or no router answers that it names.
+        """
+        global _session  # noqa: PLW0603  there is one for the process
+        with _lock:
+            if _session is None:
+                _session = cls()
+            _session._users += 1
+            return _session
+
+
+def _opened(path: str) -> Any:
+    try:
+        if path:
+            return zenoh.open(zenoh.Config.from_file(path))
+        peer = zenoh.Config()
+        peer.insert_json5("transport/shared_memory/enabled", "false")  # inside a host messages go by our own
+        return zenoh.open(peer)
+    except zenoh.ZError as error:
+        raise ZenohUnusable(configuration=path, reason=str(error)) from error
+
+
+def _forget() -> None:
+    global _session, _lock  # noqa: PLW0603  a forked process has no threads of Zenoh's
+    _session, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+class Sending:
+    """Sends for one event loop, in order: what is small at once, the rest by a thread that may be held up.
+
+    A network that takes nothing holds up that thread, never the event loop; what is small is then lost, and asked
+    for again by who misses it.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._queued = 0  # counted by the event loop
+        self._done = 0  # counted by the thread
+        self._thread: threading.Thread | None = None
+
+    def send(self, size: int, put: Callable[[], object]) -> None:
+        """Send something of so many bytes."""
+        if size <= DIRECT_BYTES and self._queued == self._done:
+            _tried(put)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="ezmsg-zenoh", daemon=True)
+            self._thread.start()
+        self._queued += 1
+        self._waiting.put(put)
+
+    async def close(self, limit_s: float) -> None:
+        """Send what waits, for so many seconds at most."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            await asyncio.to_thread(self._thread.join, limit_s)
+
+    def _work(self) -> None:
+        while (put := self._waiting.get()) is not None:
+            _tried(put)
+            self._done += 1
+
+
+def _tried(put: Callable[[], object]) -> None:
+    with contextlib.suppress(zenoh.ZError):  # the session is closed or cut off: whoever misses it asks for it again
+        put()

@@ -1,0 +1,100 @@
+"""The transport: offers publishers in Zenoh's space of names, and opens channels to those that were offered there."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from ezmsg.core.channels.channel import Receiver
+from ezmsg.core.transports.mailbox import Mailbox
+from ezmsg.core.transports.plug import Fed, Home
+from ezmsg.protocol.messages.endpoints import Source
+from ezmsg.protocol.wire.presence.lease import LEASE_S
+from ezmsg.zenoh.feeding import Feed
+from ezmsg.zenoh.hearing import Hearing, ZenohChannel
+from ezmsg.zenoh.keys import DEFAULT_GRAPH, Keys, publisher_keys
+from ezmsg.zenoh.session import Sending, Session
+
+GRAPH_VARIABLE = "EZMSG_ZENOH_GRAPH"
+"""The graph's name, by which access control tells graphs apart."""
+
+CLOSE_S = 1.0
+
+
+class ZenohTransport:
+    """Everything of one event loop that goes over Zenoh."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._mailbox = Mailbox(asyncio.get_running_loop())
+        self._sending = Sending()
+        self._opening: asyncio.Task[Session] | None = None
+        self._feeds: dict[UUID, Feed] = {}
+        self._hearings: set[Hearing] = set()
+
+    async def offer(self, publisher: Fed) -> bytes:
+        """Declare a publisher's keys; return where they are.
+
+        :raises ZenohUnusable: if there is no session to be had.
+        """
+        session = await self._session()
+        graph = os.environ.get(GRAPH_VARIABLE, "") or DEFAULT_GRAPH
+        keys = publisher_keys(graph, publisher.topic, publisher.id)
+        self._feeds[publisher.id] = Feed(session.zenoh, self._sending, publisher, keys, self._post, LEASE_S)
+        return keys.base.encode()
+
+    def withdraw(self, publisher: Fed) -> None:
+        """Take a publisher's keys back."""
+        feed = self._feeds.pop(publisher.id, None)
+        if feed is not None:
+            feed.close()
+
+    async def open(self, source: Source, contact: bytes, receivers: list[Receiver]) -> ZenohChannel:
+        """Open a channel to a publisher.
+
+        :raises ChannelRefused: if the publisher does not want us, or does not hold the channel's key.
+        :raises ZenohUnusable: if there is no session to be had.
+        """
+        session = await self._session()
+        hearing = Hearing(
+            session.zenoh,
+            self._sending,
+            self._home,
+            source,
+            Keys(contact.decode()),
+            receivers,
+            self._post,
+            LEASE_S,
+            self._hearings.discard,
+        )
+        self._hearings.add(hearing)
+        try:
+            return await hearing.open()
+        except BaseException:
+            hearing.close()
+            raise
+
+    async def close(self) -> None:
+        """End what is left, and give the session back."""
+        for hearing in list(self._hearings):
+            hearing.close()
+        for feed in self._feeds.values():
+            feed.close()
+        self._feeds.clear()
+        await self._sending.close(CLOSE_S)
+        if self._opening is not None:
+            with contextlib.suppress(Exception):  # who asked for it was told
+                session = await self._opening
+                await asyncio.to_thread(session.release)
+
+    async def _session(self) -> Session:
+        if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
+            self._opening = asyncio.ensure_future(asyncio.to_thread(Session.acquire))
+        return await asyncio.shield(self._opening)
+
+    def _post(self, call: Callable[[Any], object], argument: Any) -> None:
+        """Have something done on the event loop, by a thread of Zenoh's."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody there is to be told anything
+            self._mailbox.post(call, argument)
