@@ -96,6 +96,23 @@ for name in sys.argv[1:]:
                 sys.exit(f"{file} is not as {name} brought it")
 """
 
+_OVER_ZENOH = """
+import asyncio
+import ezmsg.core as ez
+
+async def main():
+    server = ez.GraphServer()
+    server.start(("127.0.0.1", 0))
+    async with ez.GraphContext(server.address) as context:
+        publisher = await context.publisher("OUT", transport="zenoh", force_tcp=True)
+        subscriber = await context.subscriber("OUT")
+        await publisher.broadcast("heard")
+        print(publisher.senders[0].kind, await subscriber.recv())
+    server.stop()
+
+asyncio.run(main())
+"""
+
 _ABSENT = """
 import importlib.util, sys
 found = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
@@ -135,6 +152,7 @@ def prove(folder: Path) -> int:
         ("README: one line installs everything from wheels", partial(check_line, folder, FROM_WHEELS, wheels)),
         ("ezmsg-tui alone has its command", from_wheels.run_tui),
         ("ezmsg-util alone writes the profiler's file", from_wheels.profile),
+        ("ezmsg-zenoh alone brings messages to who asks for it", from_wheels.send_over_zenoh),
         ("ezmsg is the core, the command and util, with a version that `ezmsg>=3.10` takes", from_wheels.umbrella),
         ("packages made for ezmsg 3 leave it as it is", from_wheels.keep_ours),
         ("the public package over ours is found, by an import and by the doctor", from_wheels.find_mixed),
@@ -243,8 +261,14 @@ class Proofs:
         header, *lines = log.read_text(encoding="utf-8").splitlines()
         require(header.startswith("Time,Source,") and len(lines) == 1, f"the profiler wrote {[header, *lines]}")
 
+    def send_over_zenoh(self) -> None:
+        siblings = {"ezmsg-protocol", "ezmsg-graphserver", "ezmsg-control", "ezmsg-core"}
+        zenoh = self._environment("ezmsg-zenoh", brings=siblings, never={"textual"})
+        said = zenoh.python("-c", _OVER_ZENOH)
+        require(said == "ZENOH heard\n", f"the program over Zenoh says {said!r}")
+
     def umbrella(self) -> None:
-        siblings = set(self._archives) - {"ezmsg-tui"}
+        siblings = set(self._archives) - {"ezmsg-tui", "ezmsg-zenoh"}
         umbrella = self._environment("ezmsg", brings=siblings, never={"textual", "xarray", "pydantic"})
         version = umbrella.python("-c", "import importlib.metadata as m; print(m.version('ezmsg'))").strip()
         require(version.partition(".")[0] == "4", f"the version of the distribution ezmsg is {version!r}")
@@ -285,7 +309,7 @@ class Proofs:
         require("ezmsg graph" in mixed.run("ezmsg", "graph", "--help"), "the command is not ours")
 
     def run_all(self) -> None:
-        ours = ("ezmsg-tui", "ezmsg-util", "ezmsg-core", "ezmsg-control[cli]", "ezmsg")
+        ours = ("ezmsg-tui", "ezmsg-zenoh", "ezmsg-util", "ezmsg-core", "ezmsg-control[cli]", "ezmsg")
         environment = self._environment(*ours, brings=set(self._archives), never=set())
         environment.run("ezmsg-graphserver", "--help")
         check_demo(environment.run("ezmsg", *DEMO))

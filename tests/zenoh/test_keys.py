@@ -6,7 +6,7 @@ import zenoh
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ezmsg.zenoh.keys import Keys, channel_of, chunk, publisher_keys
+from ezmsg.zenoh.keys import Keys, channel_of, chunk, client_of, new_channel, publisher_keys
 
 ID = UUID(int=7)
 TOPICS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
@@ -46,3 +46,11 @@ def test_a_graph_is_one_step(graph: str) -> None:
 
 def test_a_channel_is_found_at_the_end() -> None:
     assert channel_of(Keys("ezmsg/lab/A/7").inward("c0ffee")) == "c0ffee"
+
+
+@given(st.uuids(), st.text(max_size=70))
+def test_a_channel_tells_whose_it_is(client_id: UUID, other: str) -> None:
+    channel = new_channel(client_id)
+    assert client_of(channel) == client_id
+    assert channel != new_channel(client_id)
+    assert client_of(other) is None or len(other) == 64

@@ -178,3 +178,49 @@ def test_a_subscriber_that_is_killed_holds_nobody_up_for_long(
     doomed.process.send_signal(signal.SIGKILL)
     ear.until("all")
     assert sender.says() == "sent 0"
+
+
+FORKS = """
+import asyncio, gc, os, sys
+import ezmsg.core as ez
+from ezmsg.protocol import EzmsgError
+
+async def main():
+    async with ez.GraphContext() as context:
+        publisher = await context.publisher("OUT", transport="zenoh", force_tcp=True)
+        subscriber = await context.subscriber("OUT")
+        child = os.fork()
+        if child == 0:
+            del publisher, subscriber
+            gc.collect()
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        await publisher.broadcast("after")
+        print(await subscriber.recv(), flush=True)
+
+async def again():
+    async with ez.GraphContext() as context:
+        try:
+            await context.publisher("OUT", transport="zenoh", force_tcp=True)
+        except EzmsgError as error:
+            print(error, flush=True)
+
+asyncio.run(main())
+if os.fork() == 0:
+    asyncio.run(again())
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_process_may_fork_while_it_has_a_session(server: str, tmp_path: Path) -> None:
+    config = _config(tmp_path / "alone.json", "peer")
+    environ = {**os.environ, "EZMSG_ZENOH_CONFIG": config, "EZMSG_GRAPHSERVER_ADDR": server}
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS], env=environ, capture_output=True, text=True, timeout=HANG, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    heard, refused = done.stdout.splitlines()
+    assert heard == "after"
+    assert refused.startswith("EZ-5030")
+    assert "forked from one that had used Zenoh" in refused

@@ -7,6 +7,7 @@ from ezmsg.zenoh.messages import Held
 from ezmsg.zenoh.reception import Reception, released
 
 WINDOW = 4
+STEPS = ["send", "arrive", "lose", "twice", "free", "say", "hear"]
 
 
 @given(st.data(), st.integers(0, 2**40), st.integers(1, 30))
@@ -24,7 +25,7 @@ def test_everything_is_delivered_once_in_order(data: st.DataObject, first: int, 
     while len(delivered) < count or under_way:
         steps += 1
         calm = steps > 300  # from here on nothing is lost any more
-        step = "all" if calm else data.draw(st.sampled_from(["send", "arrive", "lose", "twice", "free", "say", "hear"]))
+        step = "all" if calm else data.draw(st.sampled_from(STEPS))
         if step in ("send", "all") and free and sent < first + count:
             under_way[sent] = free.pop()
             network.append(sent)
@@ -44,7 +45,7 @@ def test_everything_is_delivered_once_in_order(data: st.DataObject, first: int, 
             states.append(reception.state())
         if states and step in ("hear", "all"):
             held = states[-1] if calm else data.draw(st.sampled_from(states))  # old ones may come late, and again
-            tokens = released(held, [(number, token) for number, token in under_way.items()])
+            tokens = released(held, under_way.items())
             for number in [number for number, token in under_way.items() if token in tokens]:
                 assert number in delivered
                 assert number not in in_hand

@@ -281,7 +281,7 @@ async def world(server: ez.GraphServer, transport: str, _no_tasks_are_left: None
         await world.close()
 
 
-@pytest.fixture(params=["local", "threads", "shm", "tcp", "tls", "post", "zenoh"] if PASSES_DESCRIPTORS else ["shm", "tcp"])
+@pytest.fixture(params=list(PUBLISHER_OPTIONS) if PASSES_DESCRIPTORS else ["shm", "tcp"])
 def transport(request: pytest.FixtureRequest) -> str:
     """Every way in which a message can cross; inside a process it is the same on every system."""
     return str(request.param)

@@ -27,7 +27,15 @@ from ezmsg.protocol.model.profiling import (
     SubscriberProfileSnapshot,
 )
 
-KINDS = {"local": "LOCAL", "threads": "LOCAL", "shm": "SHM", "tcp": "TCP", "tls": "TCP", "post": "UNKNOWN", "zenoh": "ZENOH"}
+KINDS = {
+    "local": "LOCAL",
+    "threads": "LOCAL",
+    "shm": "SHM",
+    "tcp": "TCP",
+    "tls": "TCP",
+    "post": "UNKNOWN",
+    "zenoh": "ZENOH",
+}
 
 
 class Traced:

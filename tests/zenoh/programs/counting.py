@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,7 +37,7 @@ async def hear(count: int) -> None:
         (counted,) = REGISTRY.subscribers()
         assert counted.channel_kind_last.value == "ZENOH"
         in_order = heard == list(range(count))
-        print("all" if in_order else f"not all: {[b for a, b in zip(heard, heard[1:]) if b != a + 1]}", flush=True)
+        print("all" if in_order else f"not all: {[b for a, b in pairwise(heard) if b != a + 1]}", flush=True)
 
 
 async def main() -> None:

@@ -17,6 +17,6 @@ class ZenohUnusable(DataPlaneError):
     def sentence(self) -> str:
         file = f"the file {self.configuration}" if self.configuration else "no configuration file"
         return (
-            f"Zenoh cannot be used, with {file}: {self.reason}. See that the router it names runs and is reached, and "
-            "that EZMSG_ZENOH_CONFIG names a file of Zenoh's own form."
+            f"Zenoh cannot be used, with {file}: {self.reason}. See that the router it names runs and is reached, "
+            "and that EZMSG_ZENOH_CONFIG names a file of Zenoh's own form."
         )

@@ -12,13 +12,12 @@ from ezmsg.core.messages.forms import Form
 from ezmsg.core.transports.plug import Fed, key_of
 from ezmsg.core.transports.sender import Body, WholeSender
 from ezmsg.protocol.declared import declared
-from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.wire import auth
-from ezmsg.zenoh.frames import Head, derived, from_bytes, head_to_bytes, masked, to_bytes
-from ezmsg.zenoh.keys import Keys, channel_of
+from ezmsg.zenoh.frames import Head, derived, from_anybody, head_to_bytes, masked, refusal_key, to_bytes
+from ezmsg.zenoh.keys import Keys, channel_of, client_of
 from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 from ezmsg.zenoh.reception import released
-from ezmsg.zenoh.session import Sending
+from ezmsg.zenoh.session import Sending, congestion
 
 ASKING_LIMIT = 256
 """How many may be between question and proof; the oldest goes first."""
@@ -127,8 +126,8 @@ class ZenohSender(WholeSender):
 class _Asking:
     """Somebody who has yet to prove that it may hear the publisher."""
 
-    def __init__(self, publisher: Fed, ask: Ask) -> None:
-        key = key_of(publisher, ask.client_id)
+    def __init__(self, publisher: Fed, client_id: UUID, ask: Ask) -> None:
+        key = key_of(publisher, client_id)
         nonce = os.urandom(auth.NONCE_SIZE)
         self.exchange_id = ask.exchange_id
         self.expected = auth.client_proof(key, ask.nonce, nonce)
@@ -169,11 +168,17 @@ class Feed:
         self._under_way: dict[int, _UnderWay] = {}  # the messages that somebody holds, by number
         self._probing: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        block, reliable = zenoh.CongestionControl.BLOCK, zenoh.Reliability.RELIABLE
-        self._data = session.declare_publisher(keys.data, congestion_control=block, reliability=reliable)
-        self._inward = session.declare_subscriber(keys.inward("*"), self._on_word)
-        self._token = session.liveliness().declare_token(keys.alive)
-        self._presence = session.liveliness().declare_subscriber(keys.token("*"), self._on_presence, history=True)
+        # The event loop is never held up: what is small and finds no room is lost, and asked for by who misses it.
+        self._small = session.declare_publisher(keys.data, congestion_control=zenoh.CongestionControl.DROP)
+        self._large = session.declare_publisher(keys.data, congestion_control=zenoh.CongestionControl.BLOCK)
+        liveliness = session.liveliness()
+        self._entities: list[Any] = [
+            liveliness.declare_subscriber(keys.token("*"), self._on_presence, history=True),
+            session.declare_subscriber(keys.inward("*"), self._on_word),
+            liveliness.declare_token(keys.alive),
+            self._small,
+            self._large,
+        ]
 
     # --- messages ---------------------------------------------------------------------------------------------
 
@@ -185,7 +190,10 @@ class Feed:
             known = self._under_way[number] = _UnderWay(token, body, form)
             told = form is None or all(form.number in sender.forms for sender in self._senders.values())
             head = self._head(number, known, tell=not told)
-            self._sending.send(known.size, lambda: self._data.put(joined(body), attachment=head))
+            self._sending.send(
+                known.size,
+                lambda waits: (self._large if waits else self._small).put(joined(body), attachment=head),
+            )
         known.holders += 1
         return known.form
 
@@ -210,7 +218,11 @@ class Feed:
             del self._under_way[number]
 
     def _put(self, key: str, payload: bytes, attachment: bytes | None = None) -> None:
-        self._sending.send(len(payload), lambda: self._session.put(key, payload, attachment=attachment))
+        put = self._session.put
+        self._sending.send(
+            len(payload),
+            lambda waits: put(key, payload, attachment=attachment, congestion_control=congestion(waits=waits)),
+        )
 
     # --- the conversation -------------------------------------------------------------------------------------
 
@@ -223,43 +235,44 @@ class Feed:
 
     def _hear(self, came: tuple[str, bytes]) -> None:
         channel, data = came
-        sender = self._senders.get(channel)
-        asking = self._asking.get(channel)
-        key = sender.key if sender is not None else b""
-        for each in (key, b""):
-            try:
-                message = from_bytes(data, each)
-                break
-            except (ValueError, EzmsgError):
-                continue
-        else:
+        client_id = client_of(channel)
+        if client_id is None:
             return
-        if isinstance(message, Held) and sender is not None and each:
-            sender.hear(message)
-        elif isinstance(message, Ask) and sender is None:
-            self._challenge(channel, asking, message)
-        elif isinstance(message, Prove):
-            self._admit(channel, asking, message)
+        sender = self._senders.get(channel)
+        message, key = from_anybody(data, b"" if sender is None else sender.key) or (None, b"")
+        match message:
+            case Ask() if sender is None:
+                self._challenge(channel, client_id, message)
+            case Prove():
+                self._admit(channel, client_id, message)
+            case Held() if sender is not None and key:
+                sender.hear(message)
+            case _ if sender is None:  # it believes that it is heard here, as it was perhaps before it was away
+                self._refuse(channel, client_id, "it does not know this channel (any more)")
 
-    def _challenge(self, channel: str, asking: _Asking | None, ask: Ask) -> None:
+    def _challenge(self, channel: str, client_id: UUID, ask: Ask) -> None:
+        asking = self._asking.get(channel)
         if asking is None:
             if len(self._asking) >= ASKING_LIMIT:
                 del self._asking[next(iter(self._asking))]
-            asking = self._asking[channel] = _Asking(self.publisher, ask)
+            asking = self._asking[channel] = _Asking(self.publisher, client_id, ask)
         self.tell(channel, asking.challenge, b"")
 
-    def _admit(self, channel: str, asking: _Asking | None, message: Prove) -> None:
+    def _admit(self, channel: str, client_id: UUID, message: Prove) -> None:
         sender = self._senders.get(channel)
         if sender is None:
+            asking = self._asking.pop(channel, None)
             if asking is None or not auth.same(asking.expected, message.proof):
-                self.tell(channel, Refused("the proof is wrong"), b"")
+                self._refuse(channel, client_id, "the proof is wrong, or too many ask at a time")
                 return
-            del self._asking[channel]
             sender = ZenohSender(self, channel, asking.key, asking.exchange_id)
             sender.opened = Opened(self.publisher.next_message, masked(self._data_key, asking.key))
             self._senders[channel] = sender
             self.publisher.attach(sender)
         self.tell(channel, sender.opened, sender.key)
+
+    def _refuse(self, channel: str, client_id: UUID, reason: str) -> None:
+        self.tell(channel, Refused(reason), refusal_key(key_of(self.publisher, client_id), channel))
 
     def forget(self, sender: ZenohSender) -> None:
         """One who heard the publisher is gone."""
@@ -317,8 +330,8 @@ class Feed:
         for sender in list(self._senders.values()):
             self.forget(sender)
             sender.abandon()
-        for declared in (self._presence, self._token, self._inward, self._data):
-            declared.undeclare()
+        for entity in self._entities:
+            entity.undeclare()
 
 
 def joined(body: Body) -> bytes:

@@ -1,8 +1,8 @@
 """Bytes to messages, and messages to bytes: what an untrusted network carries, signed.
 
 What the two ends say to each other is signed with the channel's key; of a message its head is, with a key that all
-who hear the publisher have: its number, its buffer, its size and its form. The bytes of a message are not: to change
-them on their way is for access control and TLS to prevent, as over a TCP connection of ours.
+who hear the publisher have: its number, its buffer, its size and its form. The bytes of a message are not: that
+nobody changes them on their way is for access control and TLS to see to, as over a TCP connection of ours.
 """
 
 import hmac
@@ -10,6 +10,7 @@ import struct
 from hashlib import blake2b
 
 from ezmsg.protocol.declared import declared
+from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.wire.codec import decode, encode
 from ezmsg.zenoh.messages import KINDS
 
@@ -69,6 +70,24 @@ def from_bytes(data: bytes, key: bytes) -> object:
     if not text or text[0] >= len(KINDS):
         raise ValueError("a word of the conversation of an unknown kind")
     return decode(text[1:], KINDS[text[0]])
+
+
+def from_anybody(data: bytes, *keys: bytes) -> tuple[object, bytes] | None:
+    """Return a message of the conversation, and with which of the keys it was signed; ``None`` if it is none.
+
+    Before the two ends know each other, they sign with a key of no bytes, which anybody can.
+    """
+    for key in (*keys, b""):
+        try:
+            return from_bytes(data, key), key
+        except (ValueError, EzmsgError):
+            continue
+    return None
+
+
+def refusal_key(channel_key: bytes, channel: str) -> bytes:
+    """Return the key by which a publisher signs that it does not know a channel, or does not want it."""
+    return derived(channel_key, b"refusal", channel.encode())
 
 
 def sign(key: bytes, text: bytes) -> bytes:

@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID, uuid4
 
 import zenoh
 
@@ -13,14 +12,13 @@ from ezmsg.core.channels.whole import WholeChannel
 from ezmsg.core.errors import ChannelRefused
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.transports.plug import Home
-from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages.endpoints import Source
 from ezmsg.protocol.wire import auth
-from ezmsg.zenoh.frames import Head, derived, from_bytes, head_from_bytes, masked, to_bytes
-from ezmsg.zenoh.keys import Keys
+from ezmsg.zenoh.frames import Head, derived, from_anybody, head_from_bytes, masked, refusal_key, to_bytes
+from ezmsg.zenoh.keys import Keys, new_channel
 from ezmsg.zenoh.messages import Ask, Challenge, Opened, Prove, Refused, Sent
 from ezmsg.zenoh.reception import Reception
-from ezmsg.zenoh.session import Sending
+from ezmsg.zenoh.session import Sending, congestion
 
 ASK_AGAIN_S = 0.2
 """After how many seconds an open question is put again."""
@@ -63,7 +61,8 @@ class Hearing:
     ) -> None:
         self.source = source
         self.receivers = receivers
-        self._id = uuid4().hex
+        self._id = new_channel(home.client_id)
+        self._refusal_key = refusal_key(source.key, self._id)
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[ZenohChannel] = self._loop.create_future()
         self._channel: ZenohChannel | None = None
@@ -76,7 +75,7 @@ class Hearing:
         self._lease_s = lease_s
         self._on_over = on_over
         self._nonce = os.urandom(auth.NONCE_SIZE)
-        self._question: object = Ask(home.client_id, home.id, self._nonce)
+        self._question: object = Ask(home.id, self._nonce)
         self._num_buffers = 0
         self._key = b""
         self._data_key = b""
@@ -86,7 +85,7 @@ class Hearing:
         self._closed = False
         self._asking: asyncio.TimerHandle | None = None
         self._missed: asyncio.TimerHandle | None = None
-        self._declared = [
+        self._entities: list[Any] = [
             session.declare_subscriber(keys.outward(self._id), self._on_word),
             session.declare_subscriber(keys.data, self._on_data),
             session.liveliness().declare_subscriber(keys.alive, self._on_presence, history=True),
@@ -107,23 +106,29 @@ class Hearing:
         self._asking = self._loop.call_later(ASK_AGAIN_S, self._ask)
         self._say(self._question, b"")
 
-    def _say(self, message: object, key: bytes) -> None:
-        data = to_bytes(message, key)
-        self._sending.send(len(data), lambda: self._session.put(self._keys.inward(self._id), data))
+    def _say(self, message: object, secret: bytes) -> None:
+        data = to_bytes(message, secret)
+        put, key = self._session.put, self._keys.inward(self._id)
+        self._sending.send(len(data), lambda waits: put(key, data, congestion_control=congestion(waits=waits)))
 
-    def _hear_answer(self, message: object) -> None:
-        key, topic = self.source.key, self.source.topic
-        if isinstance(message, Challenge) and isinstance(self._question, Ask):
-            if not auth.same(auth.server_proof(key, self._nonce, message.nonce), message.proof):
-                return  # somebody else has put it there
-            self._num_buffers = message.num_buffers
-            self._key = derived(key, self._nonce, message.nonce)
-            self._question = Prove(auth.client_proof(key, self._nonce, message.nonce))
-            self._say(self._question, b"")
-        elif isinstance(message, Refused) and not self._opened.done():
-            self._opened.set_exception(ChannelRefused(topic=topic, reason=message.reason))
-        elif isinstance(message, Opened):
-            self._begin(message)
+    def _prove(self, challenge: Challenge) -> None:
+        key = self.source.key
+        proof = auth.server_proof(key, self._nonce, challenge.nonce)
+        if not isinstance(self._question, Ask) or not auth.same(proof, challenge.proof):
+            return  # it comes once more, or from somebody else
+        self._num_buffers = challenge.num_buffers
+        self._key = derived(key, self._nonce, challenge.nonce)
+        self._question = Prove(auth.client_proof(key, self._nonce, challenge.nonce))
+        self._say(self._question, b"")
+
+    def _be_refused(self, refused: Refused) -> None:
+        if not self._opened.done():
+            self._opened.set_exception(ChannelRefused(topic=self.source.topic, reason=refused.reason))
+        elif self._reception is not None and self._reception.leaving and self._channel is not None:
+            self._channel.over.set()  # it has heard that we leave, and only its answer was lost
+            self.close()
+        else:
+            self._lose()
 
     def _begin(self, opened: Opened) -> None:
         if self._channel is not None or self._opened.done():
@@ -154,18 +159,16 @@ class Hearing:
     def _hear(self, data: bytes) -> None:
         if self._closed:
             return
-        for key in (self._key, b""):
-            try:
-                message = from_bytes(data, key)
-                break
-            except (ValueError, EzmsgError):
-                continue
-        else:
-            return
-        if isinstance(message, Sent) and key:
-            self._hear_sent(message)
-        elif key or isinstance(message, Challenge | Refused):
-            self._hear_answer(message)
+        message, key = from_anybody(data, self._key, self._refusal_key) or (None, b"")
+        match message:
+            case Challenge():
+                self._prove(message)
+            case Refused() if key == self._refusal_key:
+                self._be_refused(message)
+            case Opened() if key and key == self._key:
+                self._begin(message)
+            case Sent() if key and key == self._key:
+                self._hear_sent(message)
 
     def _hear_sent(self, message: Sent) -> None:
         channel, reception = self._channel, self._reception
@@ -209,7 +212,7 @@ class Hearing:
         if channel.over.is_set():
             self.release(head.token)
             return
-        if head.content and head.form is not None and head.form not in channel.forms:
+        if head.content and head.form is not None:
             channel.hear_form(head.form, head.content)
         channel.hear(number, head.token, body)
 
@@ -286,6 +289,6 @@ class Hearing:
             self._missed.cancel()
         if self._channel is not None:
             self._channel.over.set()
-        for declared in self._declared:
-            declared.undeclare()
+        for entity in self._entities:
+            entity.undeclare()
         self._on_over(self)

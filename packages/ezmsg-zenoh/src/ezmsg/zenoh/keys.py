@@ -4,7 +4,7 @@ Whoever may read and write below ``ezmsg/<graph>/**`` takes part in a graph: tha
 """
 
 from urllib.parse import quote
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from ezmsg.protocol.declared import declared
 
@@ -16,8 +16,8 @@ DEFAULT_GRAPH = "default"
 class Keys:
     """The keys of one publisher.
 
-    ``data`` is where each message is sent once for all who hear it, ``alive`` its token; each channel has a key that
-    leads to the publisher and one that leads back, and a token of its own.
+    ``data`` is where each message is sent once for all who hear it, ``alive`` its token; each channel has a key
+    that leads to the publisher and one that leads back, and a token of its own.
     """
 
     base: str
@@ -51,10 +51,23 @@ def publisher_keys(graph: str, topic: str, publisher_id: UUID) -> Keys:
 def chunk(text: str) -> str:
     """Return one step of a key for any text: no two texts have the same one, and it means nothing to Zenoh.
 
-    What Zenoh reserves (``*``, ``$``, ``?``, ``#``, ``@`` at the beginning), what it cannot have (nothing at all) and
-    what is not of ASCII goes as percent signs and digits.
+    What Zenoh reserves (``*``, ``$``, ``?``, ``#``, ``@`` at the beginning), what it cannot have (nothing at all)
+    and what is not of ASCII goes as percent signs and digits.
     """
     return quote(text, safe="") or "%"
+
+
+def new_channel(client_id: UUID) -> str:
+    """Return the name of a new channel, from which the publisher sees whose key it needs."""
+    return client_id.hex + uuid4().hex
+
+
+def client_of(channel: str) -> UUID | None:
+    """Return whose channel it is; ``None`` if it is none."""
+    try:
+        return UUID(hex=channel[:32]) if len(channel) == 64 else None
+    except ValueError:
+        return None
 
 
 def channel_of(key: str) -> str:

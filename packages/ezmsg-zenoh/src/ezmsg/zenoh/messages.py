@@ -1,7 +1,7 @@
 """What the two ends of a channel say to each other, beside the messages themselves.
 
-Each of them may be lost with a router, or come twice: so it is a state or a question that can be said again, never a
-step that must be heard once.
+Each of them may be lost with a router, or come twice: so it is a state or a question that can be said again, never
+a step that must be heard once.
 """
 
 from uuid import UUID
@@ -13,7 +13,6 @@ from ezmsg.protocol.declared import declared
 class Ask:
     """Somebody would like to hear the publisher."""
 
-    client_id: UUID
     exchange_id: UUID
     nonce: bytes
 
@@ -36,7 +35,7 @@ class Prove:
 
 @declared
 class Opened:
-    """Messages come from ``next_message`` on. ``data_key``, by which they are signed, is masked with the channel's."""
+    """Messages come from ``next_message`` on. ``data_key``, which signs them, is masked with the channel's key."""
 
     next_message: int
     data_key: bytes
@@ -44,14 +43,14 @@ class Opened:
 
 @declared
 class Refused:
-    """The publisher does not want this channel, or has it no more."""
+    """The publisher does not want this channel, or has it no more; signed with a key of its own."""
 
     reason: str
 
 
 @declared
 class Held:
-    """How it stands with the subscribers: all messages before ``next_message`` have come, and of them these are held.
+    """How it stands with the subscribers: all messages before ``next_message`` have come, of which these are held.
 
     Those ``missing`` did not come, and are to be sent again. Who is ``leaving`` wants no more, and releases what it
     holds.

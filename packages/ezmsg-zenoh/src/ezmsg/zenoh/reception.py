@@ -1,4 +1,4 @@
-"""The order of what arrives: pure, and so that whatever is lost, comes twice or overtakes is delivered once, in order."""
+"""The order of what arrives: whatever is lost, comes twice or overtakes, each message is delivered once."""
 
 from collections.abc import Iterable
 from typing import Generic, TypeVar
@@ -9,7 +9,7 @@ M = TypeVar("M")
 
 
 class Reception(Generic[M]):
-    """The messages of one publisher, from ``next_message`` on; of those that came too early at most ``limit`` wait."""
+    """The messages of one publisher, from ``next_message`` on; of those that come too early, ``limit`` may wait."""
 
     def __init__(self, next_message: int, limit: int) -> None:
         self.next_message = next_message

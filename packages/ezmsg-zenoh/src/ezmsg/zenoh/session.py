@@ -20,6 +20,14 @@ DIRECT_BYTES = 4096
 
 _lock = threading.Lock()
 _session: "Session | None" = None
+_in_use: set[object] = set()  # what holds something of the session
+_of_parents: list[object] = []  # the same of processes that this one was forked from
+_ever_opened = False
+
+FORKED = (
+    "this process was forked from one that had used Zenoh already, whose threads are not here. Let it fork before, "
+    "or call multiprocessing.set_start_method('spawn')"
+)
 
 
 class Session:
@@ -32,7 +40,7 @@ class Session:
 
     def release(self) -> None:
         """Give it back; the last of its users closes it."""
-        global _session  # noqa: PLW0603  there is one for the process
+        global _session
         with _lock:
             self._users -= 1
             if self._users:
@@ -44,11 +52,15 @@ class Session:
     def acquire(cls) -> "Session":
         """Return the session, opened if it is not; it takes a while, so not on an event loop.
 
-        :raises ZenohUnusable: if the configuration cannot be used, or no router answers that it names.
+        :raises ZenohUnusable: if the configuration cannot be used, or no router answers that it names; or in a
+            process that was forked from one that had used Zenoh.
         """
-        global _session  # noqa: PLW0603  there is one for the process
+        global _session, _ever_opened
         with _lock:
             if _session is None:
+                if _of_parents:
+                    raise ZenohUnusable(configuration=os.environ.get(CONFIG_VARIABLE, ""), reason=FORKED)
+                _ever_opened = True
                 _session = cls()
             _session._users += 1
             return _session
@@ -65,8 +77,22 @@ def _opened(path: str) -> Any:
         raise ZenohUnusable(configuration=path, reason=str(error)) from error
 
 
+def keep(user: object) -> None:
+    """Note that something holds a part of the session; see :func:`_forget`."""
+    _in_use.add(user)
+
+
+def drop(user: object) -> None:
+    """It holds nothing of the session any more."""
+    _in_use.discard(user)
+
+
 def _forget() -> None:
-    global _session, _lock  # noqa: PLW0603  a forked process has no threads of Zenoh's
+    """Begin anew in a forked process, which has none of Zenoh's threads: what it let go of would wait for them."""
+    global _session, _lock
+    if _ever_opened:
+        _of_parents.extend((_session, *_in_use))
+    _in_use.clear()
     _session, _lock = None, threading.Lock()
 
 
@@ -82,15 +108,15 @@ class Sending:
     """
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Callable[[bool], object] | None] = queue.SimpleQueue()
         self._queued = 0  # counted by the event loop
         self._done = 0  # counted by the thread
         self._thread: threading.Thread | None = None
 
-    def send(self, size: int, put: Callable[[], object]) -> None:
-        """Send something of so many bytes."""
+    def send(self, size: int, put: Callable[[bool], object]) -> None:
+        """Send something of so many bytes; ``put`` is told whether it may wait for room."""
         if size <= DIRECT_BYTES and self._queued == self._done:
-            _tried(put)
+            _tried(put, waits=False)
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="ezmsg-zenoh", daemon=True)
@@ -106,10 +132,15 @@ class Sending:
 
     def _work(self) -> None:
         while (put := self._waiting.get()) is not None:
-            _tried(put)
+            _tried(put, waits=True)
             self._done += 1
 
 
-def _tried(put: Callable[[], object]) -> None:
+def congestion(*, waits: bool) -> zenoh.CongestionControl:
+    """Return what becomes of something for which there is no room."""
+    return zenoh.CongestionControl.BLOCK if waits else zenoh.CongestionControl.DROP
+
+
+def _tried(put: Callable[[bool], object], *, waits: bool) -> None:
     with contextlib.suppress(zenoh.ZError):  # the session is closed or cut off: whoever misses it asks for it again
-        put()
+        put(waits)

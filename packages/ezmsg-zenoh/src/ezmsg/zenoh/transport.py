@@ -1,4 +1,4 @@
-"""The transport: offers publishers in Zenoh's space of names, and opens channels to those that were offered there."""
+"""The transport: offers publishers in Zenoh's space of names, and opens channels to those offered there."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.zenoh.feeding import Feed
 from ezmsg.zenoh.hearing import Hearing, ZenohChannel
 from ezmsg.zenoh.keys import DEFAULT_GRAPH, Keys, publisher_keys
-from ezmsg.zenoh.session import Sending, Session
+from ezmsg.zenoh.session import Sending, Session, drop, keep
 
 GRAPH_VARIABLE = "EZMSG_ZENOH_GRAPH"
 """The graph's name, by which access control tells graphs apart."""
@@ -84,6 +84,7 @@ class ZenohTransport:
             feed.close()
         self._feeds.clear()
         await self._sending.close(CLOSE_S)
+        drop(self)
         if self._opening is not None:
             with contextlib.suppress(Exception):  # who asked for it was told
                 session = await self._opening
@@ -92,6 +93,7 @@ class ZenohTransport:
     async def _session(self) -> Session:
         if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
             self._opening = asyncio.ensure_future(asyncio.to_thread(Session.acquire))
+            keep(self)
         return await asyncio.shield(self._opening)
 
     def _post(self, call: Callable[[Any], object], argument: Any) -> None:

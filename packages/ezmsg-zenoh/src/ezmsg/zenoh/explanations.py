@@ -1,0 +1,13 @@
+"""What `ezmsg explain` says of the errors of this distribution beside what their classes say: why, what next."""
+
+import ezmsg.zenoh.errors  # noqa: F401  so that its classes are known by their codes
+
+EXPLANATIONS: dict[str, tuple[str, str]] = {
+    "EZ-5030": (
+        (
+            "EZMSG_ZENOH_CONFIG names a file that is not there or not of Zenoh's form, its certificates do not "
+            "fit, or the router that it names does not answer."
+        ),
+        "Start the router, and try the file with a program of Zenoh's own; without one, peers find each other.",
+    ),
+}
