@@ -36,6 +36,7 @@ def calm(world: "World") -> list[str]:
         *_sessions_are_known(world, graph),
         *_processes_are_known(world, graph),
         *_endpoints_are_known(world, graph),
+        *_channels_are_open(world),
         *_nobody_else_is_known(world, graph),
         *_watchers_know(world, graph),
         *_windows_are_empty(world),
@@ -179,6 +180,13 @@ def _endpoints_are_known(world: "World", graph: Graph) -> Iterator[str]:
             yield f"{sink.host.name} hears {len(sink.subscriber.publisher_ids)} of {len(publishers)} publishers"
 
 
+def _channels_are_open(world: "World") -> Iterator[str]:
+    for sink in world.programs(Sink):
+        waits = [] if sink.subscriber is None else [p for p in sink.subscriber.peers() if p.state != "heard"]
+        if waits:
+            yield f"{sink.host.name} does not hear {len(waits)} publishers yet"
+
+
 def _nobody_else_is_known(world: "World", graph: Graph) -> Iterator[str]:
     """R7, R22: no connection of the dead is left, and none of an earlier incarnation."""
     connections = len(world.programs(Program)) + len(world.programs(Owner))
@@ -224,7 +232,8 @@ def _losses_are_exact(world: "World") -> Iterator[str]:
                 yield f"{sink.host.name} lost messages of {source.host.name}, though nothing came between them"
         living = {source.publisher.id for source in world.programs(Source)}
         told, lacks = sink.subscriber.messages_missed, _holes(sink)
-        if set(sink.received) <= living and lacks != told:
+        heard = set(sink.subscriber.first)  # also of who said nothing that came
+        if heard <= living and lacks != told:
             yield f"{sink.host.name} lacks {lacks}, and was told of {told}"
 
 

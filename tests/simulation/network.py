@@ -133,9 +133,10 @@ class Network:
         pair = frozenset((one.name, other.name))
         if self.cuts.pop(pair, None) is None:
             return
-        for end in sorted((*one.sockets, *other.sockets), key=lambda end: end.number):
-            if end.between == pair:
-                self.agenda.after(end.random.uniform(0, AGAIN_S), end.arrive)
+        ends = {end for end in (*one.sockets, *other.sockets) if end.between == pair}
+        # A host answers for a process that is gone meanwhile, too: what was sent to that is reset.
+        for end in sorted(ends | {end.peer for end in ends}, key=lambda end: end.number):
+            self.agenda.after(end.random.uniform(0, AGAIN_S), end.arrive)
 
     def forget(self, one: Host, other: Host) -> None:
         """Lose a host's connections to another one, which finds out when it next asks whether it is still there."""

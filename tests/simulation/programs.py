@@ -228,7 +228,8 @@ class Sink(Program):
             self._note(subscriber, UUID(bytes=message[:16]), int.from_bytes(message[16:20], "big"))
 
     def _note(self, subscriber: NotingSubscriber, publisher: UUID, number: int) -> None:
-        come = self.received.setdefault(publisher, [subscriber.first[publisher] - 1])
+        first = subscriber.first.setdefault(publisher, number)  # it may come together with the channel
+        come = self.received.setdefault(publisher, [first - 1])
         if number <= come[-1]:
             self.failed(f"{self.host.name} got message {number} after {come[-1]}")
         if publisher in subscriber.resumed:

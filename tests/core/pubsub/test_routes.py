@@ -45,6 +45,7 @@ class World:
         self.opened: list[Channel] = []
         self.closed: list[Channel] = []
         self.first_message = 0  # of the channels that are opened
+        self.breaks_off_after: int | None = None  # the message up to which they come, if they are gone again at once
 
     async def open(self, source: Source, receivers: list[Receiver]) -> Channel:
         gate = asyncio.get_running_loop().create_future()
@@ -53,6 +54,10 @@ class World:
         channel = Channel(source.publisher_id, source.topic, receivers, 32)
         channel.first_message = self.first_message
         self.opened.append(channel)
+        if self.breaks_off_after is not None:
+            channel.next_message = self.breaks_off_after
+            channel.over.set()
+            self.routes.lost(channel)
         return channel
 
     def close(self, channel: Channel) -> None:
@@ -170,6 +175,55 @@ async def test_what_a_publisher_sends_that_the_server_only_missed_is_counted(
     world.gates[1].set_result(None)
     await again
     assert a.missed_counts == missed
+
+
+async def test_a_channel_that_broke_off_before_its_route_knew_it_is_opened_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end came together with the answer that opened it: nobody could tell whose it was."""
+    monkeypatch.setattr(routes, "RETRY_FIRST_S", 0.0)
+    a, here = Listener(), source()
+    adding = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    world.breaks_off_after = 3
+    world.gates[0].set_result(None)
+    async with asyncio.timeout(30):
+        while len(world.gates) < 2:
+            await asyncio.sleep(0)
+    world.first_message, world.breaks_off_after = 5, None
+    world.gates[1].set_result(None)
+    assert await adding is world.opened[1]
+    assert a.channels == [world.opened[1]]
+    assert a.missed_counts == [2]
+
+
+@pytest.mark.parametrize(("opened", "brought"), [(True, 0), (True, 4), (False, 0)])
+async def test_what_a_channel_brought_that_was_given_up_is_not_missed(
+    world: World, opened: bool, brought: int
+) -> None:
+    """As when the answer comes a moment after the time for it, with messages behind it."""
+    a, here = Listener(), source()
+    adding = asyncio.ensure_future(world.routes.add(here, a))
+    await turns()
+    world.gates[0].set_result(None)
+    await adding
+    first, given_up = world.opened[0], Channel(here.publisher_id, here.topic, [a], 32)
+    first.next_message = 10
+    world.routes.lost(first)
+    if opened:
+        given_up.first_message = 12
+        given_up.next_message = 12 + brought
+    world.routes.given_up(given_up)
+    assert a.missed_counts == ([2] if opened else [])
+    async with asyncio.timeout(30):
+        while len(world.gates) < 2:
+            await asyncio.sleep(0.001)
+    world.first_message = 20
+    world.gates[1].set_result(None)
+    async with asyncio.timeout(30):
+        while len(a.channels) < 2:
+            await asyncio.sleep(0)
+    assert sum(a.missed_counts) == 10 - brought
 
 
 async def test_one_of_several_is_dropped_at_once(world: World) -> None:

@@ -162,7 +162,13 @@ class Exchange:
         else:
             sweep()
         self._opener = Opener(
-            self._links, connection.client_id, self._segments, self._rings, self._plugs, self._routes.move
+            self._links,
+            connection.client_id,
+            self._segments,
+            self._rings,
+            self._plugs,
+            self._routes.move,
+            self._routes.given_up,
         )
         if self._segments is not None:
             self._loop.add_reader(self._segments.listener, self._on_segments, self._segments)

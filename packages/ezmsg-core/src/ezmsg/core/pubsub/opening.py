@@ -72,6 +72,7 @@ class Opener:
         rings: Rings,
         plugs: Plugs,
         on_apart: Callable[[Channel], None],
+        on_given_up: Callable[[Channel], None],
     ) -> None:
         self._links = links
         self._rings = rings
@@ -79,6 +80,7 @@ class Opener:
         self._client_id = client_id
         self._segments = segments
         self._on_apart = on_apart
+        self._on_given_up = on_given_up
         self._exchange_of: dict[UUID, UUID] = {}  # by publisher
         self._resume_at: dict[UUID, int] = {}  # what a channel of shared memory could not bring
         self._told_slow: set[UUID] = set()
@@ -203,13 +205,11 @@ class Opener:
         self._channels[link, number] = channel
         try:
             proof = ChannelProof(number, auth.client_proof(source.key, nonce, challenge.nonce))
-            opened = await self._ask(link, number, proof, source.topic)
+            await self._ask(link, number, proof, source.topic)
         except BaseException:
             self.forget(channel)
+            self._on_given_up(channel)  # the answer, and messages behind it, may have come a moment too late
             raise
-        if isinstance(opened, ChannelOpened):
-            channel.first_message = opened.next_message
-            channel.next_message = max(channel.next_message, opened.next_message)
         if resume_at is not None:
             self._resume_at.pop(source.publisher_id, None)
         return channel
@@ -254,6 +254,9 @@ class Opener:
 
     def answer(self, link: Link, message: ChannelChallenge | ChannelOpened | ChannelRefused) -> None:
         """Go on with the conversation that waits for this."""
+        channel = self._channels.get((link, message.number))
+        if channel is not None and isinstance(message, ChannelOpened):  # messages may follow at once
+            channel.first_message = channel.next_message = message.next_message
         waiting = self._answers.get((link, message.number))
         if waiting is not None and not waiting.done():
             waiting.set_result(message)

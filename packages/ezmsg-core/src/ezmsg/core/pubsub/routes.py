@@ -114,7 +114,10 @@ class Routes:
             try:
                 # One list, shared with the channel: whoever joins or leaves later is heard of by it at once.
                 channel = await self._open_channel(route.source, route.receivers)
-                break
+                if not channel.over.is_set():
+                    break
+                self.given_up(channel)  # it has broken off already, and nobody knew whose it was
+                delay_s = min(2 * delay_s or RETRY_FIRST_S, RETRY_LONGEST_S)
             except (EzmsgError, OSError) as error:
                 if route.receivers and delay_s >= tell_from_s and monotonic() >= tell_at_s:
                     why = str(error) or type(error).__name__
@@ -128,13 +131,19 @@ class Routes:
         if not route.receivers:  # taken back while the channel was being opened
             self._forget(route)
             self._close_channel(channel)
-        missed = 0 if route.next_message is None else channel.first_message - route.next_message
         for receiver in route.receivers:
             receiver.joined(channel)
-            if missed > 0 and receiver in route.lost_by:
-                receiver.missed(route.source.topic, missed)
+        self._tell_missed(route, channel)
         channel.receivers_changed()
         return channel
+
+    def _tell_missed(self, route: _Route, channel: Channel) -> None:
+        """Tell those who heard an earlier channel how many messages came on neither."""
+        missed = 0 if route.next_message is None else channel.first_message - route.next_message
+        if missed > 0:
+            for receiver in route.receivers:
+                if receiver in route.lost_by:
+                    receiver.missed(route.source.topic, missed)
 
     def hurry(self) -> None:
         """Try at once what waits to be tried again: the network may be whole now."""
@@ -225,6 +234,13 @@ class Routes:
             self._note_loss(route, channel)
             route.lost = True
             route.opening = asyncio.ensure_future(self._open(route, RETRY_FIRST_S, TELL_LOST_FROM_S))
+
+    def given_up(self, channel: Channel) -> None:
+        """A channel was given up before it was the route's: what it brought is not missed, what follows may be."""
+        route = self._routes.get(channel.publisher_id)
+        if route is not None and route.channel is None and channel.next_message:
+            self._tell_missed(route, channel)
+            self._note_loss(route, channel)
 
     def move(self, channel: Channel) -> None:
         """A channel cannot bring what its publisher sends; another one, by another way, takes over."""
