@@ -103,8 +103,7 @@ async def test_who_was_forgotten_is_told_and_comes_back(ends: Any) -> None:
     await publisher.broadcast("missed")
     (hearing,) = publisher._exchange._plugs._transports["zenoh"]._hearings
     hearing._tell()
-    while not publisher.senders:
-        await asyncio.sleep(0.01)
+    await until(lambda: publisher.senders)
     await publisher.broadcast("heard")
     assert await subscriber.recv() == "heard"
     assert subscriber.missed == 1

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from tests.waiting import until
 
 from ezmsg.core.channels.channel import Channel, Lease, Receiver
 from ezmsg.core.errors import ChannelRefused
@@ -45,7 +46,7 @@ class World:
         self.opened: list[Channel] = []
         self.closed: list[Channel] = []
         self.first_message = 0  # of the channels that are opened
-        self.breaks_off_after: int | None = None  # the message up to which they come, if they are gone again at once
+        self.breaks_off_after: int | None = None  # so far they come, if they are gone again at once
 
     async def open(self, source: Source, receivers: list[Receiver]) -> Channel:
         gate = asyncio.get_running_loop().create_future()
@@ -187,9 +188,7 @@ async def test_a_channel_that_broke_off_before_its_route_knew_it_is_opened_again
     await turns()
     world.breaks_off_after = 3
     world.gates[0].set_result(None)
-    async with asyncio.timeout(30):
-        while len(world.gates) < 2:
-            await asyncio.sleep(0)
+    await until(lambda: len(world.gates) == 2)
     world.first_message, world.breaks_off_after = 5, None
     world.gates[1].set_result(None)
     assert await adding is world.opened[1]
@@ -215,14 +214,10 @@ async def test_what_a_channel_brought_that_was_given_up_is_not_missed(
         given_up.next_message = 12 + brought
     world.routes.given_up(given_up)
     assert a.missed_counts == ([2] if opened else [])
-    async with asyncio.timeout(30):
-        while len(world.gates) < 2:
-            await asyncio.sleep(0.001)
+    await until(lambda: len(world.gates) == 2)
     world.first_message = 20
     world.gates[1].set_result(None)
-    async with asyncio.timeout(30):
-        while len(a.channels) < 2:
-            await asyncio.sleep(0)
+    await until(lambda: len(a.channels) == 2)
     assert sum(a.missed_counts) == 10 - brought
 
 
