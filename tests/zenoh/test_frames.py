@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ezmsg.core.channels.backpressure import MAX_NUM_BUFFERS
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.zenoh import messages
 from ezmsg.zenoh.frames import (
@@ -86,6 +87,12 @@ def test_a_mask_hides_and_shows(data: bytes, key: bytes) -> None:
 def test_keys_for_different_purposes_differ() -> None:
     made = {derived(b"key", *parts) for parts in ([b"a"], [b"b"], [b"a", b""], [b"", b"a"], [b"mask"])}
     assert len(made) == 5
+
+
+def test_the_largest_window_fits_in() -> None:
+    many = list(range(2**63 - MAX_NUM_BUFFERS, 2**63))
+    held = messages.Held(2**63, many, many)
+    assert from_bytes(to_bytes(held, b"key"), b"key") == held
 
 
 def test_every_kind_has_its_number() -> None:

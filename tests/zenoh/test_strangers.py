@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.waiting import until
 
 import ezmsg.core as ez
 from ezmsg.zenoh import session
@@ -106,4 +107,4 @@ async def test_who_was_forgotten_is_told_and_comes_back(ends: Any) -> None:
     await until(lambda: publisher.senders)
     await publisher.broadcast("heard")
     assert await subscriber.recv() == "heard"
-    assert subscriber.missed == 1
+    assert subscriber.messages_missed == 1

@@ -18,8 +18,8 @@ SIGNATURE_BYTES = 16
 _HEAD = struct.Struct("<QIQQ")
 """The message's number, its token, its bytes, and 0 or 1 more than the number of its form."""
 
-FRAME_LIMIT = 64 * 1024
-"""The longest frame of the conversation; that of a message is as long as the message."""
+FRAME_LIMIT = 2 * 1024 * 1024
+"""The longest word of the conversation: the numbers of as many messages as the largest window holds fit in."""
 
 
 @declared
