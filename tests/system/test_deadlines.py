@@ -79,6 +79,7 @@ ALLOWED = {
         graphserver/metrics/page.py _read_on
         graphserver/metrics/scraping.py Scraping.page
         graphserver/performer.py Performer.survey
+        zenoh/hearing.py Hearing.open
     """,
     PARTS: """
         control/connection/client.py ControlConnection._close_from_elsewhere
@@ -146,6 +147,7 @@ ALLOWED = {
         core/transports/link.py Link.flushed
         core/transports/link_sender.py LinkSender.end
         core/transports/shared_memory.py SharedMemorySender.end
+        zenoh/feeding.py ZenohSender.end
     """,
     BACK_PRESSURE: """
         core/channels/backpressure.py Window.take

@@ -128,7 +128,9 @@ class Sending:
         """Send what waits, for so many seconds at most."""
         if self._thread is not None:
             self._waiting.put(None)
-            await asyncio.to_thread(self._thread.join, limit_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    await asyncio.to_thread(self._thread.join, limit_s)
 
     def _work(self) -> None:
         while (put := self._waiting.get()) is not None:

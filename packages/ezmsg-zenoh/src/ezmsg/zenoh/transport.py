@@ -12,15 +12,17 @@ from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.core.transports.plug import Fed, Home
 from ezmsg.protocol.messages.endpoints import Source
 from ezmsg.protocol.wire.presence.lease import LEASE_S
+from ezmsg.zenoh.errors import ZenohUnusable
 from ezmsg.zenoh.feeding import Feed
 from ezmsg.zenoh.hearing import Hearing, ZenohChannel
 from ezmsg.zenoh.keys import DEFAULT_GRAPH, Keys, publisher_keys
-from ezmsg.zenoh.session import Sending, Session, drop, keep
+from ezmsg.zenoh.session import CONFIG_VARIABLE, Sending, Session, drop, keep
 
 GRAPH_VARIABLE = "EZMSG_ZENOH_GRAPH"
 """The graph's name, by which access control tells graphs apart."""
 
-CLOSE_S = 1.0
+OPEN_S, CLOSE_S = 10.0, 1.0
+"""How long the session may take to be opened and closed, in seconds."""
 
 
 class ZenohTransport:
@@ -86,15 +88,21 @@ class ZenohTransport:
         await self._sending.close(CLOSE_S)
         drop(self)
         if self._opening is not None:
-            with contextlib.suppress(Exception):  # who asked for it was told
-                session = await self._opening
-                await asyncio.to_thread(session.release)
+            with contextlib.suppress(Exception):  # who asked for it was told; and it may take its time to close
+                async with asyncio.timeout(CLOSE_S):
+                    session = await self._opening
+                    await asyncio.to_thread(session.release)
 
     async def _session(self) -> Session:
         if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
             self._opening = asyncio.ensure_future(asyncio.to_thread(Session.acquire))
             keep(self)
-        return await asyncio.shield(self._opening)
+        try:
+            async with asyncio.timeout(OPEN_S):
+                return await asyncio.shield(self._opening)
+        except TimeoutError:
+            path = os.environ.get(CONFIG_VARIABLE, "")
+            raise ZenohUnusable(configuration=path, reason=f"no session was open within {OPEN_S:g} s") from None
 
     def _post(self, call: Callable[[Any], object], argument: Any) -> None:
         """Have something done on the event loop, by a thread of Zenoh's."""

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from ezmsg.core.channels.channel import Channel, Receiver
 from ezmsg.core.errors import InvalidOption
 from ezmsg.core.transports import plug
-from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages.endpoints import Source
 
 logger = logging.getLogger("ezmsg")
+
+CLOSE_LIMIT_S = 5.0
+"""How long a transport may take to close, in seconds."""
 
 
 class Plugs:
@@ -76,8 +78,13 @@ class Plugs:
         """Close all of them, whatever one of them says."""
         transports = [transport for transport in self._transports.values() if transport is not None]
         self._transports.clear()
-        for outcome in await asyncio.gather(*(each.close() for each in transports), return_exceptions=True):
-            if isinstance(outcome, EzmsgError | OSError):
-                logger.debug("A transport was not closed in good order: %s", outcome)
-            elif isinstance(outcome, BaseException):
-                raise outcome
+        closing = [asyncio.ensure_future(transport.close()) for transport in transports]
+        if not closing:
+            return
+        done, late = await asyncio.wait(closing, timeout=CLOSE_LIMIT_S)
+        for task in late:
+            task.cancel()
+            logger.warning("A transport did not close within %g s, and was left to itself.", CLOSE_LIMIT_S)
+        for task in done:
+            if (error := task.exception()) is not None:
+                logger.warning("A transport was not closed in good order.", exc_info=error)
