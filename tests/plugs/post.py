@@ -41,6 +41,7 @@ class Frames(asyncio.Protocol):
         self.end: Sender | PostChannel | None = None
         self.gone = asyncio.get_running_loop().create_future()
         self.proven = False
+        self.waits = False  # what comes is left unread
         self._on_frame = on_frame
         self._on_lost = on_lost
         self._unread = b""
@@ -51,7 +52,7 @@ class Frames(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._unread += data
-        while len(self._unread) >= HEAD.size:
+        while len(self._unread) >= HEAD.size and not self.waits:
             size, kind = HEAD.unpack_from(self._unread)
             if not self.proven and size > 256:
                 self.abort()
@@ -60,6 +61,10 @@ class Frames(asyncio.Protocol):
                 return
             body, self._unread = self._unread[HEAD.size : HEAD.size + size], self._unread[HEAD.size + size :]
             self._on_frame(self, kind, body)
+
+    def read_on(self) -> None:
+        self.waits = False
+        self.data_received(b"")
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self.gone.set_result(None)
@@ -164,12 +169,14 @@ class Post:
         ids = source.publisher_id.bytes + self._home.client_id.bytes + self._home.id.bytes
         frames.send(ASK, ids, opening.nonce, sha256(source.key + opening.nonce).digest())
         try:
-            return await opening.channel
+            channel = frames.end = await opening.channel
         except BaseException:
             frames.abort()
             raise
         finally:
             del self._opening[frames]
+        frames.read_on()  # only now, when whoever asked for the channel has it, and knows of what it brings
+        return channel
 
     async def close(self) -> None:
         if self._server is not None:
@@ -263,7 +270,7 @@ class Post:
             next_message, num_buffers = struct.unpack_from("<QI", body)
             channel = PostChannel(source, opening.receivers, num_buffers, frames)
             channel.first_message = channel.next_message = next_message
-            frames.end = channel
+            frames.waits = True
             opening.channel.set_result(channel)
 
     def _deliver(self, channel: PostChannel, body: bytes) -> None:

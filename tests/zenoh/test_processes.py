@@ -224,3 +224,35 @@ def test_a_process_may_fork_while_it_has_a_session(server: str, tmp_path: Path) 
     assert heard == "after"
     assert refused.startswith("EZ-5030")
     assert "forked from one that had used Zenoh" in refused
+
+
+ENDS = """
+import asyncio, sys
+import ezmsg.core as ez
+
+async def main():
+    context = ez.GraphContext()
+    await context.__aenter__()
+    publisher = await context.publisher("OUT", transport="zenoh", force_tcp=True)
+    subscriber = await context.subscriber("OUT")
+    await publisher.broadcast("heard")
+    print(await subscriber.recv(), flush=True)
+    if sys.argv[1] == "fork":
+        import os
+        if os.fork() == 0:
+            sys.exit(0)
+        assert os.wait()[1] == 0
+    sys.exit(3)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", ["at once", "fork"])
+def test_a_program_that_closes_nothing_ends_all_the_same(server: str, tmp_path: Path, how: str) -> None:
+    config = _config(tmp_path / "alone.json", "peer")
+    environ = {**os.environ, "EZMSG_ZENOH_CONFIG": config, "EZMSG_GRAPHSERVER_ADDR": server}
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS, how], env=environ, capture_output=True, text=True, timeout=HANG, check=False
+    )
+    assert (done.returncode, done.stdout) == (3, "heard\n"), done.stderr

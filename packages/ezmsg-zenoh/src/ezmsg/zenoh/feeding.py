@@ -17,7 +17,7 @@ from ezmsg.zenoh.frames import Head, derived, from_anybody, head_to_bytes, maske
 from ezmsg.zenoh.keys import Keys, channel_of, client_of
 from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 from ezmsg.zenoh.reception import released
-from ezmsg.zenoh.session import Sending, congestion
+from ezmsg.zenoh.session import Sending, called, congestion
 
 ASKING_LIMIT = 256
 """How many may be between question and proof; the oldest goes first."""
@@ -25,6 +25,9 @@ ASKING_LIMIT = 256
 PROBE_FIRST_S = 0.1
 PROBE_LONGEST_S = 1.0
 """After how many seconds without a word one who holds something is asked how it stands: first, and later."""
+
+AGAIN_S = 0.5
+"""How long what was sent again to one who misses it may take to come, in seconds."""
 
 FORMS_TRUSTED = 32
 """Of how many forms it is relied on that they are known; the other end remembers more."""
@@ -52,6 +55,7 @@ class ZenohSender(WholeSender):
         self.probe_at_s = 0.0
         self._end_seen = asyncio.Event()
         self._undelivered = 0
+        self._again: dict[int, float] = {}  # when what was missed was sent again
 
     def send(self, number: int, token: int, body: Body) -> None:
         self.hold(number, token)
@@ -81,16 +85,27 @@ class ZenohSender(WholeSender):
 
     def hear(self, held: Held) -> None:
         """Learn how it stands with those at the other end."""
-        self.probe_s, self.probe_at_s = PROBE_FIRST_S, 0.0
-        for token in released(held, self.held_messages):
+        let_go = released(held, self.held_messages)
+        for token in let_go:
             self.released(token)
+        self.probe_at_s = 0.0
+        if let_go:  # else it holds them, and may do so for long
+            self.probe_s = PROBE_FIRST_S
         self._learn(held.next_message)
-        for number in held.missing:
-            self.feed.send_again(number, self)
+        self._send_again(held.missing)
         if self.told.ended and held.next_message >= self.told.next_message:
             self._end_seen.set()
         if held.leaving:
             self._leave()
+
+    def _send_again(self, missing: list[int]) -> None:
+        """Send what the other end misses, but not what may be on its way to it."""
+        now_s = asyncio.get_running_loop().time()
+        self._again = {number: sent_s for number, sent_s in self._again.items() if now_s - sent_s < AGAIN_S}
+        for number in missing:
+            if number not in self._again:
+                self._again[number] = now_s
+                self.feed.send_again(number, self)
 
     def _learn(self, next_message: int) -> None:
         """Whatever was told with a message that has come is known."""
@@ -173,8 +188,8 @@ class Feed:
         self._large = session.declare_publisher(keys.data, congestion_control=zenoh.CongestionControl.BLOCK)
         liveliness = session.liveliness()
         self._entities: list[Any] = [
-            liveliness.declare_subscriber(keys.token("*"), self._on_presence, history=True),
-            session.declare_subscriber(keys.inward("*"), self._on_word),
+            liveliness.declare_subscriber(keys.token("*"), called(self._on_presence), history=True),
+            session.declare_subscriber(keys.inward("*"), called(self._on_word)),
             liveliness.declare_token(keys.alive),
             self._small,
             self._large,

@@ -18,7 +18,7 @@ from ezmsg.zenoh.frames import Head, derived, from_anybody, head_from_bytes, mas
 from ezmsg.zenoh.keys import Keys, new_channel
 from ezmsg.zenoh.messages import Ask, Challenge, Opened, Prove, Refused, Sent
 from ezmsg.zenoh.reception import Reception
-from ezmsg.zenoh.session import Sending, congestion
+from ezmsg.zenoh.session import Sending, called, congestion
 
 ASK_AGAIN_S = 0.2
 """After how many seconds an open question is put again."""
@@ -64,7 +64,7 @@ class Hearing:
         self._id = new_channel(home.client_id)
         self._refusal_key = refusal_key(source.key, self._id)
         self._loop = asyncio.get_running_loop()
-        self._opened: asyncio.Future[ZenohChannel] = self._loop.create_future()
+        self._opened: asyncio.Future[Opened] = self._loop.create_future()
         self._channel: ZenohChannel | None = None
         self._reception: Reception[Arrived] | None = None
         self._home = home
@@ -86,9 +86,9 @@ class Hearing:
         self._asking: asyncio.TimerHandle | None = None
         self._missed: asyncio.TimerHandle | None = None
         self._entities: list[Any] = [
-            session.declare_subscriber(keys.outward(self._id), self._on_word),
-            session.declare_subscriber(keys.data, self._on_data),
-            session.liveliness().declare_subscriber(keys.alive, self._on_presence, history=True),
+            session.declare_subscriber(keys.outward(self._id), called(self._on_word)),
+            session.declare_subscriber(keys.data, called(self._on_data)),
+            session.liveliness().declare_subscriber(keys.alive, called(self._on_presence), history=True),
             session.liveliness().declare_token(keys.token(self._id)),
         ]
 
@@ -100,7 +100,7 @@ class Hearing:
         :raises ChannelRefused: if it does not want to, or does not hold the channel's key.
         """
         self._ask()
-        return await self._opened
+        return self._begin(await self._opened)
 
     def _ask(self) -> None:
         self._asking = self._loop.call_later(ASK_AGAIN_S, self._ask)
@@ -130,18 +130,16 @@ class Hearing:
         else:
             self._lose()
 
-    def _begin(self, opened: Opened) -> None:
-        if self._channel is not None or self._opened.done():
-            return
-        self._stop_asking()
+    def _begin(self, opened: Opened) -> ZenohChannel:
+        """Deliver from now on: whoever waits for the channel has it, and knows of what it brings."""
         self._data_key = masked(opened.data_key, self._key)
         self._reception = Reception(opened.next_message, self._num_buffers)
         channel = self._channel = ZenohChannel(self, self._num_buffers)
         channel.first_message = channel.next_message = opened.next_message
-        self._opened.set_result(channel)
         early, self._early = self._early, []
         for came in early:
-            self._take(came)
+            self._loop.call_soon(self._take, came)
+        return channel
 
     # --- what arrives -----------------------------------------------------------------------------------------
 
@@ -165,8 +163,9 @@ class Hearing:
                 self._prove(message)
             case Refused() if key == self._refusal_key:
                 self._be_refused(message)
-            case Opened() if key and key == self._key:
-                self._begin(message)
+            case Opened() if key and key == self._key and not self._opened.done():
+                self._stop_asking()
+                self._opened.set_result(message)
             case Sent() if key and key == self._key:
                 self._hear_sent(message)
 
@@ -223,7 +222,6 @@ class Hearing:
         if self._reception is not None and (number := self._numbers.pop(token, None)) is not None:
             self._reception.release(number)
             self._tell_soon()
-            self._close_if_idle()
 
     def leave(self) -> None:
         """Ask for no more; what is held is still released."""
@@ -244,6 +242,7 @@ class Hearing:
         self._telling = False
         if self._reception is not None and not self._closed:
             self._say(self._reception.state(), self._key)
+            self._close_if_idle()
 
     # --- who is there -----------------------------------------------------------------------------------------
 
@@ -271,7 +270,8 @@ class Hearing:
         self.close()
 
     def _close_if_idle(self) -> None:
-        if self._channel is not None and self._channel.over.is_set() and not self._numbers and not self._telling:
+        """Go when nothing more comes, nothing is held, and the publisher was told so."""
+        if self._channel is not None and self._channel.over.is_set() and not (self._numbers or self._telling):
             self.close()
 
     def _stop_asking(self) -> None:

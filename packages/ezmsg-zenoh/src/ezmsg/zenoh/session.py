@@ -138,6 +138,14 @@ class Sending:
             self._done += 1
 
 
+def called(call: Callable[[Any], None]) -> Any:
+    """Have Zenoh's own thread call back, which may only post.
+
+    By itself each subscriber would have a thread of Python's, for which a program that closes nothing never ends.
+    """
+    return zenoh.handlers.Callback(call, indirect=False)
+
+
 def congestion(*, waits: bool) -> zenoh.CongestionControl:
     """Return what becomes of something for which there is no room."""
     return zenoh.CongestionControl.BLOCK if waits else zenoh.CongestionControl.DROP

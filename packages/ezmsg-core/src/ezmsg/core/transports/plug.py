@@ -97,9 +97,10 @@ class Transport(Protocol):
     async def open(self, source: Source, contact: bytes, receivers: list[Receiver]) -> Channel:
         """Open a channel; return when its publisher feeds it.
 
-        It is tried again, ever more rarely, while it fails with one of these. After ``channel.over`` is set
-        nothing may be delivered any more; after :meth:`Channel.leave` it must be set, when what was under way has
-        come. What was delivered before is still released.
+        It is tried again, ever more rarely, while it fails with one of these. Nothing is to be delivered before it
+        returns: who gives up waiting for it would not know of that. After ``channel.over`` is set nothing may be
+        delivered any more; after :meth:`Channel.leave` it must be set, when what was under way has come. What was
+        delivered before is still released.
 
         :param contact: what the publisher's end has offered.
         :param receivers: the subscribers, as the channel is to know them: others come and go.
