@@ -74,10 +74,12 @@ class Frames(asyncio.Protocol):
         self._transport.write(HEAD.pack(sum(map(len, parts)), kind) + b"".join(parts))
 
     def close(self) -> None:
-        self._transport.close()
+        if self._transport is not None:
+            self._transport.close()
 
     def abort(self) -> None:
-        self._transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
 
 class Sender(WholeSender):
@@ -148,15 +150,17 @@ class Post:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._server: asyncio.Server | None = None
+        self._starting: asyncio.Future[asyncio.Server] | None = None
         self._all: set[Frames] = set()
         self._opening: dict[Frames, Opening] = {}
 
     async def offer(self, publisher: Fed) -> bytes:
-        if self._server is None:
+        if self._starting is None:
             loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(lambda: self._frames(self._serve), "127.0.0.1", 0)
-        return str(self._server.sockets[0].getsockname()[1]).encode()
+            starting = loop.create_server(lambda: self._frames(self._serve), "127.0.0.1", 0)
+            self._starting = asyncio.ensure_future(starting)
+        server = await asyncio.shield(self._starting)  # who gives up waiting leaves nothing half made
+        return str(server.sockets[0].getsockname()[1]).encode()
 
     def withdraw(self, publisher: Fed) -> None:
         """Nothing is kept of it."""
@@ -179,8 +183,8 @@ class Post:
         return channel
 
     async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        if self._starting is not None:
+            (await self._starting).close()
         gone = [frames.gone for frames in self._all]
         for frames in list(self._all):
             frames.close()
