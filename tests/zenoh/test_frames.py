@@ -29,9 +29,9 @@ HEADS = st.builds(
 )
 MESSAGES = st.one_of(
     st.builds(messages.Ask, IDS, st.binary(max_size=32)),
-    st.builds(messages.Challenge, st.binary(max_size=32), st.binary(max_size=32), st.integers(1, 2**16)),
+    st.builds(messages.Challenge, st.binary(max_size=32), st.binary(max_size=32)),
     st.builds(messages.Prove, st.binary(max_size=32)),
-    st.builds(messages.Opened, NUMBERS, st.binary(max_size=32)),
+    st.builds(messages.Opened, NUMBERS, st.integers(1, 2**16), st.binary(max_size=32)),
     st.builds(messages.Refused, st.text(max_size=50)),
     st.builds(messages.Held, NUMBERS, st.lists(NUMBERS, max_size=9), st.lists(NUMBERS, max_size=9), st.booleans()),
     st.builds(messages.Sent, NUMBERS, st.booleans(), st.booleans(), st.text(max_size=50)),

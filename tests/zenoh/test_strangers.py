@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,14 @@ import pytest
 from tests.waiting import until
 
 import ezmsg.core as ez
+from ezmsg.core.pubsub.exchange import _exchanges
+from ezmsg.core.transports.plug import key_of
+from ezmsg.protocol.wire import auth
 from ezmsg.zenoh import session
-from ezmsg.zenoh.feeding import ASKING_LIMIT
-from ezmsg.zenoh.frames import Head, head_to_bytes, to_bytes
-from ezmsg.zenoh.messages import Ask, Held, Opened, Prove, Refused, Sent
+from ezmsg.zenoh.feeding import ASKING_LIMIT, Feed
+from ezmsg.zenoh.frames import Head, from_bytes, head_to_bytes, refusal_key, to_bytes
+from ezmsg.zenoh.keys import new_channel
+from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 
 HANG = 30.0
 
@@ -74,7 +79,7 @@ async def test_words_that_the_other_end_did_not_sign_change_nothing(ends: Any) -
     for key in (b"", b"another key"):
         for word in (Held(99, [], [], leaving=True), Prove(b"x" * 32), Ask(uuid4(), b"n" * 32)):
             _put(feed._keys.inward(sender.channel), to_bytes(word, key))
-        for word in (Sent(99, ended=True), Sent(99, cut="you"), Opened(50, b"k" * 32), Refused("no")):
+        for word in (Sent(99, ended=True), Sent(99, cut="you"), Opened(50, 4, b"k" * 32), Refused("no")):
             _put(feed._keys.outward(sender.channel), to_bytes(word, key))
     for rest in range(3):
         await publisher.broadcast(rest)
@@ -108,3 +113,72 @@ async def test_who_was_forgotten_is_told_and_comes_back(ends: Any) -> None:
     await publisher.broadcast("heard")
     assert await subscriber.recv() == "heard"
     assert subscriber.messages_missed == 1
+
+
+async def test_a_proof_that_comes_behind_the_end_of_its_channel_is_not_believed(ends: Any) -> None:
+    publisher, _ = ends
+    feed = _feed(publisher)
+    key = key_of(publisher, publisher._exchange.client_id)
+    channel = new_channel(publisher._exchange.client_id)
+    nonce, heard = os.urandom(32), []
+    assert session._session is not None
+    listening = session._session.zenoh.declare_subscriber(
+        feed._keys.outward(channel), session.called(lambda sample: heard.append(sample.payload.to_bytes()))
+    )
+    _put(feed._keys.inward(channel), to_bytes(Ask(uuid4(), nonce), b""))
+    await until(lambda: heard)
+    challenge = from_bytes(heard[0], b"")
+    assert isinstance(challenge, Challenge)
+    token = session._session.zenoh.liveliness().declare_token(feed._keys.token(channel))
+    token.undeclare()
+    await until(lambda: channel not in feed._asking)
+    _put(feed._keys.inward(channel), to_bytes(Prove(auth.client_proof(key, nonce, challenge.nonce)), b""))
+    await until(lambda: len(heard) == 2)
+    assert from_bytes(heard[1], refusal_key(key, channel)).__class__ is Refused
+    assert len(publisher.senders) == 1
+    listening.undeclare()
+
+
+async def test_who_leaves_says_so_until_it_was_heard_and_then_no_more(ends: Any, monkeypatch: Any) -> None:
+    publisher, subscriber = ends
+    (hearing,) = publisher._exchange._plugs._transports["zenoh"]._hearings
+    said, told = [], Feed.tell
+    monkeypatch.setattr(hearing, "_tell", lambda tell=hearing._tell: (said.append(1), tell()))
+    monkeypatch.setattr(Feed, "tell", lambda *_: None)  # its answers are lost
+    subscriber.close()
+    await until(lambda: len(said) > 2)
+    monkeypatch.setattr(Feed, "tell", told)
+    await until(lambda: hearing._closed)
+    assert hearing._asking is None
+
+
+async def test_what_cannot_be_sent_stops_nothing_behind_it(caplog: pytest.LogCaptureFixture) -> None:
+    sending, sent = session.Sending(), []
+
+    def fails(_waits: bool) -> None:
+        raise MemoryError
+
+    for put in (fails, sent.append, fails, sent.append):
+        sending.send(10**6, put)
+    await sending.close(HANG)
+    assert sent == [True, True]
+    assert "could not be given to Zenoh" in caplog.text
+
+
+async def test_a_session_that_opens_too_late_is_given_back(
+    server: ez.GraphServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, acquire = threading.Event(), session.Session.acquire
+
+    def slow() -> Any:
+        assert opened.wait(HANG)
+        return acquire()
+
+    monkeypatch.setattr(session.Session, "acquire", staticmethod(slow))
+    async with ez.GraphContext(server.address) as context:
+        publishing = asyncio.create_task(context.publisher("OUT", transport="zenoh", force_tcp=True))
+        await until(lambda: (exchanges := list(_exchanges.values())) and exchanges[0]._plugs._transports)
+        publishing.cancel()
+        await asyncio.wait([publishing])
+    opened.set()
+    await until(lambda: session._session is None and not session._in_use)

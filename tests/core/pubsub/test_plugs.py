@@ -128,6 +128,48 @@ async def test_a_channel_that_breaks_off_is_opened_again(world: Any) -> None:
     assert await ear.recv() == 1
 
 
+async def test_what_a_transport_raises_does_not_end_the_route(
+    world: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = await world.context.publisher("OUT", transport="post", force_tcp=True)
+    post = publisher._exchange._plugs._transports["post"]
+    open_channel, tries = post.open, 0
+
+    async def fails_once(*args: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise KeyError("a fault of its own")
+        return await open_channel(*args)
+
+    monkeypatch.setattr(post, "open", fails_once)
+    monkeypatch.setattr(post, "withdraw", lambda _: 1 / 0)
+    ear = await world.subscriber()
+    await world.until(lambda: publisher.senders)
+    await publisher.broadcast("heard")
+    assert await ear.recv() == "heard"
+    assert any("a fault of its own" in record.getMessage() for record in caplog.records)
+    publisher.close()
+    await publisher.wait_closed()
+    assert "could not take OUT back" in caplog.text
+
+
+async def test_what_shared_memory_could_not_bring_comes_over_tcp_and_not_by_another_transport(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only there can the publisher move what the first channel still holds."""
+    publisher = await world.context.publisher("OUT", transport="post", allow_local=False, num_buffers=4)
+    ear = await world.subscriber()
+    (sender,) = publisher.senders
+    assert sender.kind == "SHM"
+    (channel,) = [channel for _, channel in publisher._exchange._opener._channels.items()]
+    publisher._exchange._opener._strand(channel, "it is a test")
+    for number in range(20):
+        await publisher.broadcast(number)
+        assert await ear.recv() == number
+    assert [each.kind for each in publisher.senders] == ["TCP"]
+
+
 def test_a_graph_of_two_processes_runs_over_it(tmp_path: Any) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)

@@ -67,6 +67,10 @@ class ZenohSender(WholeSender):
     def tell(self, form: Form) -> None:
         self.feed.form = form
 
+    def unresponsive(self, silence_s: float) -> str:
+        # Who is there may be busy, and is waited for, as over any transport.
+        return "" if self.lost is None else "its session of Zenoh is gone"
+
     def cut(self, reason: str) -> None:
         self.say(Sent(self.feed.publisher.next_message, cut=reason))
         self.feed.forget(self)
@@ -146,7 +150,7 @@ class _Asking:
         nonce = os.urandom(auth.NONCE_SIZE)
         self.exchange_id = ask.exchange_id
         self.expected = auth.client_proof(key, ask.nonce, nonce)
-        self.challenge = Challenge(nonce, auth.server_proof(key, ask.nonce, nonce), publisher.window.size)
+        self.challenge = Challenge(nonce, auth.server_proof(key, ask.nonce, nonce))
         self.key = derived(key, ask.nonce, nonce)
 
 
@@ -167,15 +171,13 @@ class _UnderWay:
 class Feed:
     """What one publisher has in Zenoh."""
 
-    def __init__(
-        self, session: "zenoh.Session", sending: Sending, publisher: Fed, keys: Keys, post: Post, lease_s: float
-    ) -> None:
+    def __init__(self, session: "zenoh.Session", publisher: Fed, keys: Keys, post: Post, lease_s: float) -> None:
         self.publisher = publisher
         self.form: Form | None = None
         self._keys = keys
         self._post = post
         self._lease_s = lease_s
-        self._sending = sending
+        self.sending = Sending()  # of its own: one that is held up holds up no other
         self._session = session
         self._data_key = derived(publisher.secret, b"data")
         self._asking: dict[str, _Asking] = {}
@@ -205,7 +207,7 @@ class Feed:
             known = self._under_way[number] = _UnderWay(token, body, form)
             told = form is None or all(form.number in sender.forms for sender in self._senders.values())
             head = self._head(number, known, tell=not told)
-            self._sending.send(
+            self.sending.send(
                 known.size,
                 lambda waits: (self._large if waits else self._small).put(joined(body), attachment=head),
             )
@@ -217,7 +219,7 @@ class Feed:
         known = self._under_way.get(number)
         if known is not None:
             head = self._head(number, known, tell=True)
-            self._put(self._keys.outward(sender.channel), joined(known.body), head)
+            self._put(self._keys.outward(sender.channel), known.size, lambda: joined(known.body), head)
 
     def _head(self, number: int, message: "_UnderWay", *, tell: bool) -> bytes:
         form = message.form
@@ -232,18 +234,19 @@ class Feed:
         if not message.holders:
             del self._under_way[number]
 
-    def _put(self, key: str, payload: bytes, attachment: bytes | None = None) -> None:
+    def _put(self, key: str, size: int, payload: Callable[[], bytes], attachment: bytes | None = None) -> None:
         put = self._session.put
-        self._sending.send(
-            len(payload),
-            lambda waits: put(key, payload, attachment=attachment, congestion_control=congestion(waits=waits)),
+        self.sending.send(
+            size,
+            lambda waits: put(key, payload(), attachment=attachment, congestion_control=congestion(waits=waits)),
         )
 
     # --- the conversation -------------------------------------------------------------------------------------
 
     def tell(self, channel: str, message: object, key: bytes) -> None:
         """Say something to the other end of a channel."""
-        self._put(self._keys.outward(channel), to_bytes(message, key))
+        data = to_bytes(message, key)
+        self._put(self._keys.outward(channel), len(data), lambda: data)
 
     def _on_word(self, sample: Any) -> None:
         self._post(self._hear, (channel_of(str(sample.key_expr)), sample.payload.to_bytes()))
@@ -281,7 +284,8 @@ class Feed:
                 self._refuse(channel, client_id, "the proof is wrong, or too many ask at a time")
                 return
             sender = ZenohSender(self, channel, asking.key, asking.exchange_id)
-            sender.opened = Opened(self.publisher.next_message, masked(self._data_key, asking.key))
+            data_key = masked(self._data_key, asking.key)
+            sender.opened = Opened(self.publisher.next_message, self.publisher.window.size, data_key)
             self._senders[channel] = sender
             self.publisher.attach(sender)
         self.tell(channel, sender.opened, sender.key)
@@ -303,6 +307,8 @@ class Feed:
     def _note_presence(self, came: tuple[str, bool]) -> None:
         sender = self._senders.get(came[0])
         if sender is None:
+            if not came[1]:  # it has given up; its proof may come behind this, and must not be believed then
+                self._asking.pop(came[0], None)
             return
         if sender.lost is not None:
             sender.lost.cancel()

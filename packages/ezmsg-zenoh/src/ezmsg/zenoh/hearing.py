@@ -7,6 +7,7 @@ from typing import Any
 
 import zenoh
 
+from ezmsg.core.channels.backpressure import MAX_NUM_BUFFERS
 from ezmsg.core.channels.channel import Receiver
 from ezmsg.core.channels.whole import WholeChannel
 from ezmsg.core.errors import ChannelRefused
@@ -16,12 +17,20 @@ from ezmsg.protocol.messages.endpoints import Source
 from ezmsg.protocol.wire import auth
 from ezmsg.zenoh.frames import Head, derived, from_anybody, head_from_bytes, masked, refusal_key, to_bytes
 from ezmsg.zenoh.keys import Keys, new_channel
-from ezmsg.zenoh.messages import Ask, Challenge, Opened, Prove, Refused, Sent
+from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 from ezmsg.zenoh.reception import Reception
 from ezmsg.zenoh.session import Sending, called, congestion
 
+GONE = "the publisher's process is gone"
+
+SAID_S = (0.0, 0.2, 1.0, 5.0)
+"""When a publisher that is back is told how it stands here: any of it may be lost, and it may have forgotten us."""
+
 ASK_AGAIN_S = 0.2
 """After how many seconds an open question is put again."""
+
+EARLY_LIMIT = 32
+"""How many messages wait for the answer that opens the channel; what is more is asked for again."""
 
 Post = Callable[[Callable[[Any], object], Any], None]
 Arrived = tuple[Head, bytes]
@@ -76,12 +85,12 @@ class Hearing:
         self._on_over = on_over
         self._nonce = os.urandom(auth.NONCE_SIZE)
         self._question: object = Ask(home.id, self._nonce)
-        self._num_buffers = 0
         self._key = b""
         self._data_key = b""
         self._early: list[tuple[bytes, bytes]] = []  # messages that came before the answer
         self._numbers: dict[int, int] = {}  # of what is held, by token
         self._telling = False
+        self._left = False  # the publisher has heard that we leave
         self._closed = False
         self._asking: asyncio.TimerHandle | None = None
         self._missed: asyncio.TimerHandle | None = None
@@ -100,7 +109,10 @@ class Hearing:
         :raises ChannelRefused: if it does not want to, or does not hold the channel's key.
         """
         self._ask()
-        return self._begin(await self._opened)
+        opened = await self._opened
+        if self._closed:
+            raise ConnectionResetError(GONE)
+        return self._begin(opened)
 
     def _ask(self) -> None:
         self._asking = self._loop.call_later(ASK_AGAIN_S, self._ask)
@@ -116,7 +128,6 @@ class Hearing:
         proof = auth.server_proof(key, self._nonce, challenge.nonce)
         if not isinstance(self._question, Ask) or not auth.same(proof, challenge.proof):
             return  # it comes once more, or from somebody else
-        self._num_buffers = challenge.num_buffers
         self._key = derived(key, self._nonce, challenge.nonce)
         self._question = Prove(auth.client_proof(key, self._nonce, challenge.nonce))
         self._say(self._question, b"")
@@ -132,9 +143,12 @@ class Hearing:
 
     def _begin(self, opened: Opened) -> ZenohChannel:
         """Deliver from now on: whoever waits for the channel has it, and knows of what it brings."""
+        if not 0 < opened.num_buffers <= MAX_NUM_BUFFERS:
+            reason = f"its publisher says that it has {opened.num_buffers} buffers"
+            raise ChannelRefused(topic=self.source.topic, reason=reason)
         self._data_key = masked(opened.data_key, self._key)
-        self._reception = Reception(opened.next_message, self._num_buffers)
-        channel = self._channel = ZenohChannel(self, self._num_buffers)
+        self._reception = Reception(opened.next_message, opened.num_buffers)
+        channel = self._channel = ZenohChannel(self, opened.num_buffers)
         channel.first_message = channel.next_message = opened.next_message
         early, self._early = self._early, []
         for came in early:
@@ -177,6 +191,7 @@ class Hearing:
             self._lose()
         elif message.left:
             self._stop_asking()
+            self._left = True
             channel.over.set()
             self._close_if_idle()
         else:
@@ -192,7 +207,7 @@ class Hearing:
         if self._closed:
             return
         if reception is None or channel is None:
-            if len(self._early) < max(self._num_buffers, 1):
+            if len(self._early) < EARLY_LIMIT:
                 self._early.append(came)
             return
         try:
@@ -230,8 +245,10 @@ class Hearing:
             self._leave()
 
     def _leave(self) -> None:
+        self._stop_asking()
         self._tell()
-        self._asking = self._loop.call_later(ASK_AGAIN_S, self._leave)
+        if not self._closed:
+            self._asking = self._loop.call_later(ASK_AGAIN_S, self._leave)
 
     def _tell_soon(self) -> None:
         if not self._telling:
@@ -256,7 +273,8 @@ class Hearing:
         if self._closed:
             return
         if there:
-            self._tell()
+            for delay_s in SAID_S:
+                self._loop.call_later(delay_s, self._tell)
         else:
             self._missed = self._loop.call_later(self._lease_s, self._lose)
 
@@ -264,20 +282,29 @@ class Hearing:
         channel = self._channel
         if channel is None:
             if not self._opened.done():
-                self._opened.set_exception(ConnectionResetError("the publisher's process is gone"))
+                self._opened.set_exception(ConnectionResetError(GONE))
         elif not channel.over.is_set():
             self._home.channel_lost(channel)
         self.close()
 
     def _close_if_idle(self) -> None:
         """Go when nothing more comes, nothing is held, and the publisher was told so."""
-        if self._channel is not None and self._channel.over.is_set() and not (self._numbers or self._telling):
+        channel, reception = self._channel, self._reception
+        if channel is None or reception is None or not channel.over.is_set():
+            return
+        if not (self._numbers or self._telling or (reception.leaving and not self._left)):
             self.close()
 
     def _stop_asking(self) -> None:
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
+
+    def give_up(self) -> None:
+        """Close before it is open; if the publisher believes that it is, it need not wait to find out."""
+        if self._key and not self._closed:
+            self._say(Held(0, [], [], leaving=True), self._key)
+        self.close()
 
     def close(self) -> None:
         """Say nothing any more, and hear nothing."""

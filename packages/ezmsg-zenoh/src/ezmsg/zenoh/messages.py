@@ -23,7 +23,6 @@ class Challenge:
 
     nonce: bytes
     proof: bytes
-    num_buffers: int
 
 
 @declared
@@ -38,6 +37,7 @@ class Opened:
     """Messages come from ``next_message`` on. ``data_key``, which signs them, is masked with the channel's key."""
 
     next_message: int
+    num_buffers: int
     data_key: bytes
 
 

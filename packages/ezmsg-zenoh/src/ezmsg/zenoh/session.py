@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import queue
 import threading
@@ -17,6 +18,8 @@ CONFIG_VARIABLE = "EZMSG_ZENOH_CONFIG"
 
 DIRECT_BYTES = 4096
 """Up to this size a message is sent by the event loop itself, unless larger ones are still being sent."""
+
+logger = logging.getLogger("ezmsg")
 
 _lock = threading.Lock()
 _session: "Session | None" = None
@@ -101,10 +104,10 @@ if hasattr(os, "register_at_fork"):
 
 
 class Sending:
-    """Sends for one event loop, in order: what is small at once, the rest by a thread that may be held up.
+    """Sends for one publisher, or for all that an event loop hears, in order.
 
-    A network that takes nothing holds up that thread, never the event loop; what is small is then lost, and asked
-    for again by who misses it.
+    What is small is sent at once, the rest by a thread that may be held up. A network that takes nothing holds up
+    that thread, never the event loop; what is small is then lost, and asked for again by who misses it.
     """
 
     def __init__(self) -> None:
@@ -134,8 +137,12 @@ class Sending:
 
     def _work(self) -> None:
         while (put := self._waiting.get()) is not None:
-            _tried(put, waits=True)
+            try:
+                _tried(put, waits=True)
+            except Exception:  # protects what waits behind it; whoever misses this asks for it again
+                logger.exception("A message could not be given to Zenoh")
             self._done += 1
+            del put  # it keeps the message
 
 
 def called(call: Callable[[Any], None]) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -33,6 +34,10 @@ class ZenohTransport:
         self._mailbox = Mailbox(asyncio.get_running_loop())
         self._sending = Sending()
         self._opening: asyncio.Task[Session] | None = None
+        self._session: Session | None = None
+        self._lock = threading.Lock()  # for what the thread that opens it and close() both look at
+        self._closed = False
+        self._closing: set[asyncio.Task[None]] = set()
         self._feeds: dict[UUID, Feed] = {}
         self._hearings: set[Hearing] = set()
 
@@ -41,10 +46,10 @@ class ZenohTransport:
 
         :raises ZenohUnusable: if there is no session to be had.
         """
-        session = await self._session()
+        session = await self._open_session()
         graph = os.environ.get(GRAPH_VARIABLE, "") or DEFAULT_GRAPH
         keys = publisher_keys(graph, publisher.topic, publisher.id)
-        self._feeds[publisher.id] = Feed(session.zenoh, self._sending, publisher, keys, self._post, LEASE_S)
+        self._feeds[publisher.id] = Feed(session.zenoh, publisher, keys, self._post, LEASE_S)
         return keys.base.encode()
 
     def withdraw(self, publisher: Fed) -> None:
@@ -52,6 +57,9 @@ class ZenohTransport:
         feed = self._feeds.pop(publisher.id, None)
         if feed is not None:
             feed.close()
+            closing = asyncio.ensure_future(feed.sending.close(CLOSE_S))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def open(self, source: Source, contact: bytes, receivers: list[Receiver]) -> ZenohChannel:
         """Open a channel to a publisher.
@@ -59,7 +67,7 @@ class ZenohTransport:
         :raises ChannelRefused: if the publisher does not want us, or does not hold the channel's key.
         :raises ZenohUnusable: if there is no session to be had.
         """
-        session = await self._session()
+        session = await self._open_session()
         hearing = Hearing(
             session.zenoh,
             self._sending,
@@ -75,27 +83,29 @@ class ZenohTransport:
         try:
             return await hearing.open()
         except BaseException:
-            hearing.close()
+            hearing.give_up()
             raise
 
     async def close(self) -> None:
         """End what is left, and give the session back."""
         for hearing in list(self._hearings):
             hearing.close()
-        for feed in self._feeds.values():
-            feed.close()
-        self._feeds.clear()
-        await self._sending.close(CLOSE_S)
+        for feed in list(self._feeds.values()):
+            self.withdraw(feed.publisher)
+        ending = {*self._closing, asyncio.ensure_future(self._sending.close(CLOSE_S))}
+        await asyncio.wait(ending, timeout=CLOSE_S)
         drop(self)
-        if self._opening is not None:
-            with contextlib.suppress(Exception):  # who asked for it was told; and it may take its time to close
+        with self._lock:
+            self._closed, session = True, self._session
+        if session is not None:
+            with contextlib.suppress(TimeoutError):  # it may take its time; a thread waits for that
                 async with asyncio.timeout(CLOSE_S):
-                    session = await self._opening
                     await asyncio.to_thread(session.release)
 
-    async def _session(self) -> Session:
+    async def _open_session(self) -> Session:
         if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
-            self._opening = asyncio.ensure_future(asyncio.to_thread(Session.acquire))
+            self._opening = asyncio.ensure_future(asyncio.to_thread(self._acquire))
+            self._opening.add_done_callback(_look_at)
             keep(self)
         try:
             async with asyncio.timeout(OPEN_S):
@@ -104,7 +114,23 @@ class ZenohTransport:
             path = os.environ.get(CONFIG_VARIABLE, "")
             raise ZenohUnusable(configuration=path, reason=f"no session was open within {OPEN_S:g} s") from None
 
+    def _acquire(self) -> Session:
+        """Get the session, in a thread; if it is not wanted any more by then, give it back."""
+        session = Session.acquire()
+        with self._lock:
+            if not self._closed:
+                self._session = session
+                return session
+        session.release()
+        raise ZenohUnusable(configuration=os.environ.get(CONFIG_VARIABLE, ""), reason="it was closed meanwhile")
+
     def _post(self, call: Callable[[Any], object], argument: Any) -> None:
         """Have something done on the event loop, by a thread of Zenoh's."""
         with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody there is to be told anything
             self._mailbox.post(call, argument)
+
+
+def _look_at(opening: "asyncio.Task[Session]") -> None:
+    """Who waits for the session is told what is wrong with it; if nobody waits any more, nobody is."""
+    if not opening.cancelled():
+        opening.exception()

@@ -183,5 +183,6 @@ def remembered(known: dict[K, V], key: K, value: V) -> dict[K, V]:
     """Return a mapping with one more entry; both ends of a channel forget the same ones, the oldest, by this."""
     if len(known) >= 2 * FORMS_KEPT:
         known = dict(islice(known.items(), FORMS_KEPT, None))
+    known.pop(key, None)  # what is told again was told last
     known[key] = value
     return known

@@ -218,12 +218,16 @@ class Exchange:
         :raises TransportUnusable: if the transport cannot be used.
         """
         await self._listen_for(publisher)
+        try:
+            offers = await self._plugs.offers(publisher, publisher.options.transport)
+        except BaseException:
+            self._stop_listening_for(publisher)
+            raise
+        if offers:
+            self._offers[publisher.id] = offers
         self.publishers[publisher.id] = publisher
         REGISTRY.add_publisher(publisher)
         try:
-            offers = await self._plugs.offers(publisher, publisher.options.transport)
-            if offers:
-                self._offers[publisher.id] = offers
             joined = await self._connection.request(self._declaration(publisher))
         except BaseException:
             self._forget_publisher(publisher)
@@ -261,6 +265,9 @@ class Exchange:
         self._admission.forget(publisher)
         if self._offers.pop(publisher.id, None) is not None:
             self._plugs.withdraw(publisher)
+        self._stop_listening_for(publisher)
+
+    def _stop_listening_for(self, publisher: Feeding) -> None:
         address = self._own_addresses.pop(publisher.id, None)
         if address is not None:
             self._links.stop_listening(address)

@@ -116,7 +116,9 @@ class Opener:
                     return await self._converse(link, source, receivers)
                 except ConnectionError as error:  # they can connect, and no more; if it is dead, TCP will tell
                     apart = error.reason if isinstance(error, errors.MemoryApart) else str(error)
-            channel = await self._plugs.open(source, receivers) if source.offers else None
+            # What a channel of shared memory could not bring, only TCP can take over.
+            offered = source.offers and source.publisher_id not in self._resume_at
+            channel = await self._plugs.open(source, receivers) if offered else None
             if channel is None:
                 channel = await self._open_tcp(source, receivers)
             if apart:

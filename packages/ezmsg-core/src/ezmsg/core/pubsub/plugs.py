@@ -5,8 +5,10 @@ import logging
 from collections.abc import Mapping
 
 from ezmsg.core.channels.channel import Channel, Receiver
-from ezmsg.core.errors import InvalidOption
+from ezmsg.core.errors import InvalidOption, TransportUnusable
+from ezmsg.core.support.wording import said
 from ezmsg.core.transports import plug
+from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.messages.endpoints import Source
 
 logger = logging.getLogger("ezmsg")
@@ -39,13 +41,22 @@ class Plugs:
         if transport is None:
             reason = f"here are {', '.join(plug.names())}; install the distribution that brings it"
             raise InvalidOption(option="transport", value=repr(name), reason=reason)
-        return {name: await transport.offer(publisher)}
+        try:
+            return {name: await transport.offer(publisher)}
+        except EzmsgError:
+            raise
+        except Exception as error:  # whatever another distribution raises
+            raise TransportUnusable(name=name, distribution=name, reason=said(error)) from error
 
     def withdraw(self, publisher: plug.Fed) -> None:
         """A publisher is closed."""
         for transport in self._transports.values():
-            if transport is not None:
+            if transport is None:
+                continue
+            try:
                 transport.withdraw(publisher)
+            except Exception:  # protects the publisher's own end from what another distribution raises
+                logger.exception("A transport could not take %s back", publisher.topic)
 
     async def open(self, source: Source, receivers: list[Receiver]) -> Channel | None:
         """Open a channel over what the publisher offers; ``None`` if there is nothing here that can.
@@ -56,7 +67,7 @@ class Plugs:
         for name, contact in source.offers.items():
             transport = self._named(name)
             if transport is not None:
-                return await transport.open(source, contact, receivers)
+                return await _open(name, transport, source, contact, receivers)
             self._tell_missing(name, source)
         return None
 
@@ -88,3 +99,14 @@ class Plugs:
         for task in done:
             if (error := task.exception()) is not None:
                 logger.warning("A transport was not closed in good order.", exc_info=error)
+
+
+async def _open(
+    name: str, transport: plug.Transport, source: Source, contact: bytes, receivers: list[Receiver]
+) -> Channel:
+    try:
+        return await transport.open(source, contact, receivers)
+    except (EzmsgError, OSError):
+        raise
+    except Exception as error:  # whatever another distribution raises: the route is tried again all the same
+        raise TransportUnusable(name=name, distribution=name, reason=said(error)) from error
