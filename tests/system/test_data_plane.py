@@ -352,6 +352,7 @@ def test_a_stopped_subscriber_is_cut_off_and_learns_what_it_missed(graph: Graph)
     tell(publisher, "send", 5, 100)
     assert ask(witness, "take", 100) == numbers(5, 100)
     answer(publisher, "send", 1)
+    assert publisher.complains("is stopped")
     assert publisher.errors.count("is stopped") == 1, publisher.story()
     frozen.signal(signal.SIGCONT)
     assert ask(frozen, "take", 8) == numbers(5, 8)  # whatever was under way, and as it was

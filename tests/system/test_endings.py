@@ -92,7 +92,8 @@ def test_two_interrupts_at_once_are_one(start: Start) -> None:
     program = flowing(start, "spawn")
     program.signal(signal.SIGINT, group=True)
     program.signal(signal.SIGINT)
-    assert program.ends() == 0
+    # If this test was not at its turn between the two, the second one finds the program behind run().
+    assert program.ends() in (0, 130)
     shut_down(program)
     program.says("after")
     assert "force" not in program.errors.replace("Once more ends it with force", "")

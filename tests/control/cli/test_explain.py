@@ -14,13 +14,14 @@ from ezmsg.core.commands.explanations import EXPLANATIONS as CORE
 from ezmsg.protocol.errors import EzmsgError, error_classes
 from ezmsg.protocol.errors.explaining import EXPLANATIONS as PROTOCOL
 from ezmsg.util.explanations import EXPLANATIONS as UTIL
+from ezmsg.zenoh.explanations import EXPLANATIONS as ZENOH
 
 
 def test_every_error_has_its_text_and_no_text_is_left_over() -> None:
-    texts = {**PROTOCOL, **CONTROL, **CORE, **UTIL}
+    texts = {**PROTOCOL, **CONTROL, **CORE, **UTIL, **ZENOH}
     ours = {code for code, cls in error_classes().items() if cls.__module__.startswith("ezmsg.")}
     assert texts.keys() == ours - {EzmsgError.code}
-    assert len(texts) == sum(map(len, (PROTOCOL, CONTROL, CORE, UTIL)))
+    assert len(texts) == sum(map(len, (PROTOCOL, CONTROL, CORE, UTIL, ZENOH)))
     for why, following in texts.values():
         assert all(text.endswith((".", "?")) and not text[0].islower() for text in (why, following))
 
@@ -30,7 +31,7 @@ def test_a_command_by_itself_knows_them_all() -> None:
     command = [sys.executable, "-c", "from ezmsg.control.cli import main; main(['explain'])"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     codes = {line.split()[0] for line in ran.stdout.splitlines()[1:]}
-    assert codes == {*PROTOCOL, *CONTROL, *CORE, *UTIL}
+    assert codes == {*PROTOCOL, *CONTROL, *CORE, *UTIL, *ZENOH}
 
 
 @pytest.mark.parametrize("code", ["EZ-3001", "ez-3001", "3001", "ServerUnreachable", "serverunreachable"])

@@ -17,7 +17,11 @@ SENDING = {"host": None, "port": None, "num_buffers": 32, "buf_size": 65536}
     [
         (Stream, {}),
         (InputStream, QUEUE),
-        (OutputStream, SENDING | {"force_tcp": None, "allow_local": None, "strict_views": None, "max_block": 5.0}),
+        (
+            OutputStream,
+            SENDING
+            | {"force_tcp": None, "allow_local": None, "strict_views": None, "max_block": 5.0, "transport": None},
+        ),
         (Topic, {}),
         (InputTopic, {}),
         (OutputTopic, {}),
