@@ -1,1 +1,3 @@
-"""Messages of ezmsg beyond one machine, over Zenoh; used by its name as a transport, and not imported by programs."""
+"""Messages of ezmsg beyond one machine, over Zenoh. A transport is used by its name; programs import nothing here."""
+
+__all__: list[str] = []
