@@ -152,7 +152,7 @@ def test_who_cannot_be_reached_is_named_with_the_reason_and_tried_again(hosts: H
     assert "heard" not in "".join(subscriber.out)
     hosts.run(1, "ip rule del to 10.0.0.1 dport 25999 ipproto tcp table 77")
     subscriber.says("heard")
-    assert "SIGNAL is heard here now" in subscriber.errors
+    assert subscriber.complains("SIGNAL is heard here now")
 
 
 # --- by TLS -------------------------------------------------------------------------------------------------------

@@ -1,3 +1,3 @@
-"""Messages of ezmsg beyond one machine, over Zenoh. A transport is used by its name; programs import nothing here."""
+"""Messages of ezmsg beyond one machine, over Zenoh. It is used by its name; programs import nothing here."""
 
 __all__: list[str] = []
