@@ -78,27 +78,32 @@ async def test_who_lacks_the_transport_hears_over_tcp_and_is_told_once(
     assert "offered over post" in told[0]
 
 
+def _fails_with(errors: list[Exception], publisher: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let the publisher's transport fail so often to open a channel, then succeed; return the transport."""
+    post = publisher._exchange._plugs._transports["post"]
+    open_channel = post.open
+
+    async def fails(*args: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return await open_channel(*args)
+
+    monkeypatch.setattr(post, "open", fails)
+    return post
+
+
 async def test_a_transport_that_fails_is_tried_again_and_tcp_is_not_used_instead(
     world: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = await world.context.publisher("OUT", transport="post", force_tcp=True)
-    post = publisher._exchange._plugs._transports["post"]
-    open_channel, tries = post.open, 0
-
-    async def refuses_twice(*args: Any) -> Any:
-        nonlocal tries
-        tries += 1
-        if tries <= 2:
-            raise ConnectionRefusedError("no router")
-        return await open_channel(*args)
-
-    monkeypatch.setattr(post, "open", refuses_twice)
+    refusals: list[Exception] = [ConnectionRefusedError("no router")] * 2
+    _fails_with(refusals, publisher, monkeypatch)
     ear = await world.subscriber()
     await world.until(lambda: publisher.senders)
     await publisher.broadcast("late")
     assert await ear.recv() == "late"
     assert [sender.kind for sender in publisher.senders] == ["POST"]
-    assert tries == 3
+    assert not refusals
     assert any("no router" in record.getMessage() for record in caplog.records)
 
 
@@ -132,17 +137,7 @@ async def test_what_a_transport_raises_does_not_end_the_route(
     world: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = await world.context.publisher("OUT", transport="post", force_tcp=True)
-    post = publisher._exchange._plugs._transports["post"]
-    open_channel, tries = post.open, 0
-
-    async def fails_once(*args: Any) -> Any:
-        nonlocal tries
-        tries += 1
-        if tries == 1:
-            raise KeyError("a fault of its own")
-        return await open_channel(*args)
-
-    monkeypatch.setattr(post, "open", fails_once)
+    post = _fails_with([KeyError("a fault of its own")], publisher, monkeypatch)
     monkeypatch.setattr(post, "withdraw", lambda _: 1 / 0)
     ear = await world.subscriber()
     await world.until(lambda: publisher.senders)

@@ -220,7 +220,7 @@ class Exchange:
         await self._listen_for(publisher)
         try:
             offers = await self._plugs.offers(publisher, publisher.options.transport)
-        except BaseException:
+        except BaseException:  # whatever interrupts it: the port is for others again
             self._stop_listening_for(publisher)
             raise
         if offers:
