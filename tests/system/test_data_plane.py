@@ -305,9 +305,9 @@ def test_who_joins_says_which_publisher_does_not_answer(
     (publisher,) = graph.serve().join(subscribers=0)
     ask(publisher, "block", gate[0])
     (subscriber,) = graph.join(publishers=0)
-    assert "cannot be heard here yet: its publisher, in " in subscriber.errors, subscriber.story()
+    told = subscriber.complains("cannot be heard here yet: its publisher, in ")
     if not graph.tcp:
-        assert f"process {publisher.pid} of this host" in subscriber.errors
+        assert f"process {publisher.pid} of this host" in told
     gate[1]()
     publisher.says("unblocked")
     graph.end()

@@ -74,7 +74,7 @@ def test_ten_times_the_units_cost_no_more_where_nothing_has_changed() -> None:
     assert snapshots[1] < 11 * snapshots[0]
 
 
-async def test_ten_times_the_units_are_shown_for_no_more_than_ten_times_as_much() -> None:
+async def test_ten_times_the_units_are_shown_for_about_ten_times_as_much() -> None:
     views = []
     for units in (200, 2000):
         view = states.large(units)
@@ -91,7 +91,8 @@ async def test_ten_times_the_units_are_shown_for_no_more_than_ten_times_as_much(
                 assert place is not None
                 place.show(view)
                 shown.append(calls_of(lambda place=place, later=later: place.show(later)))  # type: ignore[misc]
-            assert shown[1] < 13 * shown[0], name
+            # What is sorted takes a little more than ten times as much; each beside each would be a hundred times.
+            assert shown[1] < 20 * shown[0], (name, shown)
 
 
 async def test_the_drawing_keeps_near_what_is_chosen() -> None:

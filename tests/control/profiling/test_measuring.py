@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -35,6 +36,7 @@ class FakeProcess:
         self.refuses: set[object] = set()
         self.waited_ns = 0
         self.collected = 0
+        self.looks_until_it_leaves: float = math.inf
 
     async def answer(self, request: ProcessControlRequest) -> ProcessControlResponse:
         if request.operation in self.refuses:
@@ -52,6 +54,9 @@ class FakeProcess:
                 columns = TraceColumns()
                 self.collected += 1
                 return encode_payload(ProcessTrace(self.client.process_id, 1, "lab", 0.0, 0, 0, columns))
+        if self.looks_until_it_leaves == 0:
+            self.process.publishers.clear()
+        self.looks_until_it_leaves -= 1
         self.process.timestamp += SECOND
         self.waited_ns += 1_000_000
         for publisher in self.process.publishers.values():
@@ -116,6 +121,16 @@ async def test_who_does_not_count_is_named(graph: Graph) -> None:
     source.refuses = {_Operation.GET_PROFILING_SNAPSHOT}
     with pytest.raises(NobodyPublishes):
         await measure_blame(connection, "A/OUT", window_s=0.1)
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+async def test_a_publisher_that_leaves_meanwhile_is_a_gap(graph: Graph, looks: int) -> None:
+    connection, source, _ = graph
+    source.looks_until_it_leaves = looks
+    found = await measure_blame(connection, "A/OUT", window_s=0.1)
+    (gap,) = found.gaps
+    assert re.search("A/OUT:.* was gone at the end", gap)
+    assert (found.publishers, found.culprits) == ([], [])
 
 
 async def test_who_gives_up_leaves_nothing_on(graph: Graph) -> None:

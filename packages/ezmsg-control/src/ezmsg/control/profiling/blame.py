@@ -15,7 +15,7 @@ from ezmsg.control.errors import InvalidWindow, NobodyPublishes, ProcessRequestF
 from ezmsg.control.graph.operations import take_snapshot
 from ezmsg.control.process.requests import DEFAULT_TIMEOUT_S
 from ezmsg.control.profiling.blaming import Blame, Culprit, TaskBlame, blame, longest_waiting, topics_of
-from ezmsg.control.profiling.growth import LEASE, USER_SPAN, concerned
+from ezmsg.control.profiling.growth import LEASE, USER_SPAN, concerned, with_what_left
 from ezmsg.control.profiling.snapshots import profiling_snapshot, units_of_processes
 from ezmsg.control.profiling.tracing import Tracing
 from ezmsg.protocol.model.metadata import UnitMetadata
@@ -57,9 +57,8 @@ async def measure_blame(
         enabled=True, metrics=[LEASE, USER_SPAN], ttl_seconds=window_s + 4 * timeout + 1.0
     )
     async with Tracing(connection, units, control, timeout=timeout) as tracing:
-        before, _ = await _snapshots(connection, units, timeout)
-        answered = {each.process_id for each in before}
-        before += [each for each in there if each.process_id in units and each.process_id not in answered]
+        traced_from, _ = await _snapshots(connection, units, timeout)
+        before = with_what_left((each for each in there if each.process_id in units), traced_from)
         await tracing.collect_for(window_s)
         after, _ = await _snapshots(connection, units, timeout)
         await tracing.collect()

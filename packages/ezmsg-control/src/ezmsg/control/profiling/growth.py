@@ -6,6 +6,7 @@ reset in between, is left out, and a sentence says so: never a wrong number.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from uuid import UUID
 
 from attrs import field, frozen
@@ -260,6 +261,25 @@ def _reset(endpoint_id: str, process: ProcessProfilingSnapshot) -> str:
 
 def _name(process: ProcessProfilingSnapshot) -> str:
     return f"process with pid {process.pid} on {process.host}"
+
+
+def with_what_left(
+    first: Iterable[ProcessProfilingSnapshot], second: Iterable[ProcessProfilingSnapshot]
+) -> list[ProcessProfilingSnapshot]:
+    """Return the second look at processes, and from the first what had left between the two: at the end, a gap."""
+    seen = {process.process_id: process for process in first}
+    for process in second:
+        old = seen.get(process.process_id)
+        seen[process.process_id] = (
+            process
+            if old is None
+            else replace(
+                process,
+                publishers={**old.publishers, **process.publishers},
+                subscribers={**old.subscribers, **process.subscribers},
+            )
+        )
+    return list(seen.values())
 
 
 def concerned(processes: Iterable[ProcessProfilingSnapshot], topic: str) -> set[UUID]:
