@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         token = None if options.token_file is None else read_token(options.token_file)
         tls = _tls_files(options)
         address = options.address or Address.from_string(os.environ.get(ADDRESS_VARIABLE) or _default_address())
-        run(_serve(address, token, options.insecure, options.metrics, options.state, tls))
+        run(_serve(address, token, options.insecure, options.metrics, options.state, tls, options.also))
     except EzmsgError as error:
         sys.stderr.write(f"{visible_lines(str(error))}\n")
         return 1
@@ -67,15 +67,17 @@ async def _serve(
     metrics: Address | None,
     state: str | None,
     tls: TlsFiles | None,
+    also: Address | None,
 ) -> None:
     # Before there is anything to clean up, so that no signal finds a server without its handlers.
     early = asyncio.Event()
     _on_signals(early.set)
-    server = await start_server(address, token, insecure, metrics=metrics, state=state, tls=tls)
+    server = await start_server(address, token, insecure, metrics=metrics, state=state, tls=tls, also=also)
     _on_signals(server.stop)
     if early.is_set():
         server.stop()
-    logger.info("The graph server is ready at %s", server.address)
+    name = "" if server.also is None else f", and as {server.also}"
+    logger.info("The graph server is ready at %s%s", server.address, name)
     await server.run()
     logger.info("The graph server at %s has ended", server.address)
 
@@ -101,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HOST:PORT",
         type=_address,
         help=f"where to listen; default {ADDRESS_VARIABLE}, else {_default_address()}; port 0 takes a free one",
+    )
+    parser.add_argument(
+        "--also",
+        metavar="WAY:NAME",
+        type=_address,
+        help="a name by which clients find it, too: zenoh:lab, where ezmsg-zenoh is installed; it takes a token",
     )
     parser.add_argument(
         "--insecure",

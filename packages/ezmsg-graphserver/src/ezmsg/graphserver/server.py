@@ -24,6 +24,8 @@ from ezmsg.graphserver.sockets.binding import bound_address, reachable
 from ezmsg.graphserver.sockets.link import Link
 from ezmsg.graphserver.sockets.listener import Listener
 from ezmsg.graphserver.sockets.log_limiter import AddressLimiter, LogLimiter, Repetitions, one_line
+from ezmsg.graphserver.sockets.ways import Served, serve
+from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.announcement import Announcement
 from ezmsg.protocol.errors import (
     AuthenticationFailed,
@@ -84,6 +86,7 @@ class Server:
     :param metrics: a second bound socket, on which everybody may read what is counted, or ``None``.
     :param state: what is to survive this server, and what an earlier one has kept; it is closed with the server.
     :param door: lets clients in by TLS, and by nothing else; ``None`` lets them speak openly.
+    :param also: a name by which clients find it, too, such as ``zenoh:lab``.
     """
 
     def __init__(
@@ -94,7 +97,10 @@ class Server:
         metrics: socket.socket | None = None,
         state: "StateFile | None" = None,
         door: "TlsDoor | None" = None,
+        also: Address | None = None,
     ) -> None:
+        self.also = also
+        self._served: Served | None = None
         self.address = bound_address(sock)
         self._door = door
         self._sock = sock
@@ -135,6 +141,7 @@ class Server:
 
         :param must_announce: whether clients can learn the token in no other way.
         :raises UnsafeFolder: if it cannot be announced but must.
+        :raises EzmsgError: if clients cannot find it by its name.
         """
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._loop_failed)
@@ -153,6 +160,8 @@ class Server:
         self._say_what_travels_openly()
         self._listener = Listener(self._sock, self._new_protocol, self._accept_failed)
         self._listener.start()
+        if self.also is not None:
+            self._served = await serve(self.also, self._new_link, self._token.encode())
         if self._page is not None:
             self._page.start()
 
@@ -200,6 +209,9 @@ class Server:
                 await asyncio.wait_for(self._gone.wait(), STOP_TIMEOUT_S)
         for link in list(self._sockets):
             link.abort()
+        served, self._served = self._served, None
+        if served is not None:
+            await served.close()
 
     async def _keep_announced(self) -> None:
         """Look now and then whether the announcement is there and true; a last logout may remove its folder."""
@@ -348,7 +360,7 @@ class Server:
 
     def _warn_of_stranger(self, link: Link, error: EzmsgError) -> None:
         """Say who is turned away, once: a client that lost another server may come for as long as it lives."""
-        who = f"{link.calls_itself} at {link.route.client}"
+        who = f"{link.calls_itself} at {link.route.client or link.address}"
         before = self._strangers.admit(f"{error.code} {who}", time.monotonic())
         if before is not None and self._may_tell_of(link):
             again = f" It has come {before} more times since the last word of it." if before else ""

@@ -20,3 +20,18 @@ class ZenohUnusable(DataPlaneError):
             f"Zenoh cannot be used, with {file}: {self.reason}. See that the router it names runs and is reached, "
             "and that EZMSG_ZENOH_CONFIG names a file of Zenoh's own form."
         )
+
+
+@declared_error
+class NameShared(DataPlaneError):
+    """Several graph servers answer to the name of one."""
+
+    code: ClassVar[str] = "EZ-5031"
+    name: str
+    servers: int
+
+    def sentence(self) -> str:
+        return (
+            f"{self.servers} graph servers answer to zenoh:{self.name} and hold this token, so that nobody can tell "
+            "which is meant. End all but one, or start one of them under another name."
+        )

@@ -10,6 +10,7 @@ from ezmsg.protocol.declared import declared
 
 ROOT = "ezmsg"
 DEFAULT_GRAPH = "default"
+_SERVER = "%server"
 
 
 @declared
@@ -73,3 +74,17 @@ def client_of(channel: str) -> UUID | None:
 def channel_of(key: str) -> str:
     """Return the channel that a key ends with."""
     return key.rpartition("/")[2]
+
+
+def server_keys(graph: str, server: str) -> Keys:
+    """Return the keys of a graph server, by its id; ``*`` is for all that the graph has.
+
+    Its channels are the streams of its clients. No topic begins so, as its percent sign stands before no number.
+    """
+    return Keys("/".join((ROOT, chunk(graph), _SERVER, server)))
+
+
+def server_of(key: str) -> str:
+    """Return which server's a key is."""
+    steps = key.split("/")
+    return steps[steps.index(_SERVER) + 1]

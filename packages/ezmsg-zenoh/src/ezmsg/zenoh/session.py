@@ -16,6 +16,9 @@ from ezmsg.zenoh.errors import ZenohUnusable
 CONFIG_VARIABLE = "EZMSG_ZENOH_CONFIG"
 """A configuration file of Zenoh's own, taken as it is; without one, peers of the local network find each other."""
 
+OPEN_S = 10.0
+"""How long the session may take to be opened, in seconds."""
+
 DIRECT_BYTES = 4096
 """Up to this size a message is sent by the event loop itself, unless larger ones are still being sent."""
 
@@ -67,6 +70,39 @@ class Session:
                 _session = cls()
             _session._users += 1
             return _session
+
+
+async def acquired() -> Session:
+    """Return the session, opened in a thread if it is not.
+
+    :raises ZenohUnusable: if it cannot be had, or not in time.
+    """
+    opening = asyncio.ensure_future(asyncio.to_thread(Session.acquire))
+    try:
+        async with asyncio.timeout(OPEN_S):
+            return await asyncio.shield(opening)
+    except BaseException as error:
+        opening.add_done_callback(_give_back)  # nobody waits for it any more
+        if not isinstance(error, TimeoutError):
+            raise
+        path = os.environ.get(CONFIG_VARIABLE, "")
+        raise ZenohUnusable(configuration=path, reason=f"no session was open within {OPEN_S:g} s") from None
+
+
+def _give_back(opening: "asyncio.Future[Session]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        asyncio.get_running_loop().run_in_executor(None, opening.result().release)
+
+
+def put_in_order(session: Session, sending: "Sending", key: str, data: bytes) -> None:
+    """Send bytes to a key, behind what was sent before."""
+    put = session.zenoh.put
+    sending.send(len(data), lambda waits: put(key, data, congestion_control=congestion(waits=waits)))
+
+
+def put_now(session: Session, key: str, data: bytes) -> None:
+    """Send a few bytes to a key, from any thread; they are lost if there is no room."""
+    _tried(lambda waits: session.zenoh.put(key, data, congestion_control=congestion(waits=waits)), waits=False)
 
 
 def _opened(path: str) -> Any:
@@ -129,11 +165,16 @@ class Sending:
 
     async def close(self, limit_s: float) -> None:
         """Send what waits, for so many seconds at most."""
+        self.finish()
         if self._thread is not None:
-            self._waiting.put(None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(limit_s):
                     await asyncio.to_thread(self._thread.join, limit_s)
+
+    def finish(self) -> None:
+        """Send what waits, and no more."""
+        if self._thread is not None:
+            self._waiting.put(None)
 
     def _work(self) -> None:
         while (put := self._waiting.get()) is not None:

@@ -17,13 +17,13 @@ from ezmsg.zenoh.errors import ZenohUnusable
 from ezmsg.zenoh.feeding import Feed
 from ezmsg.zenoh.hearing import Hearing, ZenohChannel
 from ezmsg.zenoh.keys import DEFAULT_GRAPH, Keys, publisher_keys
-from ezmsg.zenoh.session import CONFIG_VARIABLE, Sending, Session, drop, keep
+from ezmsg.zenoh.session import CONFIG_VARIABLE, OPEN_S, Sending, Session, drop, keep
 
 GRAPH_VARIABLE = "EZMSG_ZENOH_GRAPH"
 """The graph's name, by which access control tells graphs apart."""
 
-OPEN_S, CLOSE_S = 10.0, 1.0
-"""How long the session may take to be opened and closed, in seconds."""
+CLOSE_S = 1.0
+"""How long the session may take to be closed, in seconds."""
 
 
 class ZenohTransport:
@@ -47,7 +47,8 @@ class ZenohTransport:
         :raises ZenohUnusable: if there is no session to be had.
         """
         session = await self._open_session()
-        graph = os.environ.get(GRAPH_VARIABLE, "") or DEFAULT_GRAPH
+        named = self._home.server.way
+        graph = os.environ.get(GRAPH_VARIABLE, "") or (DEFAULT_GRAPH if named is None else named[1])
         keys = publisher_keys(graph, publisher.topic, publisher.id)
         self._feeds[publisher.id] = Feed(session.zenoh, publisher, keys, self._post, LEASE_S)
         return keys.base.encode()

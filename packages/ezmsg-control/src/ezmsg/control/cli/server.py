@@ -1,5 +1,6 @@
 """``ezmsg server``: the life of a graph server; `ezmsg.graphserver` serves, in a process of its own."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
@@ -22,18 +23,32 @@ server = App(
 
 _FAILED, _NO_CONNECTION = 1, 3
 
-Where = Annotated[
-    str | None,
-    Parameter(help="Where to listen, HOST:PORT. Default: EZMSG_GRAPHSERVER_ADDR, else 127.0.0.1:25978."),
-]
-LogFile = Annotated[str | None, Parameter(help="Append its log to this file.")]
-StateFile = Annotated[
-    str | None,
-    Parameter(
-        help="Keep persistent edges, and settings that operators made, in this file, and begin with what it holds."
-    ),
-]
 TlsFile = Annotated[str | None, Parameter(help="This host's certificate, its key, and its authority's, for TLS.")]
+
+
+@Parameter(name="*")
+@dataclass
+class ServerOptions:
+    """What the command line of a server says, and both `run` and `start` hand on."""
+
+    address: Annotated[
+        str | None,
+        Parameter(help="Where to listen, HOST:PORT. Default: EZMSG_GRAPHSERVER_ADDR, else 127.0.0.1:25978."),
+    ] = None
+    also: Annotated[
+        str | None,
+        Parameter(help="A name by which clients find it, too: zenoh:NAME, with ezmsg-zenoh. It takes a token."),
+    ] = None
+    log_file: Annotated[str | None, Parameter(help="Append its log to this file.")] = None
+    state: Annotated[
+        str | None,
+        Parameter(
+            help="Keep persistent edges, and settings that operators made, in this file, and begin with what it holds."
+        ),
+    ] = None
+    tls_cert: TlsFile = None
+    tls_key: TlsFile = None
+    tls_ca: TlsFile = None
 
 
 @server.default
@@ -70,15 +85,7 @@ server.command(status, name="status")
 
 
 @server.command
-def run(
-    *,
-    address: Where = None,
-    log_file: LogFile = None,
-    state: StateFile = None,
-    tls_cert: TlsFile = None,
-    tls_key: TlsFile = None,
-    tls_ca: TlsFile = None,
-) -> int:
+def run(*, options: ServerOptions | None = None) -> int:
     """Serve the graph in this terminal, until Ctrl-C.
 
     For example:
@@ -87,7 +94,7 @@ def run(
     """
     import subprocess
 
-    words = _words(address, log_file, state, tls_cert, tls_key, tls_ca)
+    words = _words(options or ServerOptions())
     if words is None:
         return _FAILED
     process = subprocess.Popen(words)
@@ -101,12 +108,7 @@ def run(
 @server.command
 def start(
     *,
-    address: Where = None,
-    log_file: LogFile = None,
-    state: StateFile = None,
-    tls_cert: TlsFile = None,
-    tls_key: TlsFile = None,
-    tls_ca: TlsFile = None,
+    options: ServerOptions | None = None,
     json: JsonOption = False,
     timeout: TimeoutOption = 10.0,
 ) -> int:
@@ -122,10 +124,12 @@ def start(
     from ezmsg.control.connection.discovery import DEFAULT_ADDRESS, named_address
     from ezmsg.control.graph.server_start import started
 
-    place = named_address(address) or DEFAULT_ADDRESS
-    words = _words(str(place), log_file or os.devnull, state, tls_cert, tls_key, tls_ca)
+    options = options or ServerOptions()
+    options.log_file = options.log_file or os.devnull
+    words = _words(options)
     if words is None:
         return _FAILED
+    place = named_address(options.address) or DEFAULT_ADDRESS
     known = asyncio.run(started(words, place, timeout))
     if json:
         _write_json([known])
@@ -140,14 +144,7 @@ server.command(token, name="token")
 server.command(certificates, name="certificates")
 
 
-def _words(
-    address: str | None,
-    log_file: str | None,
-    state: str | None,
-    tls_cert: str | None,
-    tls_key: str | None,
-    tls_ca: str | None,
-) -> list[str] | None:
+def _words(options: ServerOptions) -> list[str] | None:
     """Return the command line of a server, nothing, with a note, if it is not installed."""
     import sys
     from importlib.util import find_spec
@@ -157,16 +154,9 @@ def _words(
     if find_spec("ezmsg.graphserver") is None:
         note("ezmsg: A graph server needs ezmsg-graphserver, which is not installed: pip install ezmsg-graphserver")
         return None
-    place = named_address(address) or DEFAULT_ADDRESS
-    options = {
-        "--address": str(place),
-        "--log-file": log_file,
-        "--state": state,
-        "--tls-cert": tls_cert,
-        "--tls-key": tls_key,
-        "--tls-ca": tls_ca,
-    }
-    given = [word for option, value in options.items() if value is not None for word in (option, value)]
+    options.address = str(named_address(options.address) or DEFAULT_ADDRESS)
+    fields = {f"--{name.replace('_', '-')}": value for name, value in vars(options).items()}
+    given = [word for option, value in fields.items() if value is not None for word in (option, value)]
     return [sys.executable, "-m", "ezmsg.graphserver", *given]
 
 

@@ -66,9 +66,11 @@ class Line:
         handshake: ClientHandshake,
         answers: Answers,
         on_lost: LostCallback,
+        find_token: Callable[[], bytes | None],
     ) -> None:
         """Use :meth:`open`."""
         self.address = address
+        self._find_token = find_token
         self._loop = asyncio.get_running_loop()
         self._handshake = handshake
         self._connection = Connection(handshake)
@@ -111,7 +113,7 @@ class Line:
         handshake = ClientHandshake(
             find, nonce, client_id, os.getpid(), socket.gethostname(), name=name, incarnation=incarnation
         )
-        self = cls(address, handshake, answers, on_lost)
+        self = cls(address, handshake, answers, on_lost, find)
         self.tls = tls or find_tls(address)
         try:
             async with asyncio.timeout(timeout):
@@ -181,7 +183,7 @@ class Line:
     async def _shake_hands(self, connect_timeout: float | None) -> None:
         try:
             async with asyncio.timeout(connect_timeout):
-                await self._transport.connect(self.address, self.tls)
+                await self._transport.connect(self.address, self.tls, self._find_token)
         except TimeoutError:
             reason = f"its host has not answered for {connect_timeout:g} s"
             raise ServerUnreachable(address=str(self.address), reason=reason) from None

@@ -14,7 +14,7 @@ from typing import cast
 
 from ezmsg.control.connection.beating import watch_for_silence
 from ezmsg.control.connection.forks import keep_from_forks
-from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.addresses import DEFAULT_HOST, Address
 from ezmsg.protocol.errors import EzmsgError, ServerUnreachable
 from ezmsg.protocol.wire.connection import Closed, Connection, Event
 from ezmsg.protocol.wire.frames import FRAME_LIMIT
@@ -39,13 +39,19 @@ class ControlTransport(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def connect(self, address: Address, tls: TlsFiles | None) -> None:
-        """Open the socket.
+    async def connect(self, address: Address, tls: TlsFiles | None, token: Callable[[], bytes | None]) -> None:
+        """Open the socket, or go the way that the address names.
 
         :param tls: by what the server has to prove itself before anything is said to it.
+        :param token: returns what server and client must both hold, for ways on which each word is signed.
         :raises ServerUnreachable: if nothing accepts it.
         :raises TlsUnusable: if the server cannot be checked by these files.
         """
+        if address.way is not None:
+            from ezmsg.control.connection.ways import reach
+
+            await reach(address, self, token)
+            return
         factory: Callable[[], asyncio.BaseProtocol] = lambda: self  # noqa: E731
         if tls is not None:
             from ezmsg.control.connection.tls import secured
@@ -63,8 +69,13 @@ class ControlTransport(asyncio.Protocol):
 
     @property
     def local_host(self) -> str:
-        """The address of this end, as text: the one by which the server's host sees this machine."""
+        """The address of this end, as text: the one by which the server's host sees this machine.
+
+        Where there is no socket, the server's host sees none, and others of this host have the one of loopback.
+        """
         assert self._transport is not None
+        if self._socket() is None:
+            return DEFAULT_HOST
         name: tuple[str, int] | None = self._transport.get_extra_info("sockname")
         return name[0] if name else ""
 
@@ -103,7 +114,10 @@ class ControlTransport(asyncio.Protocol):
 
     def cut(self) -> None:
         """Let the peer see the end, when the event loop that would close the socket has ended."""
-        descriptor = -1 if self._transport is None else self._transport.get_extra_info("socket").fileno()
+        sock = self._socket()
+        if sock is None and self._transport is not None:
+            self._transport.get_extra_info("cut")()
+        descriptor = -1 if sock is None else sock.fileno()
         if descriptor >= 0:  # else the loop has closed it on its own end
             with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as same:
                 same.shutdown(socket.SHUT_RDWR)
@@ -113,11 +127,10 @@ class ControlTransport(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there: say hello."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
-        sock = transport.get_extra_info("socket")
-        keep_from_forks(sock.fileno())
+        sock = self._socket()
         with contextlib.suppress(OSError):  # it is over already
-            if sock.getpeername()[0] != sock.getsockname()[0]:  # its host may be lost, other than this one
-                watch_for_silence(sock)
+            if sock is not None:
+                _watch(sock)
         self.flush()
 
     def data_received(self, data: bytes) -> None:
@@ -140,6 +153,10 @@ class ControlTransport(asyncio.Protocol):
         self._connection.close()
         self._give_out_events()
 
+    def _socket(self) -> socket.socket | None:
+        """What is below; nothing if the server is reached in another way."""
+        return None if self._transport is None else self._transport.get_extra_info("socket")
+
     def _give_out_events(self) -> None:
         for event in self._connection.events_received():
             self._on_event(event)
@@ -147,6 +164,16 @@ class ControlTransport(asyncio.Protocol):
                 self.flush()
                 self._transport.close()
         self.flush()
+
+
+def _watch(sock: socket.socket) -> None:
+    """Keep a socket to this process, and see when the host at its other end is lost, if that is not this one.
+
+    :raises OSError: if it is over already.
+    """
+    keep_from_forks(sock.fileno())
+    if sock.getpeername()[0] != sock.getsockname()[0]:
+        watch_for_silence(sock)
 
 
 def _reason(error: Exception) -> str:

@@ -43,14 +43,21 @@ class GraphContext(Operator):
         see ``docs/explain/finding-the-graph.md``.
     :param auto_start: whether to start a server if none answers; ``None`` means only if no address was given.
     :param apart: do not join a graph that is found in that way; ``run()`` does so, that two runs stay apart.
+    :param transport: the transport of its publishers that name none, see :meth:`Publisher.create`.
     """
 
     def __init__(
-        self, graph_address: AddressType | None = None, auto_start: bool | None = None, *, apart: bool = False
+        self,
+        graph_address: AddressType | None = None,
+        auto_start: bool | None = None,
+        *,
+        apart: bool = False,
+        transport: str | None = None,
     ) -> None:
         super().__init__()
         self._service = GraphService(graph_address, apart=apart)
         self._auto_start = auto_start
+        self._transport = transport
         self._clients: set[Publisher | Subscriber] = set()
         self._many_clients = MANY_CLIENTS
         self._server: GraphServer | None = None
@@ -113,6 +120,8 @@ class GraphContext(Operator):
     async def publisher(self, topic: str, **kwargs: Any) -> Publisher:
         """Make a publisher of ``topic``; see :meth:`Publisher.create` for the options."""
         await self._ensure_server()
+        if kwargs.get("transport") is None:
+            kwargs["transport"] = self._transport
         publisher = await Publisher.create(topic, self.graph_address, **kwargs)
         self._keep(publisher)
         return publisher

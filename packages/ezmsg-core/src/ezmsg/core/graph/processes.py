@@ -36,6 +36,9 @@ class ProcessPlan:
     ends_run: tuple[str, ...] = ()
     """The addresses of those of its units with whose last task the run ends."""
 
+    transport: str | None = None
+    """The transport of the streams that name none."""
+
     @property
     def addresses(self) -> list[str]:
         """The units', then the relays'; there is at least one."""

@@ -32,9 +32,15 @@ class Plugs:
     async def offers(self, publisher: plug.Fed, name: str) -> Mapping[str, bytes]:
         """Return what a publisher lets others know that asks for a transport of this name.
 
+        Who asks for none has the one that leads to the graph server, if that is none of ours: from other hosts it is
+        reached when TCP may not be.
+
         :raises InvalidOption: if there is none.
         :raises TransportUnusable: if it cannot be used.
         """
+        way = self._home.server.way
+        if not name and way is not None and self._named(way[0]) is not None:
+            name = way[0]
         if not name or name in plug.OWN:
             return {}
         transport = self._named(name)

@@ -29,6 +29,7 @@ def run(
     shutdown_timeout: float | None = None,
     dead_worker: str = "fail_fast",
     ends_with: Unit | str | Iterable[Unit | str] = (),
+    transport: str | None = None,
     **components_kwargs: Component,
 ) -> None:
     """Run components until they are done, and return.
@@ -68,6 +69,8 @@ def run(
         before they ran, and after 0.2 s, 0.4 s and so on to 10 s; if it dies more than three times in a row, that
         ends the run. A process that ran for a minute begins a new row.
     :param ends_with: units, or their addresses: when the last task of any of them has ended, so does the run.
+    :param transport: the transport of output streams that name none, for processes that share no memory, such as
+        ``"zenoh"`` where ``ezmsg-zenoh`` is installed; ``None`` means as ``EZMSG_TRANSPORT`` says, else TCP.
     :raises RunFailed: if a worker died, or something in its process failed.
     :raises Exception: what a unit of this process raised in ``initialize``, ``shutdown`` or ``main``; in a task,
         too, if the environment asks for a strict end.
@@ -93,5 +96,6 @@ def run(
         shutdown_timeout=shutdown_timeout,
         dead_worker=dead_worker,
         ends_with=ends_with,
+        transport=transport,
         **components_kwargs,
     ).run_blocking()

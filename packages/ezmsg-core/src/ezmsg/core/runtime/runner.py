@@ -61,6 +61,7 @@ class GraphRunner:
         shutdown_timeout: float | None = None,
         dead_worker: str = "fail_fast",
         ends_with: Unit | str | Iterable[Unit | str] = (),
+        transport: str | None = None,
         **components_kwargs: Component,
     ) -> None:
         if components is not None and components_kwargs:
@@ -76,6 +77,7 @@ class GraphRunner:
         self._backend = checked_backend(backend_process)
         self._policy = policy_named(dead_worker)
         self._ends_with = [ends_with] if isinstance(ends_with, Unit | str) else list(ends_with)
+        self._transport = transport
         self._profiler_log_name = profiler_log_name
         self._context = GraphContext(graph_address, auto_start, apart=True)
         self._processes: list[BaseProcess] = []
@@ -212,6 +214,7 @@ class GraphRunner:
             raise RunnerMisused(reason="This runner was started before; make another one for another run")
         if self._resolved is None:
             graph = _with_ends(resolve_graph(*self._declared), self._ends_with)
+            graph = replace(graph, processes=[replace(plan, transport=self._transport) for plan in graph.processes])
             _check_mains(graph.processes)
             units = [unit for plan in graph.processes for unit in plan.units]
             self._stop_limit_s = stop_limit(self._shutdown_timeout, units)

@@ -225,7 +225,7 @@ class Worker:
         self.fail(self._at, f"it could not be started: {reason}", error)
 
     async def _open_endpoints(self, address: Address, control_link: ControlLink) -> None:
-        self._context = GraphContext(address, auto_start=False)
+        self._context = GraphContext(address, auto_start=False, transport=self._plan.transport)
         strict = flag("EZMSG_STRICT_SHUTDOWN", False)
         for opened in await self._all_opened(self._context):
             self._publishers += opened.publishers.values()

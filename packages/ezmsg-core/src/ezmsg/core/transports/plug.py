@@ -18,7 +18,6 @@ comes to be.
 Nothing here awaits between two messages, and nothing of a transport is imported where nobody asks for it.
 """
 
-import importlib
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 from uuid import UUID
@@ -30,7 +29,7 @@ from ezmsg.core.support.wording import said
 from ezmsg.core.transports.sender import Sender
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.messages.endpoints import Source
-from ezmsg.protocol.surroundings.entry_points import installed
+from ezmsg.protocol.surroundings.entry_points import installed, loaded
 from ezmsg.protocol.wire import auth
 
 GROUP = "ezmsg.transports"
@@ -130,9 +129,8 @@ def find(name: str, home: Home) -> Transport | None:
     place = installed(GROUP).get(name)
     if place is None:
         return None
-    module, _, attribute = place[0].partition(":")
     try:
-        made: Any = getattr(importlib.import_module(module), attribute)(home)
+        made: Any = loaded(place[0])(home)
     except Exception as error:  # whatever another distribution raises when it is imported
         raise TransportUnusable(name=name, distribution=place[1], reason=said(error)) from error
     return cast(Transport, made)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from ezmsg.graphserver.deciding.contacts import NOWHERE, Route, plain_host
@@ -117,14 +118,10 @@ class Link(asyncio.Protocol):
         """Start the clock of the handshake."""
         self._transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
-        keep_from_forks(sock.fileno())
-        peername = transport.get_extra_info("peername")
-        self.address = f"{peername[0]}:{peername[1]}" if peername else "?"
-        sockname = transport.get_extra_info("sockname")
-        if peername and sockname:
-            self.route = Route(plain_host(peername[0]), plain_host(sockname[0]))
-            if peername[0] != sockname[0]:  # its host may be lost, other than this one
-                _watch_for_silence(sock)
+        if sock is None:  # it has found the server by its name
+            self.address = transport.get_extra_info("peer", "?")
+        else:
+            self._see_addresses(transport, sock)
         self._timer = self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._handshake_expired)
         refusal = self._owner.link_made(self)
         if refusal is not None:
@@ -271,7 +268,12 @@ class Link(asyncio.Protocol):
 
     def host_gone(self, silence_s: float) -> bool:
         """Return whether the client's host has acknowledged nothing for so long, of what waits for it."""
-        if self._transport is None or self.route.client == self.route.server:
+        if self._transport is None:
+            return False
+        silence: Callable[[], float] | None = self._transport.get_extra_info("silence")
+        if silence is not None:
+            return silence() >= silence_s
+        if self.route.client == self.route.server:
             return False
         return (unacknowledged_s(self._transport.get_extra_info("socket")) or 0.0) >= silence_s
 
@@ -281,6 +283,16 @@ class Link(asyncio.Protocol):
         self.abort()
 
     # --- inside -------------------------------------------------------------------------------------------
+
+    def _see_addresses(self, transport: asyncio.BaseTransport, sock: socket.socket) -> None:
+        keep_from_forks(sock.fileno())
+        peername = transport.get_extra_info("peername")
+        self.address = f"{peername[0]}:{peername[1]}" if peername else "?"
+        sockname = transport.get_extra_info("sockname")
+        if peername and sockname:
+            self.route = Route(plain_host(peername[0]), plain_host(sockname[0]))
+            if peername[0] != sockname[0]:  # its host may be lost, other than this one
+                _watch_for_silence(sock)
 
     def _note_unfinished(self) -> None:
         has_begun = self.connection.unfinished[1] > 0

@@ -49,6 +49,7 @@ see :func:`to_failure` and :func:`from_failure`.
     │   │   └── CertificateOfAnother
     │   ├── TlsUnusable
     │   ├── TlsFailed
+    │   ├── WayUnusable
     │   └── LeaseExpired
     ├── InternalError              9001  a fault of ezmsg itself
     └── RemoteError                9002  an error this release does not know
@@ -92,6 +93,7 @@ from ezmsg.protocol.errors.link import (
     StateUnusable,
     UnreadableToken,
     UnsafeFolder,
+    WayUnusable,
 )
 from ezmsg.protocol.errors.root import (
     EzmsgError,
@@ -164,6 +166,7 @@ __all__ = [
     "UnreadableToken",
     "UnsafeFolder",
     "VersionMismatch",
+    "WayUnusable",
     "WireError",
     "error_classes",
 ]

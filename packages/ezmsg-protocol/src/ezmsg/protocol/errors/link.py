@@ -28,7 +28,9 @@ class ServerUnreachable(LinkError, ConnectionRefusedError):
 
     def sentence(self) -> str:
         command = f"python -m ezmsg.graphserver --address {self.address}"
-        if not self.address.startswith(_HERE):
+        if not self.address[-1:].isdigit() and ":" in self.address:
+            start = f"Start one that has this name, with `{command} --token-file FILE`, where its network is reached"
+        elif not self.address.startswith(_HERE):
             start = (
                 f"Start one on the machine that has this address, with `{command} --token-file FILE`; one that "
                 "listens at 127.0.0.1 there is not heard from elsewhere"
@@ -109,6 +111,21 @@ class InvalidAddress(LinkError, ValueError):
         meant = _meant(self.address.strip())
         form = f"Write {meant}" if meant else "Write HOST:PORT"
         return f"{self.address!r} is not an address. {form}, with a port from 0 to 65535."
+
+
+@declared_error
+class WayUnusable(LinkError):
+    """A graph server cannot be found by a name as it was told to."""
+
+    code: ClassVar[str] = "EZ-3023"
+    address: str
+    reason: str
+
+    def sentence(self) -> str:
+        return (
+            f"No client finds the graph server as {self.address}: {self.reason}. See that the distribution that "
+            "knows this way is installed where the server runs, such as ezmsg-zenoh for zenoh:NAME."
+        )
 
 
 def _meant(text: str) -> str:

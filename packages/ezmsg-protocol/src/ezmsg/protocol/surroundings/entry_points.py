@@ -5,10 +5,12 @@ than all the rest of ``ezmsg --help``, paid again by each process that sends wha
 It is asked where a distribution may lie in something else than a folder.
 """
 
+import importlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.machinery import PathFinder
+from typing import Any
 
 _INFO = (".dist-info", ".egg-info")
 
@@ -31,6 +33,12 @@ def installed(group: str) -> dict[str, tuple[str, str]]:
                 for name, place in _read(os.path.join(info, "entry_points.txt"), group):
                     found[name] = place, distribution.replace("_", "-")
     return found
+
+
+def loaded(place: str) -> Any:
+    """Return the object that an entry point names, ``module:object``; raises whatever importing it does."""
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _is_archive(path: str) -> bool:

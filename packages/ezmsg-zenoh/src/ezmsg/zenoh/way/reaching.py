@@ -1,0 +1,109 @@
+"""A client's end: from a graph's name to a stream to its server."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from ezmsg.core.transports.mailbox import Mailbox
+from ezmsg.protocol.errors import AuthenticationFailed, ServerUnreachable
+from ezmsg.zenoh.errors import NameShared
+from ezmsg.zenoh.session import Sending, Session, acquired, drop, keep, put_in_order, put_now
+from ezmsg.zenoh.way.search import Search
+from ezmsg.zenoh.way.tunnel import Tunnel
+from ezmsg.zenoh.way.words import StreamKeys
+
+FIND_S = 3.0
+"""How long it may take until a server is found and answers, in seconds."""
+
+
+async def reach(name: str, protocol: asyncio.BaseProtocol, token: bytes | None) -> None:
+    """Give a protocol a stream to the graph server that has a name.
+
+    :raises ServerUnreachable: if none is found, or it does not answer.
+    :raises AuthenticationFailed: if it holds another token.
+    :raises NameShared: if several servers have the name and the token.
+    :raises ZenohUnusable: if there is no session to be had.
+    """
+    reached = _Reached(await acquired(), name, token)
+    keep(reached)
+    try:
+        reached.open(protocol, *await reached.found())
+    except BaseException:
+        reached.close()
+        raise
+
+
+class _Reached:
+    """What one stream has in Zenoh."""
+
+    def __init__(self, session: Session, name: str, token: bytes | None) -> None:
+        self._session = session
+        self._name = name
+        self._has_token = token is not None
+        self._mailbox = Mailbox(asyncio.get_running_loop())
+        self._sending = Sending()
+        self._tunnel: Tunnel | None = None
+        self._server = ""
+        self._closed = False
+        self._entities: list[Any] = []
+        self._search = Search(session.zenoh, name, token or b"", self._post, self._heard, self._note_presence)
+
+    async def found(self) -> tuple[str, StreamKeys]:
+        """Find the one server that is meant."""
+        search = self._search
+        await search.run(FIND_S)
+        ours = [(server, keys) for server, keys in search.answers.items() if keys is not None]
+        if len(ours) > 1:
+            raise NameShared(name=self._name, servers=len(ours))
+        if ours:
+            return ours[0]
+        if search.answers:
+            why = "another token than this client" if self._has_token else "a token, and this client has none"
+            raise AuthenticationFailed(reason=f"the graph server holds {why}")
+        reason = "it is there and does not answer" if search.there else "Zenoh knows no graph server of that name"
+        raise ServerUnreachable(address=f"zenoh:{self._name}", reason=reason)
+
+    def open(self, protocol: asyncio.BaseProtocol, server: str, keys: StreamKeys) -> None:
+        """Begin the stream."""
+        self._server, at = server, self._search.keys_of(server)
+        inward = at.inward(self._search.stream)
+        self._entities.append(self._session.zenoh.liveliness().declare_token(at.token(self._search.stream)))
+        tunnel = self._tunnel = Tunnel(
+            protocol,
+            peer=f"zenoh:{self._name}",
+            sign=keys.client,
+            check=keys.server,
+            post=self._post,
+            say=lambda data: put_in_order(self._session, self._sending, inward, data),
+            say_now=lambda data: put_now(self._session, inward, data),
+            on_over=lambda _: self.close(),
+        )
+        protocol.connection_made(tunnel)
+
+    def close(self) -> None:
+        """Give everything back, in a thread: Zenoh takes its time."""
+        if self._closed:
+            return
+        self._closed = True
+        asyncio.get_running_loop().run_in_executor(None, self._give_back)
+
+    def _give_back(self) -> None:
+        self._sending.finish()
+        self._search.close()
+        for entity in self._entities:
+            entity.undeclare()
+        drop(self)
+        self._session.release()
+
+    def _heard(self, server: str, data: bytes) -> None:
+        if self._tunnel is not None and server == self._server:
+            self._tunnel.came(data)
+
+    def _note_presence(self, server: str, there: bool) -> None:
+        if self._tunnel is not None and server == self._server:
+            self._tunnel.note_presence(there)
+
+    def _post(self, call: Callable[[Any], object], argument: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody there is to be told anything
+            self._mailbox.post(call, argument)
