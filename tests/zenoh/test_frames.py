@@ -14,8 +14,8 @@ from ezmsg.zenoh.frames import (
     Head,
     derived,
     from_bytes,
-    head_from_bytes,
-    head_to_bytes,
+    heads_from_bytes,
+    heads_to_bytes,
     masked,
     sign,
     to_bytes,
@@ -43,9 +43,9 @@ def test_messages_come_back(message: object, key: bytes) -> None:
     assert from_bytes(to_bytes(message, key), key) == message
 
 
-@given(HEADS, KEYS)
-def test_heads_come_back(head: Head, key: bytes) -> None:
-    assert head_from_bytes(head_to_bytes(head, key), key) == head
+@given(st.lists(HEADS, max_size=9), KEYS)
+def test_heads_come_back(heads: list[Head], key: bytes) -> None:
+    assert heads_from_bytes(heads_to_bytes(heads, key), key) == heads
 
 
 @given(MESSAGES, KEYS, KEYS)
@@ -66,7 +66,7 @@ def test_a_changed_byte_is_noticed(message: object, data: st.DataObject) -> None
 
 @given(st.binary(max_size=300))
 def test_any_bytes_with_a_right_signature_are_a_message_or_an_error(text: bytes) -> None:
-    for read in (from_bytes, head_from_bytes):
+    for read in (from_bytes, heads_from_bytes):
         try:
             read(sign(b"key", text) + text, b"key")
         except (ValueError, EzmsgError):

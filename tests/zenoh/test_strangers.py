@@ -18,7 +18,7 @@ from ezmsg.core.transports.plug import key_of
 from ezmsg.protocol.wire import auth
 from ezmsg.zenoh import session
 from ezmsg.zenoh.feeding import ASKING_LIMIT, Feed
-from ezmsg.zenoh.frames import Head, from_bytes, head_to_bytes, refusal_key, to_bytes
+from ezmsg.zenoh.frames import Head, from_bytes, heads_to_bytes, refusal_key, to_bytes
 from ezmsg.zenoh.keys import new_channel
 from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 
@@ -63,7 +63,7 @@ async def test_messages_that_no_publisher_signed_are_not_heard(ends: Any) -> Non
     await publisher.broadcast("first")
     assert await subscriber.recv() == "first"
     for key in (feed._keys.data, feed._keys.outward(sender.channel)):
-        for head in (None, b"", b"x" * 50, head_to_bytes(Head(1, 0, 5, None, b""), b"another key")):
+        for head in (None, b"", b"x" * 50, heads_to_bytes([Head(1, 0, 5, None, b"")], b"another key")):
             _put(key, b"pickl", head)
     await publisher.broadcast("second")
     assert await subscriber.recv() == "second"

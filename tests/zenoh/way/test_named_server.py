@@ -1,4 +1,4 @@
-"""A graph server in a process of its own, found by its name: by clients, by programs and by nobody who should not."""
+"""A graph server in a process of its own, found by its name by clients and programs, and by no stranger."""
 
 import asyncio
 import os
@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import zenoh
@@ -18,7 +19,7 @@ import ezmsg.core as ez
 from ezmsg.control import ControlConnection
 from ezmsg.control.graph.operations import take_snapshot
 from ezmsg.protocol.errors import AuthenticationFailed, EzmsgError, ServerUnreachable
-from ezmsg.protocol.model.snapshot import ProcessState
+from ezmsg.protocol.model.snapshot import ProcessState, SnapshotProcess
 from ezmsg.zenoh.session import CONFIG_VARIABLE
 
 HANG = 30.0
@@ -252,51 +253,54 @@ if __name__ == "__main__":
 """
 
 
+@pytest.fixture
+def ticker(tmp_path: Path, connecting: str) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
+    """Starts a program of one unit."""
+    (tmp_path / "units.py").write_text(UNITS)
+    programs: list[subprocess.Popen[bytes]] = []
+
+    def started() -> "subprocess.Popen[bytes]":
+        environ = {**os.environ, "EZMSG_GRAPHSERVER_ADDR": NAME}
+        programs.append(subprocess.Popen([sys.executable, str(tmp_path / "units.py")], env=environ))
+        return programs[-1]
+
+    yield started
+    for program in programs:
+        program.kill()
+        program.wait()
+
+
+async def processes_until(
+    context: ez.GraphContext, holds: Callable[[dict[UUID, SnapshotProcess]], bool]
+) -> dict[UUID, SnapshotProcess]:
+    async with asyncio.timeout(HANG):
+        while not holds(processes := (await context.snapshot()).processes):  # noqa: ASYNC110  states come late
+            await asyncio.sleep(0.1)
+        return processes
+
+
 async def test_a_process_that_is_stopped_is_seen_and_comes_back_under_its_name(
-    serve: StartServer, listening: str, connecting: str, tmp_path: Path
+    serve: StartServer, listening: str, ticker: Callable[[], "subprocess.Popen[bytes]"]
 ) -> None:
     serve(listening).ready()
-    (tmp_path / "units.py").write_text(UNITS)
-    environ = {**os.environ, "EZMSG_GRAPHSERVER_ADDR": NAME}
-    with subprocess.Popen([sys.executable, str(tmp_path / "units.py")], env=environ) as program:
-        try:
-            async with asyncio.timeout(2 * HANG), ez.GraphContext(NAME) as context:
-                async for _ in context.subscribe_topology_events():
-                    processes = (await context.snapshot()).processes
-                    if any("TICKER" in process.units for process in processes.values()):
-                        break
-                (known,) = processes
-                program.send_signal(signal.SIGSTOP)
-                while (await context.snapshot()).processes[known].state is not ProcessState.UNRESPONSIVE:
-                    await asyncio.sleep(0.1)
-                program.send_signal(signal.SIGCONT)
-
-                async def is_back() -> bool:
-                    process = (await context.snapshot()).processes.get(known)
-                    return process is not None and process.state is ProcessState.ALIVE
-
-                while not await is_back():
-                    await asyncio.sleep(0.1)
-        finally:
-            program.kill()
+    program = ticker()
+    async with ez.GraphContext(NAME) as context:
+        (known,) = await processes_until(context, lambda found: any(each.units for each in found.values()))
+        program.send_signal(signal.SIGSTOP)
+        await processes_until(context, lambda found: found[known].state is ProcessState.UNRESPONSIVE)
+        program.send_signal(signal.SIGCONT)
+        await processes_until(context, lambda found: known in found and found[known].state is ProcessState.ALIVE)
 
 
 async def test_a_process_that_is_killed_is_gone_within_a_lease(
-    serve: StartServer, listening: str, connecting: str, tmp_path: Path
+    serve: StartServer, listening: str, ticker: Callable[[], "subprocess.Popen[bytes]"]
 ) -> None:
     serve(listening).ready()
-    (tmp_path / "units.py").write_text(UNITS)
-    environ = {**os.environ, "EZMSG_GRAPHSERVER_ADDR": NAME}
-    with subprocess.Popen([sys.executable, str(tmp_path / "units.py")], env=environ) as program:
-        try:
-            async with asyncio.timeout(2 * HANG), ez.GraphContext(NAME) as context:
-                while not (await context.snapshot()).processes:
-                    await asyncio.sleep(0.1)
-                program.kill()
-                while (await context.snapshot()).processes:
-                    await asyncio.sleep(0.1)
-        finally:
-            program.kill()
+    program = ticker()
+    async with ez.GraphContext(NAME) as context:
+        await processes_until(context, lambda found: any(each.units for each in found.values()))
+        program.kill()
+        await processes_until(context, lambda found: not found)
 
 
 async def test_strangers_who_repeat_and_forge_words_change_nothing(
@@ -312,7 +316,7 @@ async def test_strangers_who_repeat_and_forge_words_change_nothing(
             await context.connect("A", "B")
             await until(lambda: len(recorded) > 8)
             await context.disconnect("A", "B")
-            for key, data in list(recorded):
+            for key, data in recorded:
                 stranger.put(key, data)
                 stranger.put(key, data[:-1])
                 stranger.put(key, bytes(len(data)))
@@ -320,7 +324,7 @@ async def test_strangers_who_repeat_and_forge_words_change_nothing(
             await context.connect("C", "D")
             assert (await take_snapshot(connection)).graph == {"C": ["D"], "D": []}
         # What was said in a stream that has ended begins no other.
-        for key, data in list(recorded):
+        for key, data in recorded:
             stranger.put(key, data)
         async with connected() as connection:
             assert (await take_snapshot(connection)).sessions == {}

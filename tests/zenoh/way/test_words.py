@@ -28,7 +28,7 @@ WORDS = st.builds(Word, st.sampled_from(Kind), st.integers(0, 2**64 - 1), st.int
 def test_a_word_is_read_by_who_has_its_key(word: Word, key: bytes, other: bytes) -> None:
     data = to_bytes(word, key)
     assert from_bytes(data, key) == word
-    if other != key:
+    if other.rstrip(b"\0") != key.rstrip(b"\0"):
         with pytest.raises(ValueError, match="signature"):
             from_bytes(data, other)
 

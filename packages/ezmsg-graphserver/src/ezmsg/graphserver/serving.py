@@ -31,16 +31,16 @@ async def start_server(
     """Return a server that listens and is announced; await its ``run()``.
 
     :param address: where to listen, or ``None`` for the first free loopback port from
-        ``EZMSG_SERVER_PORT_START`` (10000) on. A name, such as ``zenoh:lab``, is as that in ``also``, and the default
-        address.
+        ``EZMSG_SERVER_PORT_START`` (10000) on. A name, such as ``zenoh:lab``, is as that in ``also``, at the
+        default address.
     :param token: what clients must hold; else ``EZMSG_TOKEN``, the content of ``EZMSG_TOKEN_FILE``, or a random
         one that only the announcement tells.
     :param insecure: let everybody in if no token was given, and let ``metrics`` be read from other machines.
     :param metrics: where everybody who can connect may read what is counted, as OpenMetrics over HTTP.
     :param state: a file for what is to survive the server: persistent edges, and settings that operators made.
     :param tls: by what clients are to check this server; else the files that ``EZMSG_TLS_CERT``, ``EZMSG_TLS_KEY``
-        and ``EZMSG_TLS_CA`` name, or that lie beside the one that ``EZMSG_TOKEN_FILE`` names. If there are none, all
-        speak openly.
+        and ``EZMSG_TLS_CA`` name, or that lie beside the one that ``EZMSG_TOKEN_FILE`` names. If there are none,
+        all speak openly.
     :param also: a name by which clients find it, too, such as ``zenoh:lab``.
     :raises AddressInUse: if it cannot listen there.
     :raises InsecureBind: if others can reach the address, there is no token and nobody said that this is meant.

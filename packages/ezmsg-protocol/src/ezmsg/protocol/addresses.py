@@ -27,8 +27,8 @@ _NAMED = re.compile(r"([a-z][a-z0-9-]*):([^\s:/]+)")
 class Address(NamedTuple):
     """Where something listens on TCP.
 
-    A graph server can be named instead, such as ``zenoh:lab``, if its :attr:`way` is known: that stands in ``host``,
-    and there is no port.
+    A graph server can be named instead, such as ``zenoh:lab``, if its :attr:`way` is known: that stands in
+    ``host``, and there is no port.
     """
 
     host: str

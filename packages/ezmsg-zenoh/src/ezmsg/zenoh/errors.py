@@ -32,6 +32,6 @@ class NameShared(DataPlaneError):
 
     def sentence(self) -> str:
         return (
-            f"{self.servers} graph servers answer to zenoh:{self.name} and hold this token, so that nobody can tell "
-            "which is meant. End all but one, or start one of them under another name."
+            f"{self.servers} graph servers answer to zenoh:{self.name} and hold this token, so that nobody can "
+            "tell which is meant. End all but one, or start one of them under another name."
         )

@@ -11,7 +11,7 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "Start the router, and try the file with a program of Zenoh's own; without one, peers find each other.",
     ),
     "EZ-5031": (
-        "Two servers were started under one name while the network between them was cut, so that neither saw the other.",
+        "Two servers were started under one name while neither saw the other, as the network was cut.",
         "End one of them: ezmsg server stop --address HOST:PORT on its host. Its programs then join the other.",
     ),
 }

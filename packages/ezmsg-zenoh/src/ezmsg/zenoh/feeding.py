@@ -13,11 +13,11 @@ from ezmsg.core.transports.plug import Fed, key_of
 from ezmsg.core.transports.sender import Body, WholeSender
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.wire import auth
-from ezmsg.zenoh.frames import Head, derived, from_anybody, head_to_bytes, masked, refusal_key, to_bytes
+from ezmsg.zenoh.frames import Head, derived, from_anybody, heads_to_bytes, masked, refusal_key, to_bytes
 from ezmsg.zenoh.keys import Keys, channel_of, client_of
 from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 from ezmsg.zenoh.reception import released
-from ezmsg.zenoh.session import Sending, called, congestion
+from ezmsg.zenoh.session import DIRECT_BYTES, Sending, called, congestion
 
 ASKING_LIMIT = 256
 """How many may be between question and proof; the oldest goes first."""
@@ -28,6 +28,9 @@ PROBE_LONGEST_S = 1.0
 
 AGAIN_S = 0.5
 """How long what was sent again to one who misses it may take to come, in seconds."""
+
+TOGETHER_BYTES = 64 * 1024
+"""How many bytes of small messages go together, those that are sent in one turn of the event loop."""
 
 FORMS_TRUSTED = 32
 """Of how many forms it is relied on that they are known; the other end remembers more."""
@@ -183,6 +186,9 @@ class Feed:
         self._asking: dict[str, _Asking] = {}
         self._senders: dict[str, ZenohSender] = {}
         self._under_way: dict[int, _UnderWay] = {}  # the messages that somebody holds, by number
+        self._together: list[tuple[Head, Body]] = []  # small messages that are about to be sent
+        self._together_bytes = 0
+        self._in_turn = False  # something was sent in this turn of the event loop
         self._probing: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         # The event loop is never held up: what is small and finds no room is lost, and asked for by who misses it.
@@ -206,26 +212,53 @@ class Feed:
             form, self.form = self.form, None
             known = self._under_way[number] = _UnderWay(token, body, form)
             told = form is None or all(form.number in sender.forms for sender in self._senders.values())
-            head = self._head(number, known, tell=not told)
-            self.sending.send(
-                known.size,
-                lambda waits: (self._large if waits else self._small).put(joined(body), attachment=head),
-            )
+            self._send_soon(self._head(number, known, tell=not told), body)
         known.holders += 1
         return known.form
+
+    def _send_soon(self, head: Head, body: Body) -> None:
+        """Send the first message of a turn of the event loop at once, and small ones behind it together."""
+        if head.size > DIRECT_BYTES or not self._in_turn:
+            self._flush()
+            self._send_together([head], body)
+        else:
+            self._together.append((head, body))
+            self._together_bytes += head.size
+            if self._together_bytes >= TOGETHER_BYTES:
+                self._flush()
+        if not self._in_turn:
+            self._in_turn = True
+            self._loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._in_turn = False
+        self._flush()
+
+    def _flush(self) -> None:
+        together, self._together, self._together_bytes = self._together, [], 0
+        if together:
+            parts = [part for _, body in together for part in body]
+            self._send_together([head for head, _ in together], parts)
+
+    def _send_together(self, heads: list[Head], body: Body) -> None:
+        signed_heads = heads_to_bytes(heads, self._data_key)
+        self.sending.send(
+            sum(map(len, body)),
+            lambda waits: (self._large if waits else self._small).put(joined(body), attachment=signed_heads),
+        )
 
     def send_again(self, number: int, sender: ZenohSender) -> None:
         """Send a message to one who misses it."""
         known = self._under_way.get(number)
         if known is not None:
-            head = self._head(number, known, tell=True)
+            self._flush()
+            head = heads_to_bytes([self._head(number, known, tell=True)], self._data_key)
             self._put(self._keys.outward(sender.channel), known.size, lambda: joined(known.body), head)
 
-    def _head(self, number: int, message: "_UnderWay", *, tell: bool) -> bytes:
+    def _head(self, number: int, message: "_UnderWay", *, tell: bool) -> Head:
         form = message.form
         content = form.content if form is not None and tell else b""
-        head = Head(number, message.token, message.size, None if form is None else form.number, content)
-        return head_to_bytes(head, self._data_key)
+        return Head(number, message.token, message.size, None if form is None else form.number, content)
 
     def let_go(self, number: int) -> None:
         """One who held a message holds it no more."""
@@ -244,7 +277,8 @@ class Feed:
     # --- the conversation -------------------------------------------------------------------------------------
 
     def tell(self, channel: str, message: object, key: bytes) -> None:
-        """Say something to the other end of a channel."""
+        """Say something to the other end of a channel, behind the messages that were sent."""
+        self._flush()
         data = to_bytes(message, key)
         self._put(self._keys.outward(channel), len(data), lambda: data)
 
@@ -346,6 +380,7 @@ class Feed:
 
     def close(self) -> None:
         """Take everything out of Zenoh again."""
+        self._flush()
         if self._probing is not None:
             self._probing.cancel()
         for sender in list(self._senders.values()):

@@ -15,8 +15,8 @@ from ezmsg.protocol.wire.codec import decode, encode
 from ezmsg.zenoh.messages import KINDS
 
 SIGNATURE_BYTES = 16
-_HEAD = struct.Struct("<QIQQ")
-"""The message's number, its token, its bytes, and 0 or 1 more than the number of its form."""
+_HEAD = struct.Struct("<QIQQI")
+"""The message's number, its token, its bytes, 0 or 1 more than the number of its form, and that content's bytes."""
 
 FRAME_LIMIT = 2 * 1024 * 1024
 """The longest word of the conversation: the numbers of as many messages as the largest window holds fit in."""
@@ -33,23 +33,35 @@ class Head:
     content: bytes
 
 
-def head_to_bytes(head: Head, key: bytes) -> bytes:
-    """Return a message's head, signed."""
-    form = 0 if head.form is None else head.form + 1
-    text = _HEAD.pack(head.number, head.token, head.size, form) + head.content
+def heads_to_bytes(heads: list[Head], key: bytes) -> bytes:
+    """Return the heads of messages that go together, signed."""
+    text = b"".join([_head_to_bytes(head) for head in heads])
     return sign(key, text) + text
 
 
-def head_from_bytes(data: bytes, key: bytes) -> Head:
-    """Return a message's head.
+def _head_to_bytes(head: Head) -> bytes:
+    form = 0 if head.form is None else head.form + 1
+    return _HEAD.pack(head.number, head.token, head.size, form, len(head.content)) + head.content
 
-    :raises ValueError: if nobody who holds the key has made it.
+
+def heads_from_bytes(data: bytes, key: bytes) -> list[Head]:
+    """Return the heads of messages that came together.
+
+    :raises ValueError: if nobody who holds the key has made them.
     """
     text = signed(key, data)
-    if len(text) < _HEAD.size:
-        raise ValueError("a head of a message that is too short")
-    number, token, size, form = _HEAD.unpack_from(text)
-    return Head(number, token, size, form - 1 if form else None, text[_HEAD.size :])
+    heads, at = [], 0
+    while at < len(text):
+        if len(text) - at < _HEAD.size:
+            raise ValueError("a head of a message that is too short")
+        number, token, size, form, content_size = _HEAD.unpack_from(text, at)
+        at += _HEAD.size
+        content = text[at : at + content_size]
+        if len(content) != content_size:
+            raise ValueError("a form that is too short")
+        at += content_size
+        heads.append(Head(number, token, size, form - 1 if form else None, content))
+    return heads
 
 
 def to_bytes(message: object, key: bytes) -> bytes:

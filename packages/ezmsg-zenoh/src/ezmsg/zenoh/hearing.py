@@ -15,7 +15,7 @@ from ezmsg.core.messages.active import CODEC
 from ezmsg.core.transports.plug import Home
 from ezmsg.protocol.messages.endpoints import Source
 from ezmsg.protocol.wire import auth
-from ezmsg.zenoh.frames import Head, derived, from_anybody, head_from_bytes, masked, refusal_key, to_bytes
+from ezmsg.zenoh.frames import Head, derived, from_anybody, heads_from_bytes, masked, refusal_key, to_bytes
 from ezmsg.zenoh.keys import Keys, new_channel
 from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 from ezmsg.zenoh.reception import Reception
@@ -28,6 +28,12 @@ SAID_S = (0.0, 0.2, 1.0, 5.0)
 
 ASK_AGAIN_S = 0.2
 """After how many seconds an open question is put again."""
+
+TOLD_PARTS = 4
+"""Of a publisher's buffers, one part in so many may be free without its knowing,"""
+
+LET_GO_S = 0.002
+"""and for so long, in seconds: the answer to a message is not to wait for the word that it was let go."""
 
 EARLY_LIMIT = 32
 """How many messages wait for the answer that opens the channel; what is more is asked for again."""
@@ -90,6 +96,9 @@ class Hearing:
         self._early: list[tuple[bytes, bytes]] = []  # messages that came before the answer
         self._numbers: dict[int, int] = {}  # of what is held, by token
         self._telling = False
+        self._let_go = 0  # since it was told last
+        self._told_after = 1
+        self._letting: asyncio.TimerHandle | None = None
         self._left = False  # the publisher has heard that we leave
         self._closed = False
         self._asking: asyncio.TimerHandle | None = None
@@ -148,6 +157,7 @@ class Hearing:
             raise ChannelRefused(topic=self.source.topic, reason=reason)
         self._data_key = masked(opened.data_key, self._key)
         self._reception = Reception(opened.next_message, opened.num_buffers)
+        self._told_after = max(1, opened.num_buffers // TOLD_PARTS)
         channel = self._channel = ZenohChannel(self, opened.num_buffers)
         channel.first_message = channel.next_message = opened.next_message
         early, self._early = self._early, []
@@ -211,13 +221,18 @@ class Hearing:
                 self._early.append(came)
             return
         try:
-            head = head_from_bytes(came[0], self._data_key)
-            if head.size != len(came[1]) or head.token >= channel.num_buffers:
-                return
+            heads = heads_from_bytes(came[0], self._data_key)
         except ValueError:  # somebody else has put it there
             return
-        for number, (due, body) in reception.take(head.number, (head, came[1])):
-            self._deliver(channel, number, due, body)
+        payload, at = came[1], 0
+        if sum(head.size for head in heads) != len(payload):
+            return
+        for head in heads:
+            body = payload[at : at + head.size]  # itself, if it is all
+            at += head.size
+            if head.token < channel.num_buffers:
+                for number, (due, due_body) in reception.take(head.number, (head, body)):
+                    self._deliver(channel, number, due, due_body)
         if reception.missing():
             self._tell_soon()
 
@@ -236,7 +251,11 @@ class Hearing:
         """Nobody here holds a message any more."""
         if self._reception is not None and (number := self._numbers.pop(token, None)) is not None:
             self._reception.release(number)
-            self._tell_soon()
+            self._let_go += 1
+            if self._let_go >= self._told_after:
+                self._tell_soon()
+            elif self._letting is None:
+                self._letting = self._loop.call_later(LET_GO_S, self._tell_late)
 
     def leave(self) -> None:
         """Ask for no more; what is held is still released."""
@@ -250,6 +269,11 @@ class Hearing:
         if not self._closed:
             self._asking = self._loop.call_later(ASK_AGAIN_S, self._leave)
 
+    def _tell_late(self) -> None:
+        self._letting = None
+        if self._let_go:
+            self._tell_soon()
+
     def _tell_soon(self) -> None:
         if not self._telling:
             self._telling = True
@@ -257,6 +281,7 @@ class Hearing:
 
     def _tell(self) -> None:
         self._telling = False
+        self._let_go = 0
         if self._reception is not None and not self._closed:
             self._say(self._reception.state(), self._key)
             self._close_if_idle()
@@ -292,7 +317,7 @@ class Hearing:
         channel, reception = self._channel, self._reception
         if channel is None or reception is None or not channel.over.is_set():
             return
-        if not (self._numbers or self._telling or (reception.leaving and not self._left)):
+        if not (self._numbers or self._telling or self._let_go or (reception.leaving and not self._left)):
             self.close()
 
     def _stop_asking(self) -> None:
@@ -312,8 +337,9 @@ class Hearing:
             return
         self._closed = True
         self._stop_asking()
-        if self._missed is not None:
-            self._missed.cancel()
+        for timer in (self._missed, self._letting):
+            if timer is not None:
+                timer.cancel()
         if self._channel is not None:
             self._channel.over.set()
         for entity in self._entities:

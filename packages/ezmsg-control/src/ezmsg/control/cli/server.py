@@ -43,7 +43,7 @@ class ServerOptions:
     state: Annotated[
         str | None,
         Parameter(
-            help="Keep persistent edges, and settings that operators made, in this file, and begin with what it holds."
+            help="Keep persistent edges, and settings that operators made, in this file; begin with what it holds."
         ),
     ] = None
     tls_cert: TlsFile = None

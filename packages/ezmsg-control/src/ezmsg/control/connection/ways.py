@@ -1,7 +1,7 @@
 """Ways to a graph server that is named and has no address: what a distribution brings that knows one.
 
-It declares an entry point of the group ``ezmsg.ways``, whose name is what stands before the colon of an address, and
-whose object makes a :class:`Way`::
+It declares an entry point of the group ``ezmsg.ways``, whose name is what stands before the colon of an address,
+and whose object makes a :class:`Way`::
 
     [project.entry-points."ezmsg.ways"]
     zenoh = "ezmsg.zenoh.way:ZenohWay"
@@ -26,8 +26,8 @@ class Way(Protocol):
     async def reach(self, name: str, protocol: asyncio.BaseProtocol, token: Token) -> None:
         """Give a protocol its transport, as :meth:`asyncio.loop.create_connection` does; there is no socket.
 
-        What the protocol finds by ``transport.get_extra_info("cut")`` ends it from another thread, or when the event
-        loop has ended. A server that is lost without a word ends it with a :class:`TimeoutError`.
+        What the protocol finds by ``transport.get_extra_info("cut")`` ends it from another thread, or when the
+        event loop has ended. A server that is lost without a word ends it with a :class:`TimeoutError`.
 
         :param token: returns what server and client must both hold.
         :raises EzmsgError: if the server is not found, or is another one.

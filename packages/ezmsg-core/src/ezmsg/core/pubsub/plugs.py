@@ -32,8 +32,8 @@ class Plugs:
     async def offers(self, publisher: plug.Fed, name: str) -> Mapping[str, bytes]:
         """Return what a publisher lets others know that asks for a transport of this name.
 
-        Who asks for none has the one that leads to the graph server, if that is none of ours: from other hosts it is
-        reached when TCP may not be.
+        Who asks for none has the one that leads to the graph server, if that is none of ours: other hosts are
+        reached by it when TCP may not reach them.
 
         :raises InvalidOption: if there is none.
         :raises TransportUnusable: if it cannot be used.

@@ -29,7 +29,7 @@ class ServerUnreachable(LinkError, ConnectionRefusedError):
     def sentence(self) -> str:
         command = f"python -m ezmsg.graphserver --address {self.address}"
         if not self.address[-1:].isdigit() and ":" in self.address:
-            start = f"Start one that has this name, with `{command} --token-file FILE`, where its network is reached"
+            start = f"Start one that has this name, with `{command} --token-file FILE`, on a host of its network"
         elif not self.address.startswith(_HERE):
             start = (
                 f"Start one on the machine that has this address, with `{command} --token-file FILE`; one that "

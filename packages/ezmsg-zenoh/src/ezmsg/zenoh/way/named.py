@@ -10,9 +10,7 @@ from ezmsg.zenoh.way.serving import MakeProtocol, Serving, serve
 class ZenohWay:
     """See :class:`ezmsg.control.connection.ways.Way` and :class:`ezmsg.graphserver.sockets.ways.Way`."""
 
-    async def reach(
-        self, name: str, protocol: asyncio.BaseProtocol, token: Callable[[], bytes | None]
-    ) -> None:
+    async def reach(self, name: str, protocol: asyncio.BaseProtocol, token: Callable[[], bytes | None]) -> None:
         """Give a protocol a stream to the graph server that has a name; see :func:`reach`."""
         await reach(name, protocol, token())
 

@@ -111,9 +111,7 @@ class Search:
         self._changed.set()
 
     def _on_presence(self, sample: Any) -> None:
-        self._post(
-            self._note_presence, (server_of(str(sample.key_expr)), sample.kind == zenoh.SampleKind.PUT)
-        )
+        self._post(self._note_presence, (server_of(str(sample.key_expr)), sample.kind == zenoh.SampleKind.PUT))
 
     def _note_presence(self, came: tuple[str, bool]) -> None:
         server, there = came

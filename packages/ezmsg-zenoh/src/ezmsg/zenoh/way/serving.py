@@ -1,4 +1,4 @@
-"""The server's end: it has a name, tells who asks for a stream that it is the one, and lets in who proves the same."""
+"""The server's end: it has a name, proves to who asks that it holds the token, and lets in who proves the same."""
 
 import asyncio
 import contextlib
