@@ -23,14 +23,22 @@ RETRY = {"period_init_ms": 100, "period_max_ms": 400, "period_increase_factor": 
 class Program:
     """A process that says on its output what it does."""
 
-    def __init__(self, *arguments: str, config: str = "", server: str = "") -> None:
-        environ = {**os.environ, "EZMSG_ZENOH_CONFIG": config, "EZMSG_GRAPHSERVER_ADDR": server}
+    def __init__(
+        self,
+        *arguments: str,
+        config: str = "",
+        server: str = "",
+        command: list[str] | None = None,
+        environ: dict[str, str] | None = None,
+    ) -> None:
+        ours = {"EZMSG_ZENOH_CONFIG": config, "EZMSG_GRAPHSERVER_ADDR": server}
+        every = {**os.environ, **ours, **(environ or {})}
         self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAMS / arguments[0]), *arguments[1:]],
-            env={name: value for name, value in environ.items() if value},
+            command or [sys.executable, str(PROGRAMS / arguments[0]), *arguments[1:]],
+            env={name: value for name, value in every.items() if value},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.PIPE if command is None else subprocess.STDOUT,
             bufsize=0,
         )
         self._unread = b""
@@ -44,8 +52,8 @@ class Program:
                 raise TimeoutError
             piece = os.read(self.process.stdout.fileno(), 4096)
             if not piece:
-                assert self.process.stderr is not None
-                raise AssertionError(self.process.stderr.read().decode())
+                said = b"" if self.process.stderr is None else self.process.stderr.read()
+                raise AssertionError((self._unread + said).decode())
             self._unread += piece
         line, _, self._unread = self._unread.partition(b"\n")
         return line.decode()
@@ -65,8 +73,8 @@ class Program:
     def close(self) -> None:
         self.kill()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            assert pipe is not None
-            pipe.close()
+            if pipe is not None:
+                pipe.close()
 
 
 @pytest.fixture
@@ -100,7 +108,7 @@ def port() -> int:
         return int(free.getsockname()[1])
 
 
-def _config(path: Path, mode: str, *, listen: str = "", connect: str = "") -> str:
+def _config(path: Path, mode: str, *, listen: str = "", connect: str = "", lease_ms: int = 10_000) -> str:
     path.write_text(
         json.dumps(
             {
@@ -108,7 +116,7 @@ def _config(path: Path, mode: str, *, listen: str = "", connect: str = "") -> st
                 "listen": {"endpoints": [listen] if listen else []},
                 "connect": {"endpoints": [connect] if connect else [], "retry": RETRY},
                 "scouting": {"multicast": {"enabled": False}, "gossip": {"enabled": False}},
-                "transport": {"shared_memory": {"enabled": False}},
+                "transport": {"shared_memory": {"enabled": False}, "link": {"tx": {"lease": lease_ms}}},
             }
         )
     )

@@ -1,4 +1,4 @@
-"""A router of Zenoh, at a port: what `zenohd` is."""
+"""``router.py PORT [HOST]``: a router of Zenoh: what `zenohd` is."""
 
 import signal
 import sys
@@ -7,7 +7,8 @@ import zenoh
 
 config = zenoh.Config()
 config.insert_json5("mode", '"router"')
-config.insert_json5("listen/endpoints", f'["tcp/127.0.0.1:{sys.argv[1]}"]')
+host = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
+config.insert_json5("listen/endpoints", f'["tcp/{host}:{sys.argv[1]}"]')
 config.insert_json5("scouting/multicast/enabled", "false")
 with zenoh.open(config):
     print("ready", flush=True)

@@ -1,0 +1,176 @@
+"""A graph over three hosts, each a network of its own: its router goes and comes back, a host is cut off."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.zenoh.test_processes import PROGRAMS, Program, _config
+
+LAB, STORE, DESK = "10.0.0.1", "10.0.0.2", "10.0.0.3"
+ROUTER = f"tcp/{LAB}:7447"
+SECONDS = float(os.environ.get("EZMSG_TEST_SECONDS", "6"))
+"""How long messages flow; a minute where there is time for it."""
+
+RATE_HZ = 1000.0
+COUNT = int(SECONDS * RATE_HZ)
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Hosts:
+    """Three machines, which are network namespaces, joined by a bridge on the first of them."""
+
+    def __init__(self) -> None:
+        self.names = [f"ezt{os.getpid()}{letter}" for letter in "abc"]
+
+    def set_up(self) -> str:
+        """Make them; return what the system has against that."""
+        first = self.names[0]
+        commands = [f"ip netns add {name}" for name in self.names]
+        commands += [f"ip -n {first} link add bridge type bridge", f"ip -n {first} addr add {LAB}/24 dev bridge"]
+        commands += [f"ip -n {first} link set {device} up" for device in ("lo", "bridge")]
+        for number, name in enumerate(self.names[1:], 2):
+            commands += [
+                f"ip link add out netns {name} type veth peer name to{number} netns {first}",
+                f"ip -n {first} link set to{number} master bridge up",
+                f"ip -n {name} addr add 10.0.0.{number}/24 dev out",
+                f"ip -n {name} link set lo up",
+                f"ip -n {name} link set out up",
+            ]
+        for command in commands:
+            done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+            if done.returncode:
+                return f"{command}: {done.stderr.strip()}"
+        return ""
+
+    def on(self, address: str) -> list[str]:
+        """Return what lets a command run on a host."""
+        return ["ip", "netns", "exec", self.names[int(address[-1]) - 1]]
+
+    def cut(self, address: str) -> None:
+        self._link(address, "down")
+
+    def mend(self, address: str) -> None:
+        self._link(address, "up")
+
+    def _link(self, address: str, state: str) -> None:
+        command = ["ip", "-n", self.names[0], "link", "set", f"to{address[-1]}", state]
+        subprocess.run(command, check=True)
+
+    def remove(self) -> None:
+        for name in self.names:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+
+
+@pytest.fixture
+def hosts() -> Iterator[Hosts]:
+    if shutil.which("ip") is None:
+        pytest.skip("there is no `ip` here")
+    hosts = Hosts()
+    try:
+        why_not = hosts.set_up()
+        if why_not:
+            pytest.skip(f"there can be no network namespaces here: {why_not}")
+        yield hosts
+    finally:
+        hosts.remove()
+
+
+class Graph:
+    """A router and a graph server on the first host, and a program on each of the three."""
+
+    def __init__(self, hosts: Hosts, folder: Path) -> None:
+        self.hosts = hosts
+        self.programs: list[Program] = []
+        self.config = _config(folder / "host.json", "client", connect=ROUTER, lease_ms=3000)
+        self.environ = {
+            "EZMSG_TOKEN": "of the three",
+            "EZMSG_RUNTIME_DIR": str(folder / "run"),
+            "EZMSG_GRAPHSERVER_ADDR": "zenoh:three",
+        }
+        (folder / "run").mkdir(mode=0o700)
+        self.router = self.start_router()
+        server = [sys.executable, "-m", "ezmsg.graphserver"]
+        self.server = self.start(LAB, server, until="is ready at")
+
+    def start_router(self) -> Program:
+        return self.start(LAB, [sys.executable, str(PROGRAMS / "router.py"), "7447", "0.0.0.0"], until="ready")
+
+    def start(self, host: str, command: list[str], until: str = "ready") -> Program:
+        program = Program(command=[*self.hosts.on(host), *command], config=self.config, environ=self.environ)
+        self.programs.append(program)
+        while until not in program.says():
+            pass
+        return program
+
+    def run(self, host: str, part: str, *more: str) -> Program:
+        return self.start(host, [sys.executable, str(PROGRAMS / "chain.py"), part, str(COUNT), *more])
+
+    def close(self) -> None:
+        for program in self.programs:
+            program.close()
+
+
+@pytest.fixture
+def graph(hosts: Hosts, tmp_path: Path) -> Iterator[Graph]:
+    made: list[Graph] = []
+    made.append(Graph(hosts, tmp_path))
+    yield made[0]
+    made[0].close()
+
+
+def last(program: Program, word: str) -> int:
+    """Return the number that a program says behind a word, whatever it says before."""
+    while not (line := program.says()).startswith(f"{word} "):
+        pass
+    return int(line.split()[1])
+
+
+def heard(sink: Program, number: int) -> None:
+    while last(sink, "heard") < number:
+        pass
+
+
+def test_a_router_that_is_killed_and_started_again_costs_no_message(graph: Graph) -> None:
+    middle, sink = graph.run(STORE, "middle"), graph.run(DESK, "sink")
+    graph.run(LAB, "source", str(RATE_HZ)).go()
+    heard(sink, 1000)
+    graph.router.kill()
+    graph.start_router()
+    assert last(sink, "lost") == 0
+    assert last(sink, "missed") == 0
+    assert last(middle, "missed") == 0
+
+
+@pytest.mark.parametrize("host", [STORE, DESK])
+def test_a_host_that_is_cut_off_for_less_than_a_lease_misses_nothing(graph: Graph, host: str) -> None:
+    middle, sink = graph.run(STORE, "middle"), graph.run(DESK, "sink")
+    graph.run(LAB, "source", str(RATE_HZ)).go()
+    heard(sink, 1000)
+    graph.hosts.cut(host)
+    time.sleep(2.0)  # for how long it is cut off is what this is about
+    graph.hosts.mend(host)
+    assert last(sink, "lost") == 0
+    assert last(sink, "missed") == 0
+    assert last(middle, "missed") == 0
+
+
+def test_a_host_that_is_cut_off_for_long_knows_what_it_missed(graph: Graph) -> None:
+    """The others go on without it."""
+    middle, sink = graph.run(STORE, "middle"), graph.run(DESK, "sink")
+    witness = graph.run(LAB, "sink")
+    graph.run(LAB, "source", str(RATE_HZ / 4)).go()
+    heard(witness, 500)
+    graph.hosts.cut(DESK)
+    time.sleep(20.0)  # longer than the lease of Zenoh's session and ours
+    graph.hosts.mend(DESK)
+    lost = last(sink, "lost")
+    assert lost > 0
+    assert last(sink, "missed") == lost
+    assert last(witness, "lost") == 0
+    assert last(middle, "missed") == 0
