@@ -2,110 +2,17 @@
 
 import json
 import os
-import select
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.zenoh.conftest import HANG, Program, routed
 
-import ezmsg.core as ez
-
-HANG = 30.0
-PROGRAMS = Path(__file__).parent / "programs"
 RETRY = {"period_init_ms": 100, "period_max_ms": 400, "period_increase_factor": 2}
-
-
-class Program:
-    """A process that says on its output what it does."""
-
-    def __init__(
-        self,
-        *arguments: str,
-        config: str = "",
-        server: str = "",
-        command: list[str] | None = None,
-        environ: dict[str, str] | None = None,
-    ) -> None:
-        ours = {"EZMSG_ZENOH_CONFIG": config, "EZMSG_GRAPHSERVER_ADDR": server}
-        every = {**os.environ, **ours, **(environ or {})}
-        self.process = subprocess.Popen(
-            command or [sys.executable, str(PROGRAMS / arguments[0]), *arguments[1:]],
-            env={name: value for name, value in every.items() if value},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if command is None else subprocess.STDOUT,
-            bufsize=0,
-        )
-        self._unread = b""
-
-    def says(self) -> str:
-        """Return its next line."""
-        assert self.process.stdout is not None
-        deadline_s = time.monotonic() + HANG
-        while b"\n" not in self._unread:
-            if not select.select([self.process.stdout], [], [], max(0.0, deadline_s - time.monotonic()))[0]:
-                raise TimeoutError
-            piece = os.read(self.process.stdout.fileno(), 4096)
-            if not piece:
-                said = b"" if self.process.stderr is None else self.process.stderr.read()
-                raise AssertionError((self._unread + said).decode())
-            self._unread += piece
-        line, _, self._unread = self._unread.partition(b"\n")
-        return line.decode()
-
-    def until(self, line: str) -> None:
-        while (said := self.says()) != line:
-            assert not said.startswith("not all"), said
-
-    def go(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(b"go\n")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def close(self) -> None:
-        self.kill()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if pipe is not None:
-                pipe.close()
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., Program]]:
-    programs: list[Program] = []
-
-    def started(*arguments: str, **options: str) -> Program:
-        programs.append(Program(*arguments, **options))
-        return programs[-1]
-
-    yield started
-    for program in programs:
-        program.close()
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    folder = tmp_path / "run"
-    folder.mkdir(mode=0o700)
-    monkeypatch.setenv("EZMSG_RUNTIME_DIR", str(folder))
-    server = ez.GraphServer()
-    server.start(("127.0.0.1", 0))
-    yield str(server.address)
-    server.stop()
-
-
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _config(path: Path, mode: str, *, listen: str = "", connect: str = "", lease_ms: int = 10_000) -> str:
@@ -151,8 +58,7 @@ def test_peers_hear_each_other(start: Callable[..., Program], server: str, port:
 def test_a_router_that_goes_and_comes_back_costs_no_message(
     start: Callable[..., Program], server: str, port: int, tmp_path: Path, down_s: float
 ) -> None:
-    router = start("router.py", str(port))
-    assert router.says() == "ready"
+    router = routed(start, "--listen", f"127.0.0.1:{port}")
     config = _config(tmp_path / "client.json", "client", connect=f"tcp/127.0.0.1:{port}")
     sender = start("counting.py", "send", "2000", "1000", config=config, server=server)
     assert sender.says() == "ready"
@@ -164,7 +70,7 @@ def test_a_router_that_goes_and_comes_back_costs_no_message(
         ear.until("heard 500")
     router.kill()
     time.sleep(down_s)  # for how long it is down is what this is about
-    assert start("router.py", str(port)).says() == "ready"
+    routed(start, "--listen", f"127.0.0.1:{port}")
     for ear in ears:
         ear.until("all")
     assert sender.says() == "sent 0"
@@ -173,8 +79,7 @@ def test_a_router_that_goes_and_comes_back_costs_no_message(
 def test_a_subscriber_that_is_killed_holds_nobody_up_for_long(
     start: Callable[..., Program], server: str, port: int, tmp_path: Path
 ) -> None:
-    router = start("router.py", str(port))
-    assert router.says() == "ready"
+    routed(start, "--listen", f"127.0.0.1:{port}")
     config = _config(tmp_path / "client.json", "client", connect=f"tcp/127.0.0.1:{port}")
     sender = start("counting.py", "send", "1000", "500", config=config, server=server)
     assert sender.says() == "ready"

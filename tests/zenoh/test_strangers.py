@@ -105,7 +105,7 @@ async def test_who_was_forgotten_is_told_and_comes_back(ends: Any) -> None:
     """As after a partition of which only one side took note."""
     publisher, subscriber = ends
     (sender,) = publisher.senders
-    _feed(publisher)._give_up(sender)
+    _feed(publisher).give_up(sender)
     await publisher.broadcast("missed")
     (hearing,) = publisher._exchange._plugs._transports["zenoh"]._hearings
     hearing._tell()

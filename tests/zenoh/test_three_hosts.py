@@ -3,16 +3,15 @@
 import os
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.zenoh.test_processes import PROGRAMS, Program, _config
+from tests.zenoh.conftest import Program, routed
+from tests.zenoh.test_processes import _config
 
 LAB, STORE, DESK = "10.0.0.1", "10.0.0.2", "10.0.0.3"
-ROUTER = f"tcp/{LAB}:7447"
 SECONDS = float(os.environ.get("EZMSG_TEST_SECONDS", "6"))
 """How long messages flow; a minute where there is time for it."""
 
@@ -84,44 +83,34 @@ def hosts() -> Iterator[Hosts]:
 class Graph:
     """A router and a graph server on the first host, and a program on each of the three."""
 
-    def __init__(self, hosts: Hosts, folder: Path) -> None:
+    def __init__(self, hosts: Hosts, start: Callable[..., Program], folder: Path) -> None:
         self.hosts = hosts
-        self.programs: list[Program] = []
-        self.config = _config(folder / "host.json", "client", connect=ROUTER, lease_ms=3000)
-        self.environ = {
-            "EZMSG_TOKEN": "of the three",
-            "EZMSG_RUNTIME_DIR": str(folder / "run"),
-            "EZMSG_GRAPHSERVER_ADDR": "zenoh:three",
-        }
+        self._start = start
+        self._config = _config(folder / "host.json", "client", connect=f"tcp/{LAB}:7447", lease_ms=3000)
+        self._environ = {"EZMSG_TOKEN": "of the three", "EZMSG_RUNTIME_DIR": str(folder / "run")}
         (folder / "run").mkdir(mode=0o700)
-        self.router = self.start_router()
-        server = [sys.executable, "-m", "ezmsg.graphserver"]
-        self.server = self.start(LAB, server, until="is ready at")
-
-    def start_router(self) -> Program:
-        return self.start(LAB, [sys.executable, str(PROGRAMS / "router.py"), "7447", "0.0.0.0"], until="ready")
-
-    def start(self, host: str, command: list[str], until: str = "ready") -> Program:
-        program = Program(command=[*self.hosts.on(host), *command], config=self.config, environ=self.environ)
-        self.programs.append(program)
-        while until not in program.says():
+        self.start_router()
+        server = self.start(LAB, "ezmsg-graphserver")
+        while "is ready at" not in server.says():
             pass
-        return program
+
+    def start_router(self) -> None:
+        self.router = routed(self._start, "--listen", f"{LAB}:7447", on=self.hosts.on(LAB))
+
+    def start(self, host: str, *arguments: str) -> Program:
+        return self._start(
+            *arguments, config=self._config, server="zenoh:three", on=self.hosts.on(host), environ=self._environ
+        )
 
     def run(self, host: str, part: str, *more: str) -> Program:
-        return self.start(host, [sys.executable, str(PROGRAMS / "chain.py"), part, str(COUNT), *more])
-
-    def close(self) -> None:
-        for program in self.programs:
-            program.close()
+        program = self.start(host, "chain.py", part, str(COUNT), *more)
+        assert program.says() == "ready"
+        return program
 
 
 @pytest.fixture
-def graph(hosts: Hosts, tmp_path: Path) -> Iterator[Graph]:
-    made: list[Graph] = []
-    made.append(Graph(hosts, tmp_path))
-    yield made[0]
-    made[0].close()
+def graph(hosts: Hosts, start: Callable[..., Program], tmp_path: Path) -> Graph:
+    return Graph(hosts, start, tmp_path)
 
 
 def last(program: Program, word: str) -> int:

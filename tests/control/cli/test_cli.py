@@ -390,7 +390,10 @@ def test_output_that_was_closed_before_is_no_fault(address: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"5 edges at {address}\n")
 
 
-@pytest.mark.parametrize(("verb", "owner"), [("top", "ezmsg-tui"), ("run", "ezmsg-core"), ("perf", "ezmsg-util")])
+@pytest.mark.parametrize(
+    ("verb", "owner"),
+    [("top", "ezmsg-tui"), ("run", "ezmsg-core"), ("perf", "ezmsg-util"), ("zenoh", "ezmsg-zenoh")],
+)
 def test_a_verb_whose_distribution_is_absent_names_it(
     verb: str, owner: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,9 @@ import contextlib
 import gc
 import logging
 import os
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,6 +21,7 @@ import zenoh
 import ezmsg.core as ez
 from ezmsg.core.pubsub import exchange as exchanges
 from ezmsg.core.support.platform import PASSES_DESCRIPTORS
+from ezmsg.zenoh.session import Session
 
 HANG = 30.0
 """Seconds; only there to end a test that would hang."""
@@ -35,6 +39,7 @@ PUBLISHER_OPTIONS: dict[str, dict[str, Any]] = {
     "tls": {"force_tcp": True},
     "post": {"force_tcp": True, "transport": "post"},
     "zenoh": {"force_tcp": True, "transport": "zenoh"},
+    "router": {"force_tcp": True, "transport": "zenoh"},
 }
 
 
@@ -50,10 +55,19 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Transports of other distributions meet event loops through what all have in common: one loop is enough."""
-    dropped = {item for item in items if "[uvloop-post" in item.nodeid or "[asyncio-zenoh" in item.nodeid}
+    """Transports of other distributions meet event loops through what all have in common: one loop is enough.
+
+    What goes through a router is what the contract promises; to endpoints it is all the same.
+    """
+    dropped = {item for item in items if _is_dropped(item.nodeid)}
     items[:] = [item for item in items if item not in dropped]
     config.hook.pytest_deselected(items=list(dropped))
+
+
+def _is_dropped(node: str) -> bool:
+    if any(each in node for each in ("[uvloop-post", "[asyncio-zenoh", "[asyncio-router")):
+        return True
+    return "[uvloop-router" in node and "test_contract.py" not in node
 
 
 # --- what is left behind --------------------------------------------------------------------------------------
@@ -99,9 +113,34 @@ class _Unexpected(logging.Handler):
         self.seen.append(self.format(record))
 
 
+@pytest.fixture(scope="session")
+def routed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A router of Zenoh for all tests, and the configuration file of its clients."""
+    folder = tmp_path_factory.mktemp("routed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "ezmsg.control", "zenoh"]
+    made = subprocess.run([*command, "config", str(folder), "--router", place], capture_output=True, timeout=HANG)
+    assert made.returncode == 0, made.stderr
+    with subprocess.Popen(
+        [*command, "router", "--config", str(folder / "router.json5")], stderr=subprocess.PIPE, text=True
+    ) as router:
+        assert router.stderr is not None
+        assert place in router.stderr.readline()
+        zenoh.open(zenoh.Config.from_file(str(folder / "host.json5"))).close()  # as in `_warmed_up`
+        yield str(folder / "host.json5")
+        router.terminate()
+        assert router.wait(HANG) == 0
+
+
 @pytest.fixture(autouse=True)
-def _nothing_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _nothing_is_left(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[None]:
     """Fail a test that leaves descriptors, threads, processes, exchanges or named segments, or whose loop erred."""
+    if _transport_of(request) == "router":
+        request.getfixturevalue("routed")  # it stays
     for name in (
         "EZMSG_TOKEN",
         "EZMSG_TOKEN_FILE",
@@ -129,6 +168,10 @@ def _nothing_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     assert not any(new.values()), f"left behind: {new}"
     assert not list(folder.glob("segments/*")), "named segments were left behind"
     assert not complaints.seen, complaints.seen
+
+
+def _transport_of(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("transport")) if "transport" in request.fixturenames else ""
 
 
 @pytest.fixture
@@ -225,11 +268,16 @@ class World:
 
     @property
     def crosses_processes(self) -> bool:
-        return self.transport in ("shm", "tcp", "tls", "post", "zenoh")
+        return self.transport in ("shm", "tcp", "tls", "post", "zenoh", "router")
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether subscribers live on an event loop of their own."""
+        return self.transport in ("threads", "router")
 
     async def open(self) -> None:
         await self.context.__aenter__()
-        if self.transport == "threads":
+        if self.is_elsewhere:
             self._elsewhere = Elsewhere(type(asyncio.get_running_loop()))
             self._run = self._elsewhere.run
             self._other_context = ez.GraphContext(self.address)
@@ -262,15 +310,26 @@ class World:
         return not task.done()
 
 
+def _session_of_its_own() -> Session:
+    """Return a session for one event loop: within one, Zenoh would bring messages without its router."""
+    session = Session()
+    session._users = 1
+    return session
+
+
 @pytest.fixture
 def server(_nothing_is_left: None, request: pytest.FixtureRequest, monkeypatch: Any) -> Iterator[ez.GraphServer]:
     """A graph server; where messages are to go by TLS, it and whoever joins it have certificates."""
-    if "transport" in request.fixturenames and request.getfixturevalue("transport") == "tls":
+    if _transport_of(request) == "tls":
         files = request.getfixturevalue("laboratory").files()
         monkeypatch.setenv("EZMSG_TLS_CA", files.authority)
         monkeypatch.setenv("EZMSG_TLS_CERT", files.certificate)
         monkeypatch.setenv("EZMSG_TLS_KEY", files.key)
-    monkeypatch.setenv("EZMSG_ZENOH_CONFIG", str(PLUGS / "zenoh.json5"))
+    if _transport_of(request) == "router":
+        monkeypatch.setenv("EZMSG_ZENOH_CONFIG", request.getfixturevalue("routed"))
+        monkeypatch.setattr(Session, "acquire", staticmethod(_session_of_its_own))
+    else:
+        monkeypatch.setenv("EZMSG_ZENOH_CONFIG", str(PLUGS / "zenoh.json5"))
     monkeypatch.syspath_prepend(str(PLUGS))  # there lies a transport of another distribution, named post
     server = ez.GraphServer()
     server.start(("127.0.0.1", 0))

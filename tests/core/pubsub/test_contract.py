@@ -69,7 +69,7 @@ async def test_a_subscriber_hears_several_publishers(world: Any) -> None:
 
 
 async def test_messages_of_two_publishers_of_one_process_do_not_overtake_each_other(world: Any) -> None:
-    if world.transport in ("tcp", "tls", "post", "zenoh"):
+    if world.transport in ("tcp", "tls", "post", "zenoh", "router"):
         pytest.skip("each has a connection of its own")
     publishers = [await world.publisher(f"OUT{name}", num_buffers=16) for name in range(2)]
     for name in range(2):
@@ -465,7 +465,7 @@ class Poison:
         return int, ("no number",)
 
 
-@pytest.mark.parametrize("transport", ["shm", "tcp", "tls", "post", "zenoh"], indirect=True)
+@pytest.mark.parametrize("transport", ["shm", "tcp", "tls", "post", "zenoh", "router"], indirect=True)
 async def test_what_cannot_be_encoded_is_sent_to_nobody(world: Any) -> None:
     publisher, ear = await world.publisher(num_buffers=2), await world.subscriber()
     mixed = await world.context.subscriber("OUT")
@@ -479,7 +479,7 @@ async def test_what_cannot_be_encoded_is_sent_to_nobody(world: Any) -> None:
     assert publisher.next_message == 2
 
 
-@pytest.mark.parametrize("transport", ["shm", "tcp", "tls", "post", "zenoh"], indirect=True)
+@pytest.mark.parametrize("transport", ["shm", "tcp", "tls", "post", "zenoh", "router"], indirect=True)
 async def test_what_cannot_be_decoded_is_let_go_of(world: Any) -> None:
     publisher, ear = await world.publisher(num_buffers=2), await world.subscriber()
     await publisher.broadcast(Poison())
@@ -545,7 +545,7 @@ async def test_a_cancelled_recv_loses_nothing(world: Any) -> None:
             for _ in range(attempt % 4):
                 await asyncio.sleep(0)
             attempt += 1
-            if world.transport == "threads" or receiving.done():
+            if world.is_elsewhere or receiving.done():
                 heard.append(await receiving)
                 continue
             receiving.cancel()

@@ -13,7 +13,8 @@ from uuid import UUID
 import pytest
 import zenoh
 from tests.waiting import until
-from tests.zenoh.test_processes import PROGRAMS, _config
+from tests.zenoh.conftest import Program, routed
+from tests.zenoh.test_processes import _config
 
 import ezmsg.core as ez
 from ezmsg.control import ControlConnection
@@ -56,15 +57,6 @@ StartServer = Callable[..., Server]
 @pytest.fixture
 def at(port: int) -> str:
     return f"tcp/127.0.0.1:{port}"
-
-
-@pytest.fixture
-def port() -> int:
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture
@@ -203,34 +195,27 @@ async def test_a_server_that_was_killed_and_started_again_has_the_same_clients(
 
 @pytest.mark.parametrize("down_s", [0.0, 0.5])
 async def test_a_router_that_goes_and_comes_back_costs_no_connection(
-    serve: StartServer, port: int, at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, down_s: float
+    serve: StartServer,
+    start: Callable[..., Program],
+    port: int,
+    at: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    down_s: float,
 ) -> None:
-    command = [sys.executable, str(PROGRAMS / "router.py"), str(port)]
-
-    def router() -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        with process.stdout:
-            assert process.stdout.readline() == b"ready\n"
-        return process
-
-    running = router()
-    try:
-        config = _config(tmp_path / "client.json", "client", connect=at)
-        monkeypatch.setenv(CONFIG_VARIABLE, config)
-        serve(config).ready()
-        async with asyncio.timeout(HANG), connected() as connection, ez.GraphContext(NAME) as context:
-            running.kill()
-            running.wait()
-            asked = asyncio.ensure_future(context.connect("A", "B"))
-            await asyncio.sleep(down_s)  # for how long it is down is what this is about
-            running = await asyncio.to_thread(router)
-            await asked
-            assert (await take_snapshot(connection)).graph["A"] == ["B"]
-            assert connection.lines == 1
-    finally:
-        running.kill()
-        running.wait()
+    listen = ("--listen", f"127.0.0.1:{port}")
+    router = routed(start, *listen)
+    config = _config(tmp_path / "client.json", "client", connect=at)
+    monkeypatch.setenv(CONFIG_VARIABLE, config)
+    serve(config).ready()
+    async with asyncio.timeout(HANG), connected() as connection, ez.GraphContext(NAME) as context:
+        router.kill()
+        asked = asyncio.ensure_future(context.connect("A", "B"))
+        await asyncio.sleep(down_s)  # for how long it is down is what this is about
+        await asyncio.to_thread(routed, start, *listen)
+        await asked
+        assert (await take_snapshot(connection)).graph["A"] == ["B"]
+        assert connection.lines == 1
 
 
 UNITS = """

@@ -1,9 +1,13 @@
 """The errors of this distribution, a branch of :mod:`ezmsg.protocol.errors`."""
 
+import re
 from typing import ClassVar
 
 from ezmsg.core.errors import DataPlaneError
 from ezmsg.protocol.declared import declared_error
+
+_SOURCE = re.compile(r"\s+at\s+\S+\.rs:\d+")
+"""Where in Zenoh's own source something went wrong, which helps nobody here."""
 
 
 @declared_error
@@ -15,18 +19,47 @@ class ZenohUnusable(DataPlaneError):
     reason: str
 
     def sentence(self) -> str:
-        file = f"the file {self.configuration}" if self.configuration else "no configuration file"
         return (
-            f"Zenoh cannot be used, with {file}: {self.reason}. See that the router it names runs and is reached, "
-            "and that EZMSG_ZENOH_CONFIG names a file of Zenoh's own form."
+            f"Zenoh cannot be used, with {_file(self.configuration)}: {self.reason}. See that the router it names "
+            "runs, is reached and takes this host's certificate, and that EZMSG_ZENOH_CONFIG names a file of "
+            "Zenoh's own form; RUST_LOG=warn lets Zenoh say more."
         )
+
+
+@declared_error
+class RouterUnusable(DataPlaneError):
+    """A router of Zenoh could not be opened."""
+
+    code: ClassVar[str] = "EZ-5031"
+    configuration: str
+    endpoints: str
+    reason: str
+
+    def sentence(self) -> str:
+        where = f" at {self.endpoints}" if self.endpoints else ""
+        return (
+            f"No router can be opened{where}, with {_file(self.configuration)}: {self.reason}. End what listens "
+            "there already or name another place, and see that the file is one of `ezmsg zenoh config`, or of "
+            "Zenoh's own form with the mode router."
+        )
+
+
+@declared_error
+class NothingPrepared(DataPlaneError):
+    """Configuration files for Zenoh cannot be made as they are wished for."""
+
+    code: ClassVar[str] = "EZ-5032"
+    reason: str
+
+    def sentence(self) -> str:
+        return f"No configuration file was made: {self.reason}"
 
 
 @declared_error
 class NameShared(DataPlaneError):
     """Several graph servers answer to the name of one."""
 
-    code: ClassVar[str] = "EZ-5031"
+    code: ClassVar[str] = "EZ-5033"
     name: str
     servers: int
 
@@ -35,3 +68,12 @@ class NameShared(DataPlaneError):
             f"{self.servers} graph servers answer to zenoh:{self.name} and hold this token, so that nobody can "
             "tell which is meant. End all but one, or start one of them under another name."
         )
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error of Zenoh's says, in one line and as a part of a sentence."""
+    return " ".join(_SOURCE.sub("", str(error)).split()).rstrip(" .!")
+
+
+def _file(configuration: str) -> str:
+    return f"the file {configuration}" if configuration else "no configuration file"

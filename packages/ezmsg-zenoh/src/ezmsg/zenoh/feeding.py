@@ -92,6 +92,9 @@ class ZenohSender(WholeSender):
 
     def hear(self, held: Held) -> None:
         """Learn how it stands with those at the other end."""
+        if held.gone:
+            self.feed.give_up(self)
+            return
         let_go = released(held, self.held_messages)
         for token in let_go:
             self.released(token)
@@ -350,9 +353,10 @@ class Feed:
         if came[1]:
             sender.say(sender.told if sender.told.ended else Sent(self.publisher.next_message))
         else:
-            sender.lost = self._loop.call_later(self._lease_s, self._give_up, sender)
+            sender.lost = self._loop.call_later(self._lease_s, self.give_up, sender)
 
-    def _give_up(self, sender: ZenohSender) -> None:
+    def give_up(self, sender: ZenohSender) -> None:
+        """Send to one less, of whom nothing will be heard any more."""
         self.publisher.detach(sender)
         self.forget(sender)
         sender.abandon()

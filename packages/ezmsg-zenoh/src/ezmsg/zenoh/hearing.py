@@ -326,9 +326,9 @@ class Hearing:
             self._asking = None
 
     def give_up(self) -> None:
-        """Close before it is open; if the publisher believes that it is, it need not wait to find out."""
+        """Close, whether it is open or not yet; the publisher is told, and need not wait to find out."""
         if self._key and not self._closed:
-            self._say(Held(0, [], [], leaving=True), self._key)
+            self._say(Held(0, [], [], leaving=True, gone=True), self._key)
         self.close()
 
     def close(self) -> None:

@@ -53,13 +53,14 @@ class Held:
     """How it stands with the subscribers: all messages before ``next_message`` have come, of which these are held.
 
     Those ``missing`` did not come, and are to be sent again. Who is ``leaving`` wants no more, and releases what it
-    holds.
+    holds; who is ``gone`` will say nothing any more, and holds nothing.
     """
 
     next_message: int
     held: list[int]
     missing: list[int]
     leaving: bool = False
+    gone: bool = False
 
 
 @declared

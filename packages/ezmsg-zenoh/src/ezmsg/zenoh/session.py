@@ -11,7 +11,7 @@ from typing import Any
 
 import zenoh
 
-from ezmsg.zenoh.errors import ZenohUnusable
+from ezmsg.zenoh.errors import ZenohUnusable, reason_of
 
 CONFIG_VARIABLE = "EZMSG_ZENOH_CONFIG"
 """A configuration file of Zenoh's own, taken as it is; without one, peers of the local network find each other."""
@@ -113,7 +113,7 @@ def _opened(path: str) -> Any:
         peer.insert_json5("transport/shared_memory/enabled", "false")  # inside a host messages go by our own
         return zenoh.open(peer)
     except zenoh.ZError as error:
-        raise ZenohUnusable(configuration=path, reason=str(error)) from error
+        raise ZenohUnusable(configuration=path, reason=reason_of(error)) from error
 
 
 def keep(user: object) -> None:

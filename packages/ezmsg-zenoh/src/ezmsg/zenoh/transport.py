@@ -90,7 +90,7 @@ class ZenohTransport:
     async def close(self) -> None:
         """End what is left, and give the session back."""
         for hearing in list(self._hearings):
-            hearing.close()
+            hearing.give_up()
         for feed in list(self._feeds.values()):
             self.withdraw(feed.publisher)
         ending = {*self._closing, asyncio.ensure_future(self._sending.close(CLOSE_S))}

@@ -27,6 +27,9 @@ AUTHORITY_LIFE = timedelta(days=3652)
 OF_EVERY_HOST = ("localhost", "127.0.0.1", "::1")
 """By which every host is reached from itself."""
 
+_USES = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+"""A host is reached, and shows who it is where both ends must, as routers of Zenoh want it."""
+
 
 @frozen
 class Certified:
@@ -100,7 +103,7 @@ def make_certificate(authority: Certified, names: Sequence[str], begins: datetim
         _valid(_called(names[0]), issuer.subject, key, begins, min(ends, authority.ends))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(held), critical=False)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(_USES), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )

@@ -42,6 +42,7 @@ ELSEWHERE = {
     "perf": "ezmsg-util",
     "run": "ezmsg-core",
     "top": "ezmsg-tui",
+    "zenoh": "ezmsg-zenoh",
 }
 """The distributions that add some verbs, for who has them not."""
 
