@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from tests.zenoh.hosts import Hosts
 
 import ezmsg.core as ez
 
@@ -127,3 +129,17 @@ def port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def hosts() -> Iterator[Hosts]:
+    if shutil.which("ip") is None:
+        pytest.skip("there is no `ip` here")
+    hosts = Hosts()
+    try:
+        why_not = hosts.set_up()
+        if why_not:
+            pytest.skip(f"there can be no network namespaces here: {why_not}")
+        yield hosts
+    finally:
+        hosts.remove()

@@ -1,17 +1,15 @@
 """A graph over three hosts, each a network of its own: its router goes and comes back, a host is cut off."""
 
 import os
-import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.zenoh.conftest import Program, routed
+from tests.zenoh.hosts import DESK, LAB, STORE, Hosts
 from tests.zenoh.test_processes import _config
 
-LAB, STORE, DESK = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 SECONDS = float(os.environ.get("EZMSG_TEST_SECONDS", "6"))
 """How long messages flow; a minute where there is time for it."""
 
@@ -19,65 +17,6 @@ RATE_HZ = 1000.0
 COUNT = int(SECONDS * RATE_HZ)
 
 pytestmark = pytest.mark.timeout(300)
-
-
-class Hosts:
-    """Three machines, which are network namespaces, joined by a bridge on the first of them."""
-
-    def __init__(self) -> None:
-        self.names = [f"ezt{os.getpid()}{letter}" for letter in "abc"]
-
-    def set_up(self) -> str:
-        """Make them; return what the system has against that."""
-        first = self.names[0]
-        commands = [f"ip netns add {name}" for name in self.names]
-        commands += [f"ip -n {first} link add bridge type bridge", f"ip -n {first} addr add {LAB}/24 dev bridge"]
-        commands += [f"ip -n {first} link set {device} up" for device in ("lo", "bridge")]
-        for number, name in enumerate(self.names[1:], 2):
-            commands += [
-                f"ip link add out netns {name} type veth peer name to{number} netns {first}",
-                f"ip -n {first} link set to{number} master bridge up",
-                f"ip -n {name} addr add 10.0.0.{number}/24 dev out",
-                f"ip -n {name} link set lo up",
-                f"ip -n {name} link set out up",
-            ]
-        for command in commands:
-            done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
-            if done.returncode:
-                return f"{command}: {done.stderr.strip()}"
-        return ""
-
-    def on(self, address: str) -> list[str]:
-        """Return what lets a command run on a host."""
-        return ["ip", "netns", "exec", self.names[int(address[-1]) - 1]]
-
-    def cut(self, address: str) -> None:
-        self._link(address, "down")
-
-    def mend(self, address: str) -> None:
-        self._link(address, "up")
-
-    def _link(self, address: str, state: str) -> None:
-        command = ["ip", "-n", self.names[0], "link", "set", f"to{address[-1]}", state]
-        subprocess.run(command, check=True)
-
-    def remove(self) -> None:
-        for name in self.names:
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
-
-
-@pytest.fixture
-def hosts() -> Iterator[Hosts]:
-    if shutil.which("ip") is None:
-        pytest.skip("there is no `ip` here")
-    hosts = Hosts()
-    try:
-        why_not = hosts.set_up()
-        if why_not:
-            pytest.skip(f"there can be no network namespaces here: {why_not}")
-        yield hosts
-    finally:
-        hosts.remove()
 
 
 class Graph:

@@ -97,8 +97,11 @@ def _next_steps(graph: str, *, has_router: bool) -> str:
     import shlex
 
     begin = "Run the router: ezmsg zenoh router --config router.json5. " if has_router else ""
-    name = "" if graph == "default" else f" EZMSG_ZENOH_GRAPH={shlex.quote(graph)}"
-    return f"{begin}On each host: EZMSG_TRANSPORT=zenoh EZMSG_ZENOH_CONFIG=(its file){name} python my_system.py"
+    name = shlex.quote(f"zenoh:{graph}")
+    return (
+        f"{begin}On each host: export EZMSG_ZENOH_CONFIG=(its file) EZMSG_GRAPHSERVER_ADDR={name}; on one of them "
+        f"`python -m ezmsg.graphserver --address {name} --token-file FILE`, then programs as ever."
+    )
 
 
 @zenoh.command
