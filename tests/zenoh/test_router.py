@@ -200,6 +200,7 @@ def test_who_has_no_good_certificate_is_told_and_hears_nothing(
         told = publisher.process.communicate(timeout=HANG)[1].decode().splitlines()[-1]
         assert "EZ-5030  Zenoh cannot be used" in told, (name, told)
         assert f"{name}.json5: Unable to connect" in told
+        assert ("the clock of this machine says" in told) == (name == "expired"), told
     assert good.says() == "ready"
     sender.go()
     good.until("all")
