@@ -266,6 +266,8 @@ class Proofs:
         zenoh = self._environment("ezmsg-zenoh", brings=siblings, never={"textual"})
         said = zenoh.python("-c", _OVER_ZENOH)
         require(said == "ZENOH heard\n", f"the program over Zenoh says {said!r}")
+        said = zenoh.run("ezmsg", "zenoh", "config", "--router", "lab")
+        require('mode: "router"' in said, f"`ezmsg zenoh config` says {said!r}")
 
     def umbrella(self) -> None:
         siblings = set(self._archives) - {"ezmsg-tui", "ezmsg-zenoh"}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ezmsg.protocol.declared import declared
+from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.wire.tls.files import AUTHORITY_NAME, CERTIFICATE_NAME, KEY_NAME, TlsFiles
 
 
@@ -29,6 +30,17 @@ def certified(folder: Path) -> dict[str, Host]:
 
     places = sorted(place for place in folder.iterdir() if (place / CERTIFICATE_NAME).exists())
     return {place.name: Host(tuple(serving(files).names), files) for place in places for files in [files_in(place)]}
+
+
+def fault_of(files: TlsFiles) -> str:
+    """Return why others would refuse a host with these files; nothing if that cannot be seen from here."""
+    from ezmsg.protocol.wire.tls.contexts import serving
+
+    try:
+        serving(files)
+    except EzmsgError as error:
+        return error.sentence().rstrip(".")
+    return ""
 
 
 def files_in(folder: Path) -> TlsFiles:

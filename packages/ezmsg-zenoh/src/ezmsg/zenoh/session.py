@@ -2,16 +2,22 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import zenoh
 
+from ezmsg.protocol.wire.tls.files import TlsFiles
 from ezmsg.zenoh.errors import ZenohUnusable, reason_of
+from ezmsg.zenoh.hosts import fault_of
+
+TLS_OPTIONS = ("root_ca_certificate", "connect_certificate", "connect_private_key")
+"""Where a configuration of Zenoh has the files by which this side is known to others."""
 
 CONFIG_VARIABLE = "EZMSG_ZENOH_CONFIG"
 """A configuration file of Zenoh's own, taken as it is; without one, peers of the local network find each other."""
@@ -113,7 +119,19 @@ def _opened(path: str) -> Any:
         peer.insert_json5("transport/shared_memory/enabled", "false")  # inside a host messages go by our own
         return zenoh.open(peer)
     except zenoh.ZError as error:
-        raise ZenohUnusable(configuration=path, reason=reason_of(error)) from error
+        reasons = [reason_of(error), *_own_fault(path)]
+        raise ZenohUnusable(configuration=path, reason=". ".join(reasons)) from error
+
+
+def _own_fault(path: str) -> Iterator[str]:
+    """Yield what is wrong with the certificate that a file names: Zenoh says only that nobody takes it."""
+    try:
+        tls = json.loads(zenoh.Config.from_file(path).get_json("transport/link/tls")) if path else {}
+    except zenoh.ZError:
+        return
+    files = TlsFiles(*(tls.get(name) or "" for name in TLS_OPTIONS))
+    if files.authority and files.certificate and (fault := fault_of(files)):
+        yield fault
 
 
 def keep(user: object) -> None:
