@@ -270,6 +270,10 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         ),
         "Look into the log of the other side, and compare tls-ca.pem and the clocks of both.",
     ),
+    "EZ-3023": (
+        "A server that is to be found by a name needs a distribution that knows the way, and a name that is free.",
+        "Install ezmsg-zenoh where the server runs; end the other server of that name, or choose another name.",
+    ),
     "EZ-3020": (
         (
             "Both sides of a connection beat four times in a lease, which is 3 s. One heard nothing for so long, "

@@ -13,8 +13,8 @@ from ezmsg.zenoh.way.search import Search
 from ezmsg.zenoh.way.tunnel import Tunnel
 from ezmsg.zenoh.way.words import StreamKeys
 
-FIND_S = 3.0
-"""How long it may take until a server is found and answers, in seconds."""
+FIND_S = 1.5
+"""How long it may take until a server is found and answers, in seconds: less than the commands wait."""
 
 
 async def reach(name: str, protocol: asyncio.BaseProtocol, token: bytes | None) -> None:

@@ -19,6 +19,9 @@ ASK_AGAIN_S = 0.2
 SETTLE_S = 0.3
 """How long others of the same name have to answer after the first, in seconds."""
 
+REFUSED_S = 0.8
+"""How long it is asked on, in seconds, where all that answers holds another token: anybody can answer so."""
+
 
 class Search:
     """All servers that a name has; normally one.
@@ -68,11 +71,13 @@ class Search:
         settled_s = end_s
         while (now_s := loop.time()) < min(end_s, settled_s):
             open_ones = self.there - self.answers.keys()
-            if any(self.answers.values()):
-                if not open_ones:
+            if self.answers and not open_ones:
+                if any(self.answers.values()):
                     break
+                settled_s = min(settled_s, now_s + REFUSED_S)
+            elif any(self.answers.values()):
                 settled_s = min(settled_s, now_s + SETTLE_S)
-            for server in open_ones:
+            for server in self.there if not any(self.answers.values()) else open_ones:
                 data = question(self._token, self._nonce)
                 self._session.put(
                     self.keys_of(server).inward(self.stream), data, congestion_control=congestion(waits=False)
