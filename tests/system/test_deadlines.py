@@ -79,7 +79,7 @@ ALLOWED = {
         graphserver/metrics/page.py _read_on
         graphserver/metrics/scraping.py Scraping.page
         graphserver/performer.py Performer.survey
-        zenoh/hearing.py Hearing.open
+        zenoh/channels/hearing.py Hearing.open
     """,
     PARTS: """
         control/connection/client.py ControlConnection._close_from_elsewhere
@@ -102,6 +102,7 @@ ALLOWED = {
         graphserver/metrics/scraping.py Scraping.close
         graphserver/sockets/listener.py Listener.close
         tui/operating/feed.py Feed._ask_now_and_then
+        zenoh/way/serving.py Serving._look_for_others
     """,
     CANCELLED: """
         control/cli/events.py _end
@@ -147,7 +148,7 @@ ALLOWED = {
         core/transports/link.py Link.flushed
         core/transports/link_sender.py LinkSender.end
         core/transports/shared_memory.py SharedMemorySender.end
-        zenoh/feeding.py ZenohSender.end
+        zenoh/channels/feeding.py ZenohSender.end
     """,
     BACK_PRESSURE: """
         core/channels/backpressure.py Window.take

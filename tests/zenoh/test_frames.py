@@ -8,18 +8,16 @@ from hypothesis import strategies as st
 
 from ezmsg.core.channels.backpressure import MAX_NUM_BUFFERS
 from ezmsg.protocol.errors import EzmsgError
-from ezmsg.zenoh import messages
-from ezmsg.zenoh.frames import (
+from ezmsg.zenoh.channels import messages
+from ezmsg.zenoh.channels.frames import (
     FRAME_LIMIT,
     Head,
-    derived,
     from_bytes,
     heads_from_bytes,
     heads_to_bytes,
-    masked,
-    sign,
     to_bytes,
 )
+from ezmsg.zenoh.signing import derived, masked, sign
 
 KEYS = st.binary(min_size=0, max_size=64)
 IDS = st.uuids()

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ezmsg.zenoh.messages import Held
-from ezmsg.zenoh.reception import Reception, released
+from ezmsg.zenoh.channels.messages import Held
+from ezmsg.zenoh.channels.reception import Reception, released
 
 WINDOW = 4
 STEPS = ["send", "arrive", "lose", "twice", "free", "say", "hear"]

@@ -17,10 +17,10 @@ from ezmsg.core.pubsub.exchange import _exchanges
 from ezmsg.core.transports.plug import key_of
 from ezmsg.protocol.wire import auth
 from ezmsg.zenoh import session
-from ezmsg.zenoh.feeding import ASKING_LIMIT, Feed
-from ezmsg.zenoh.frames import Head, from_bytes, heads_to_bytes, refusal_key, to_bytes
+from ezmsg.zenoh.channels.feeding import ASKING_LIMIT, Feed
+from ezmsg.zenoh.channels.frames import Head, from_bytes, heads_to_bytes, refusal_key, to_bytes
+from ezmsg.zenoh.channels.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 from ezmsg.zenoh.keys import new_channel
-from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 
 HANG = 30.0
 

@@ -14,7 +14,7 @@ import zenoh
 
 from ezmsg.protocol.wire.tls.files import TlsFiles
 from ezmsg.zenoh.errors import ZenohUnusable, reason_of
-from ezmsg.zenoh.hosts import fault_of
+from ezmsg.zenoh.hosts.certificates import fault_of
 
 TLS_OPTIONS = ("root_ca_certificate", "connect_certificate", "connect_private_key")
 """Where a configuration of Zenoh has the files by which this side is known to others."""

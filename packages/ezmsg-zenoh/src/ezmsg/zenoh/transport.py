@@ -13,9 +13,9 @@ from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.core.transports.plug import Fed, Home
 from ezmsg.protocol.messages.endpoints import Source
 from ezmsg.protocol.wire.presence.lease import LEASE_S
+from ezmsg.zenoh.channels.feeding import Feed
+from ezmsg.zenoh.channels.hearing import Hearing, ZenohChannel
 from ezmsg.zenoh.errors import ZenohUnusable
-from ezmsg.zenoh.feeding import Feed
-from ezmsg.zenoh.hearing import Hearing, ZenohChannel
 from ezmsg.zenoh.keys import DEFAULT_GRAPH, Keys, publisher_keys
 from ezmsg.zenoh.session import CONFIG_VARIABLE, OPEN_S, Sending, Session, drop, keep
 

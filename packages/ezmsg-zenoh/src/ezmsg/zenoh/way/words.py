@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.wire.roles import Role, role_of, role_token
-from ezmsg.zenoh.frames import derived, sign, signed
+from ezmsg.zenoh.signing import derived, sign, signed
 
 NONCE_BYTES = 32
 

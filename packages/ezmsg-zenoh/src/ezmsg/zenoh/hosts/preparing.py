@@ -6,7 +6,9 @@ from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.wire.tls.files import TlsFiles
-from ezmsg.zenoh.configuring import (
+from ezmsg.zenoh.errors import NothingPrepared
+from ezmsg.zenoh.hosts.certificates import Host, certified, common_name, files_in, reached_as
+from ezmsg.zenoh.hosts.configuring import (
     ROUTER_PORT,
     Admission,
     client_configuration,
@@ -14,8 +16,6 @@ from ezmsg.zenoh.configuring import (
     router_configuration,
     text_of,
 )
-from ezmsg.zenoh.errors import NothingPrepared
-from ezmsg.zenoh.hosts import Host, certified, common_name, files_in, reached_as
 
 ROUTER_FILE, SHARED_FILE = "router.json5", "host.json5"
 

@@ -15,11 +15,12 @@ from ezmsg.core.messages.active import CODEC
 from ezmsg.core.transports.plug import Home
 from ezmsg.protocol.messages.endpoints import Source
 from ezmsg.protocol.wire import auth
-from ezmsg.zenoh.frames import Head, derived, from_anybody, heads_from_bytes, masked, refusal_key, to_bytes
+from ezmsg.zenoh.channels.frames import Head, from_anybody, heads_from_bytes, refusal_key, to_bytes
+from ezmsg.zenoh.channels.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
+from ezmsg.zenoh.channels.reception import Reception
 from ezmsg.zenoh.keys import Keys, new_channel
-from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
-from ezmsg.zenoh.reception import Reception
 from ezmsg.zenoh.session import Sending, called, congestion
+from ezmsg.zenoh.signing import derived, masked
 
 GONE = "the publisher's process is gone"
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from ezmsg.zenoh.messages import Held
+from ezmsg.zenoh.channels.messages import Held
 
 M = TypeVar("M")
 

@@ -13,11 +13,12 @@ from ezmsg.core.transports.plug import Fed, key_of
 from ezmsg.core.transports.sender import Body, WholeSender
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.wire import auth
-from ezmsg.zenoh.frames import Head, derived, from_anybody, heads_to_bytes, masked, refusal_key, to_bytes
+from ezmsg.zenoh.channels.frames import Head, from_anybody, heads_to_bytes, refusal_key, to_bytes
+from ezmsg.zenoh.channels.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
+from ezmsg.zenoh.channels.reception import released
 from ezmsg.zenoh.keys import Keys, channel_of, client_of
-from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
-from ezmsg.zenoh.reception import released
 from ezmsg.zenoh.session import DIRECT_BYTES, Sending, called, congestion
+from ezmsg.zenoh.signing import derived, masked
 
 ASKING_LIMIT = 256
 """How many may be between question and proof; the oldest goes first."""

@@ -5,16 +5,14 @@ who hear the publisher have: its number, its buffer, its size and its form. The 
 nobody changes them on their way is for access control and TLS to see to, as over a TCP connection of ours.
 """
 
-import hmac
 import struct
-from hashlib import blake2b
 
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.wire.codec import decode, encode
-from ezmsg.zenoh.messages import KINDS
+from ezmsg.zenoh.channels.messages import KINDS
+from ezmsg.zenoh.signing import derived, sign, signed
 
-SIGNATURE_BYTES = 16
 _HEAD = struct.Struct("<QIQQI")
 """The message's number, its token, its bytes, 0 or 1 more than the number of its form, and that content's bytes."""
 
@@ -100,29 +98,3 @@ def from_anybody(data: bytes, *keys: bytes) -> tuple[object, bytes] | None:
 def refusal_key(channel_key: bytes, channel: str) -> bytes:
     """Return the key by which a publisher signs that it does not know a channel, or does not want it."""
     return derived(channel_key, b"refusal", channel.encode())
-
-
-def sign(key: bytes, text: bytes) -> bytes:
-    """Return what only a holder of the key can have made of a text."""
-    return blake2b(text, digest_size=SIGNATURE_BYTES, key=key).digest()
-
-
-def signed(key: bytes, data: bytes) -> bytes:
-    """Return a text without its signature.
-
-    :raises ValueError: if that is not of the key.
-    """
-    signature, text = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
-    if not hmac.compare_digest(signature, sign(key, text)):
-        raise ValueError("the signature is not of this channel's key")
-    return text
-
-
-def derived(key: bytes, *parts: bytes) -> bytes:
-    """Return a key that is made of another one and of what tells its purpose."""
-    return blake2b(b"\0".join(parts), digest_size=32, key=key).digest()
-
-
-def masked(data: bytes, key: bytes) -> bytes:
-    """Hide 32 bytes from who lacks a key, or show them to who has it. A key is used for this once."""
-    return bytes(a ^ b for a, b in zip(data, derived(key, b"mask"), strict=True))
