@@ -13,7 +13,7 @@ from tests.conftest import Laboratory
 from ezmsg.control.cli import main
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.wire.tls.files import TlsFiles
-from ezmsg.zenoh.configuring import (
+from ezmsg.zenoh.commands.configuring import (
     ACCESS,
     Admission,
     client_configuration,
@@ -21,8 +21,8 @@ from ezmsg.zenoh.configuring import (
     router_configuration,
     text_of,
 )
+from ezmsg.zenoh.commands.preparing import is_open, place_of
 from ezmsg.zenoh.errors import reason_of
-from ezmsg.zenoh.preparing import is_open, place_of
 
 TEXTS = st.text(min_size=1)
 HOSTS = st.sampled_from(["lab", "lab.example.org", "10.0.0.1", "127.0.0.1", "localhost", "fd00::2", "::1"])

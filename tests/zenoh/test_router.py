@@ -19,8 +19,8 @@ from tests.zenoh.conftest import HANG, Program, routed
 import ezmsg.core as ez
 from ezmsg.control.cli import main
 from ezmsg.protocol.wire.tls.files import TlsFiles
-from ezmsg.zenoh.configuring import client_configuration, text_of
-from ezmsg.zenoh.preparing import place_of
+from ezmsg.zenoh.commands.configuring import client_configuration, text_of
+from ezmsg.zenoh.commands.preparing import place_of
 
 OF_GRAPHS = ("ezmsg/default/**", "ezmsg/other/**", "**")
 """What is listened to: access control does not narrow down a wish, so that each is granted or not."""

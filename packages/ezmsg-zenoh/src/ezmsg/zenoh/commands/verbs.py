@@ -78,8 +78,8 @@ def config(
     """
     import os
 
+    from ezmsg.zenoh.commands.preparing import Wish, prepared, written
     from ezmsg.zenoh.keys import DEFAULT_GRAPH
-    from ezmsg.zenoh.preparing import Wish, prepared, written
 
     name = graph or os.environ.get("EZMSG_ZENOH_GRAPH", "") or DEFAULT_GRAPH
     names = tuple(each.partition(",")[0].strip() for each in host)
@@ -109,8 +109,8 @@ def router(*, config: ConfigOption = None, listen: ListenOption = None) -> int:
 
     ezmsg zenoh router --config router.json5
     """
-    from ezmsg.zenoh.preparing import place_of
-    from ezmsg.zenoh.router import serve
+    from ezmsg.zenoh.commands.preparing import place_of
+    from ezmsg.zenoh.commands.router import serve
 
     if config is not None and listen is not None:
         note("ezmsg: Where to listen stands in the file: leave --listen out, or the file.")
@@ -121,7 +121,7 @@ def router(*, config: ConfigOption = None, listen: ListenOption = None) -> int:
 
 
 def _say_where(endpoints: list[str]) -> None:
-    from ezmsg.zenoh.preparing import is_open
+    from ezmsg.zenoh.commands.preparing import is_open
 
     note(f"ezmsg: A router of Zenoh listens at {', '.join(endpoints)}, until Ctrl-C.")
     if any(map(is_open, endpoints)):

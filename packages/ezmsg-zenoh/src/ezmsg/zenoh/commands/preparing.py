@@ -6,7 +6,7 @@ from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.wire.tls.files import TlsFiles
-from ezmsg.zenoh.configuring import (
+from ezmsg.zenoh.commands.configuring import (
     ROUTER_PORT,
     Admission,
     client_configuration,
