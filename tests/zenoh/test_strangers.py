@@ -13,6 +13,7 @@ import pytest
 from tests.waiting import until
 
 import ezmsg.core as ez
+from ezmsg.core.errors import MessageTooLarge
 from ezmsg.core.pubsub.exchange import _exchanges
 from ezmsg.core.transports.plug import key_of
 from ezmsg.protocol.wire import auth
@@ -182,3 +183,13 @@ async def test_a_session_that_opens_too_late_is_given_back(
         await asyncio.wait([publishing])
     opened.set()
     await until(lambda: session._session is None and not session._in_use)
+
+
+async def test_a_message_that_zenoh_would_drop_is_refused(ends: Any) -> None:
+    publisher, subscriber = ends
+    (sender,) = publisher.senders
+    sender.limit_bytes = 100_000
+    with pytest.raises(MessageTooLarge, match=r"100\d\d\d bytes on .* more than the 100000 that ZENOH carries"):
+        await publisher.broadcast(bytes(100_001))
+    await publisher.broadcast(bytes(50_000))
+    assert len(await subscriber.recv()) == 50_000

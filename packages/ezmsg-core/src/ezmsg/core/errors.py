@@ -288,6 +288,23 @@ class TransportUnusable(DataPlaneError):
         )
 
 
+@declared_error
+class MessageTooLarge(DataPlaneError, ValueError):
+    """A message is larger than a transport carries; nothing of it was sent."""
+
+    code: ClassVar[str] = "EZ-5024"
+    topic: str
+    size: int
+    transport: str
+    limit: int
+
+    def sentence(self) -> str:
+        return (
+            f"A message of {self.size} bytes on {self.topic} is more than the {self.limit} that {self.transport} "
+            "carries here. Nothing was sent. Publish it in parts, or let the transport carry more, on every host."
+        )
+
+
 # --- 51xx: the synchronous API ------------------------------------------------------------------------------
 
 

@@ -15,6 +15,10 @@ import zenoh
 from ezmsg.protocol.wire.tls.files import TlsFiles
 from ezmsg.zenoh.errors import ZenohUnusable, reason_of
 from ezmsg.zenoh.hosts.certificates import fault_of
+from ezmsg.zenoh.hosts.configuring import MOST_BYTES
+
+MOST_BYTES_OPTION = "transport/link/rx/max_message_size"
+"""Where it has the largest message that is taken in, in bytes."""
 
 TLS_OPTIONS = ("root_ca_certificate", "connect_certificate", "connect_private_key")
 """Where a configuration of Zenoh has the files by which this side is known to others."""
@@ -47,7 +51,10 @@ class Session:
 
     def __init__(self) -> None:
         zenoh.init_log_from_env_or("error")
-        self.zenoh = _opened(os.environ.get(CONFIG_VARIABLE, ""))
+        path = os.environ.get(CONFIG_VARIABLE, "")
+        self.zenoh = _opened(path)
+        # What is larger would be dropped by whoever it comes to, who has the same configuration, as far as is known.
+        self.limit_bytes = json.loads(_configuration(path).get_json(MOST_BYTES_OPTION))
         self._users = 0
 
     def release(self) -> None:
@@ -113,14 +120,19 @@ def put_now(session: Session, key: str, data: bytes) -> None:
 
 def _opened(path: str) -> Any:
     try:
-        if path:
-            return zenoh.open(zenoh.Config.from_file(path))
-        peer = zenoh.Config()
-        peer.insert_json5("transport/shared_memory/enabled", "false")  # inside a host messages go by our own
-        return zenoh.open(peer)
+        return zenoh.open(_configuration(path))
     except zenoh.ZError as error:
         reasons = [reason_of(error), *_own_fault(path)]
         raise ZenohUnusable(configuration=path, reason=". ".join(reasons)) from error
+
+
+def _configuration(path: str) -> Any:
+    if path:
+        return zenoh.Config.from_file(path)
+    peer = zenoh.Config()
+    peer.insert_json5("transport/shared_memory/enabled", "false")  # inside a host messages go by our own
+    peer.insert_json5(MOST_BYTES_OPTION, str(MOST_BYTES))
+    return peer
 
 
 def _own_fault(path: str) -> Iterator[str]:

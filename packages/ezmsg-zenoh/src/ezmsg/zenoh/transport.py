@@ -50,7 +50,7 @@ class ZenohTransport:
         named = self._home.server.way
         graph = os.environ.get(GRAPH_VARIABLE, "") or (DEFAULT_GRAPH if named is None else named[1])
         keys = publisher_keys(graph, publisher.topic, publisher.id)
-        self._feeds[publisher.id] = Feed(session.zenoh, publisher, keys, self._post, LEASE_S)
+        self._feeds[publisher.id] = Feed(session, publisher, keys, self._post, LEASE_S)
         return keys.base.encode()
 
     def withdraw(self, publisher: Fed) -> None:

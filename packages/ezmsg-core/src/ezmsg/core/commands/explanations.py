@@ -88,6 +88,10 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         "A publisher asks for a transport by EZMSG_TRANSPORT or transport=, and importing it raises an exception.",
         "The text says which distribution brings it, and what it raised. Install it anew, or ask for none.",
     ),
+    "EZ-5024": (
+        "Transports have limits of their own: over Zenoh, 4 GiB, or what every host's configuration allows.",
+        "Publish parts of it. For Zenoh, raise transport/link/rx/max_message_size on all hosts and routers.",
+    ),
     "EZ-5101": (
         "Nobody published in that time, or no edge leads here.",
         "`ezmsg topic info TOPIC` shows what feeds it, and `ezmsg topic hz` whether anything flows.",

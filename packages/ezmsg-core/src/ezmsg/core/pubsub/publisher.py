@@ -12,7 +12,13 @@ from uuid import UUID, uuid4
 from ezmsg.control.connection.client import DEFAULT_TIMEOUT
 from ezmsg.core.channels.backpressure import Window
 from ezmsg.core.channels.loans import is_lent_elsewhere, lends_slots, lies_in_slots
-from ezmsg.core.errors import EndpointClosed, InvalidOption, PickleForbidden, UnencodableMessage
+from ezmsg.core.errors import (
+    EndpointClosed,
+    InvalidOption,
+    MessageTooLarge,
+    PickleForbidden,
+    UnencodableMessage,
+)
 from ezmsg.core.messages.active import CODEC
 from ezmsg.core.messages.forms import Form
 from ezmsg.core.messages.payload import ArrayPayload
@@ -454,6 +460,11 @@ class Publisher:
             raise self._unencodable(obj, error, words) from error
         # Releases are read before the next large message, so that it goes where the cache is still warm.
         self._turn_due = payload.size >= LARGE_BYTES
+        for whole in self._whole:
+            if payload.size > whole.limit_bytes:
+                raise MessageTooLarge(
+                    topic=self.topic, size=payload.size, transport=whole.kind, limit=int(whole.limit_bytes)
+                )
         segment = self._slots.write(token, payload, number) if self._shared else None
         if segment is not None:
             self._tidy_after(payload.size)

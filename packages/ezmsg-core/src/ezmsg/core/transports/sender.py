@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from math import inf
 from uuid import UUID
 
 from ezmsg.core.channels.backpressure import Window
@@ -84,6 +85,9 @@ class Sender:
 
 class WholeSender(Sender, ABC):
     """Sends each message whole, to another event loop that may be anywhere."""
+
+    limit_bytes: float = inf
+    """The largest message that comes to the other end; a larger one is refused before anybody gets it."""
 
     @abstractmethod
     def send(self, number: int, token: int, body: Body) -> None:

@@ -17,7 +17,7 @@ from ezmsg.zenoh.channels.frames import Head, from_anybody, heads_to_bytes, refu
 from ezmsg.zenoh.channels.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 from ezmsg.zenoh.channels.reception import released
 from ezmsg.zenoh.keys import Keys, channel_of, client_of
-from ezmsg.zenoh.session import DIRECT_BYTES, Sending, called, congestion
+from ezmsg.zenoh.session import DIRECT_BYTES, Sending, Session, called, congestion
 from ezmsg.zenoh.signing import derived, masked
 
 ASKING_LIMIT = 256
@@ -33,6 +33,9 @@ AGAIN_S = 0.5
 TOGETHER_BYTES = 64 * 1024
 """How many bytes of small messages go together, those that are sent in one turn of the event loop."""
 
+OVERHEAD_BYTES = 64 * 1024
+"""More than the key and the head of a message take."""
+
 FORMS_TRUSTED = 32
 """Of how many forms it is relied on that they are known; the other end remembers more."""
 
@@ -47,6 +50,7 @@ class ZenohSender(WholeSender):
     def __init__(self, feed: "Feed", channel: str, key: bytes, exchange_id: UUID) -> None:
         super().__init__(feed.publisher.window)
         self.feed = feed
+        self.limit_bytes = feed.limit_bytes
         self.channel = channel
         self.key = key
         self.exchange_id = exchange_id
@@ -178,7 +182,9 @@ class _UnderWay:
 class Feed:
     """What one publisher has in Zenoh."""
 
-    def __init__(self, session: "zenoh.Session", publisher: Fed, keys: Keys, post: Post, lease_s: float) -> None:
+    def __init__(self, opened: Session, publisher: Fed, keys: Keys, post: Post, lease_s: float) -> None:
+        session = opened.zenoh
+        self.limit_bytes = opened.limit_bytes - OVERHEAD_BYTES
         self.publisher = publisher
         self.form: Form | None = None
         self._keys = keys
