@@ -53,7 +53,7 @@ class Session:
         zenoh.init_log_from_env_or("error")
         path = os.environ.get(CONFIG_VARIABLE, "")
         self.zenoh = _opened(path)
-        # What is larger would be dropped by whoever it comes to, who has the same configuration, as far as is known.
+        # What is larger is dropped by whoever it comes to, whose configuration is the same, as far as is known.
         self.limit_bytes = json.loads(_configuration(path).get_json(MOST_BYTES_OPTION))
         self._users = 0
 
