@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.loops import factories
 
 from ezmsg.control import ControlConnection
 from ezmsg.graphserver import GraphServer
@@ -114,13 +115,8 @@ class ScriptedServer:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
-    """Every test runs on asyncio's own loop, and on uvloop where that is installed."""
-    factories: dict[str, Any] = {"asyncio": asyncio.new_event_loop}
-    try:
-        import uvloop
-    except ImportError:
-        return factories
-    return {**factories, "uvloop": uvloop.new_event_loop}
+    """Every test runs on each event loop, see there."""
+    return factories()
 
 
 @pytest.fixture(autouse=True)

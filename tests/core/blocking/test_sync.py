@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.loops import factories
 
 import ezmsg.core as ez
 from ezmsg.control.connection import sharing
@@ -49,10 +50,9 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator
     assert not sharing._all
 
 
-@pytest.fixture(params=["asyncio", "fastest"], autouse=True)
+@pytest.fixture(params=factories(), autouse=True)
 def _loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "asyncio":
-        monkeypatch.setattr(loop_thread, "new_event_loop", asyncio.new_event_loop)
+    monkeypatch.setattr(loop_thread, "new_event_loop", factories()[request.param])
 
 
 @pytest.fixture

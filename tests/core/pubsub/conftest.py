@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 import zenoh
+from tests.loops import factories
 
 import ezmsg.core as ez
 from ezmsg.core.pubsub import exchange as exchanges
@@ -45,13 +46,8 @@ PUBLISHER_OPTIONS: dict[str, dict[str, Any]] = {
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
-    """Every test runs on asyncio's own loop, and on uvloop where that is installed."""
-    factories: dict[str, Any] = {"asyncio": asyncio.new_event_loop}
-    try:
-        import uvloop
-    except ImportError:
-        return factories
-    return {**factories, "uvloop": uvloop.new_event_loop}
+    """Every test runs on each event loop, see there."""
+    return factories()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
