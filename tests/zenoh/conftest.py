@@ -126,6 +126,15 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def port() -> int:
+    return _free_port()
+
+
+@pytest.fixture
+def other_port() -> int:
+    return _free_port()
+
+
+def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

@@ -42,6 +42,17 @@ class Hosts:
     def mend(self, address: str) -> None:
         self._link(address, "up")
 
+    def mute(self, address: str) -> None:
+        """Let nothing that a host sends come to the others, while it hears them."""
+        self._blackhole(address, "add")
+
+    def unmute(self, address: str) -> None:
+        self._blackhole(address, "del")
+
+    def _blackhole(self, address: str, verb: str) -> None:
+        command = ["ip", "-n", self.names[int(address[-1]) - 1], "route", verb, "blackhole", LAB]
+        subprocess.run(command, check=True)
+
     def _link(self, address: str, state: str) -> None:
         command = ["ip", "-n", self.names[0], "link", "set", f"to{address[-1]}", state]
         subprocess.run(command, check=True)

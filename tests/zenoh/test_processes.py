@@ -169,3 +169,21 @@ def test_a_program_that_closes_nothing_ends_all_the_same(server: str, tmp_path: 
         [sys.executable, "-c", ENDS, how], env=environ, capture_output=True, text=True, timeout=HANG, check=False
     )
     assert (done.returncode, done.stdout) == (3, "heard\n"), done.stderr
+
+
+def test_a_slow_link_costs_no_message(
+    start: Callable[..., Program], server: str, port: int, other_port: int, tmp_path: Path
+) -> None:
+    routed(start, "--listen", f"127.0.0.1:{port}")
+    assert start("slow_link.py", str(other_port), str(port)).says() == "ready"
+    near = _config(tmp_path / "near.json", "client", connect=f"tcp/127.0.0.1:{port}")
+    far = _config(tmp_path / "far.json", "client", connect=f"tcp/127.0.0.1:{other_port}")
+    sender = start("counting.py", "send", "500", "1000", config=near, server=server)
+    assert sender.says() == "ready"
+    ears = [start("counting.py", "hear", "500", config=config, server=server) for config in (near, far)]
+    for ear in ears:
+        assert ear.says() == "ready"
+    sender.go()
+    for ear in ears:
+        ear.until("all")
+    assert sender.says() == "sent 0"

@@ -16,6 +16,7 @@ import ezmsg.core as ez
 from ezmsg.core.errors import MessageTooLarge
 from ezmsg.core.pubsub.exchange import _exchanges
 from ezmsg.core.transports.plug import key_of
+from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.wire import auth
 from ezmsg.zenoh import session
 from ezmsg.zenoh.channels.feeding import ASKING_LIMIT, Feed
@@ -193,3 +194,32 @@ async def test_a_message_that_zenoh_would_drop_is_refused(ends: Any) -> None:
         await publisher.broadcast(bytes(100_001))
     await publisher.broadcast(bytes(50_000))
     assert len(await subscriber.recv()) == 50_000
+
+
+def _hear_elsewhere(server: Address, topic: str, joined: threading.Barrier) -> int:
+    """Receive one message on an event loop of its own; return its size."""
+    with ez.sync.init(server) as context:
+        subscriber = context.subscriber(topic)
+        joined.wait(HANG)
+        return len(subscriber.recv(timeout=HANG))
+
+
+async def test_however_many_hear_a_message_is_sent_once(ends: Any) -> None:
+    publisher, _ = ends
+    assert session._session is not None
+    seen: list[int] = []
+    spy = session._session.zenoh.declare_subscriber(
+        _feed(publisher)._keys.data, lambda sample: seen.append(len(sample.payload.to_bytes()))
+    )
+    joined = threading.Barrier(4)
+    hearing = [
+        asyncio.create_task(asyncio.to_thread(_hear_elsewhere, publisher._exchange.server, publisher.topic, joined))
+        for _ in range(3)
+    ]
+    await asyncio.to_thread(joined.wait, HANG)
+    assert len(publisher.senders) == 4
+    await publisher.broadcast(bytes(10_000))
+    assert await asyncio.gather(*hearing) == [10_000] * 3
+    await until(lambda: seen)
+    spy.undeclare()
+    assert len(seen) == 1

@@ -76,13 +76,17 @@ def test_a_router_that_is_killed_and_started_again_costs_no_message(graph: Graph
 
 
 @pytest.mark.parametrize("host", [STORE, DESK])
-def test_a_host_that_is_cut_off_for_less_than_a_lease_misses_nothing(graph: Graph, host: str) -> None:
+@pytest.mark.parametrize("one_way", [False, True])
+def test_a_host_that_is_cut_off_for_less_than_a_lease_misses_nothing(
+    graph: Graph, host: str, one_way: bool
+) -> None:
     middle, sink = graph.run(STORE, "middle"), graph.run(DESK, "sink")
     graph.run(LAB, "source", str(RATE_HZ)).go()
     heard(sink, 1000)
-    graph.hosts.cut(host)
+    cut, mend = (graph.hosts.mute, graph.hosts.unmute) if one_way else (graph.hosts.cut, graph.hosts.mend)
+    cut(host)
     time.sleep(2.0)  # for how long it is cut off is what this is about
-    graph.hosts.mend(host)
+    mend(host)
     assert last(sink, "lost") == 0
     assert last(sink, "missed") == 0
     assert last(middle, "missed") == 0
