@@ -178,6 +178,28 @@ async def test_a_busy_event_loop_is_no_lost_host(monkeypatch: pytest.MonkeyPatch
     network.a.abort()
 
 
+async def test_old_words_are_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tunnels, "LEASE_S", 0.6)
+    network = Network()
+    recorded: list[bytes] = []
+    say = network.b._say
+    network.b._say = network.b._say_now = lambda data: (recorded.append(data), say(data))[1]
+    network.a.write(b"heard")
+    await network.server.until(lambda: network.server.heard == b"heard")
+    network.b.write(b"and answered")
+    await network.client.until(lambda: network.client.heard == b"and answered")
+    network.cut = True
+    network.a.write(b"into the dark")
+
+    def repeat() -> None:
+        for data in recorded:
+            network.a.came(data)
+        network.loop.call_later(0.05, repeat)
+
+    repeat()
+    assert isinstance(await lost(network.client), TimeoutError)
+
+
 async def test_who_reads_nothing_makes_the_writer_rest() -> None:
     network = Network()
     network.cut = True

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,7 @@ class _Reached:
         self._tunnel: Tunnel | None = None
         self._server = ""
         self._closed = False
+        self._lock = threading.Lock()
         self._entities: list[Any] = []
         self._search = Search(session.zenoh, name, token or b"", self._post, self._heard, self._note_presence)
 
@@ -82,11 +84,12 @@ class _Reached:
         protocol.connection_made(tunnel)
 
     def close(self) -> None:
-        """Give everything back, in a thread: Zenoh takes its time."""
-        if self._closed:
-            return
-        self._closed = True
-        asyncio.get_running_loop().run_in_executor(None, self._give_back)
+        """Give everything back, in a thread: Zenoh takes its time, and the event loop may have ended."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        threading.Thread(target=self._give_back, name="ezmsg-zenoh-closing").start()
 
     def _give_back(self) -> None:
         self._sending.finish()

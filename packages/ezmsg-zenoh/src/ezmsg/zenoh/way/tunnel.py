@@ -32,7 +32,7 @@ class Tunnel(asyncio.Transport):
 
     :param sign: the key by which this end signs, and ``check`` the other one's.
     :param say: sends a word, on the event loop; ``say_now`` at once, from any thread.
-    :param on_over: is told when nothing is to be said or heard any more.
+    :param on_over: is told when nothing is to be said or heard any more; from any thread, perhaps twice.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Tunnel(asyncio.Transport):
         self._clock = AwakeClock(self._loop.time(), 2 * LOOK_S)
         self._since_s: float | None = None  # from when on something is waited for
         self._missed = False  # its token is gone
+        self._probes = 0  # how often it was asked whether it is there
         self._told = 0  # what the other end knows to have come
         self._telling: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
@@ -114,6 +115,7 @@ class Tunnel(asyncio.Transport):
     def cut(self) -> None:
         """Let the other end see that this one is over; from any thread, also when the event loop has ended."""
         self._say_now(to_bytes(Word(Kind.RESET), self._sign))
+        self._on_over(self)
 
     # --- what the way calls -------------------------------------------------------------------------------
 
@@ -124,7 +126,7 @@ class Tunnel(asyncio.Transport):
         except ValueError:  # somebody else has put it there
             return
         if word.kind is Kind.PROBE:  # the process is there, whatever keeps its event loop
-            self._say_now(to_bytes(Word(Kind.HERE), self._sign))
+            self._say_now(to_bytes(Word(Kind.HERE, word.number), self._sign))
         self._post(self._take, word)
 
     def note_presence(self, there: bool) -> None:
@@ -141,18 +143,22 @@ class Tunnel(asyncio.Transport):
     def _take(self, word: Word) -> None:
         if self._over:
             return
-        self._missed = False
-        self._since_s = None
         if word.kind is Kind.RESET:
             self._lose(ConnectionResetError("the other end has closed it"))
             return
-        if self._flow.learn(word.heard):
+        before = self._flow.heard
+        is_news = self._flow.learn(word.heard)
+        if is_news:
             self._send(self._flow.due())
             self._resume()
         if word.kind is Kind.PIECE:
             for data in self._flow.hear(word.number, word.content):
                 self._deliver(data)
             self._tell()
+        # Old words, which anybody can repeat, are no sign of life.
+        if is_news or self._flow.heard > before or (word.kind is Kind.HERE and word.number == self._probes):
+            self._missed = False
+            self._since_s = None
         self._await_word()
         self._end_if_settled()
 
@@ -218,7 +224,8 @@ class Tunnel(asyncio.Transport):
         if seconds - self._since_s >= LEASE_S:
             self._lose(TimeoutError("its host acknowledges nothing any more"))
             return
-        self._say(to_bytes(Word(Kind.PROBE), self._sign))
+        self._probes += 1
+        self._say(to_bytes(Word(Kind.PROBE, self._probes), self._sign))
         for number, data in self._flow.again():
             self._say(to_bytes(Word(Kind.PIECE, number, self._flow.heard, data), self._sign))
         self._looking = self._loop.call_later(LOOK_S, self._look)
