@@ -1,6 +1,7 @@
 """Two ends of a stream in one event loop, over a network that a test cuts, fills and shuffles."""
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 from typing import Any
@@ -62,6 +63,9 @@ class Network:
         self.loop = asyncio.get_running_loop()
         self.cut = False
         self.loses = 0.0
+        self.bytes_a_second = math.inf
+        self.said_bytes = 0
+        self._free_s = 0.0
         self.chance = random.Random(1)
         self.client, self.server = Ear(), Ear()
         keys = stream_keys(b"token", "stream", NONCE, NONCE)
@@ -72,11 +76,14 @@ class Network:
 
     def _tunnel(self, ear: Ear, sign: bytes, check: bytes, other: Callable[[], Tunnel]) -> Tunnel:
         def say(data: bytes) -> None:
+            self.said_bytes += len(data)
             if self.cut or self.chance.random() < self.loses:
                 return
+            # One behind the other, as on a line.
+            self._free_s = max(self._free_s, self.loop.time()) + len(data) / self.bytes_a_second
             for _ in range(1 + (self.loses > 0 and self.chance.random() < 0.1)):
-                delay_s = 0.01 * self.chance.random() if self.loses else 0.0
-                self.loop.call_later(delay_s, lambda: other().came(data))
+                late_s = 0.01 * self.chance.random() if self.loses else 0.0
+                self.loop.call_at(self._free_s + late_s, lambda: other().came(data))
 
         return Tunnel(
             ear,
@@ -86,6 +93,7 @@ class Network:
             post=lambda call, argument: self.loop.call_soon(call, argument),
             say=say,
             say_now=say,
+            is_busy=lambda: False,
             on_over=lambda _: None,
         )
 
@@ -108,6 +116,47 @@ async def test_bytes_come_in_order_in_both_directions(loses: float) -> None:
     assert network.server.heard == up
     assert network.client.heard == down
     network.a.abort()
+
+
+async def test_a_line_that_is_slow_carries_each_byte_once() -> None:
+    network = Network()
+    network.bytes_a_second = 1_000_000
+    data = random.Random(4).randbytes(3_000_000)
+    network.a.write(data)
+    await network.server.until(lambda: len(network.server.heard) >= len(data))
+    assert network.server.heard == data
+    assert network.said_bytes < 1.2 * len(data)
+    network.a.abort()
+
+
+async def test_who_has_no_turn_is_sent_nothing_again() -> None:
+    network = Network()
+    network.b._post = lambda call, argument: None  # its loop gets no turn
+    network.a.write(bytes(500_000))
+    await asyncio.sleep(4 * tunnels.LOOK_S)
+    assert network.said_bytes < 600_000
+    network.a.abort()
+
+
+async def test_a_stream_that_was_cut_stays_so() -> None:
+    network = Network()
+    network.cut = True  # the one word that says so is lost
+    network.a.cut()
+    network.cut = False
+    network.b.write(b"are you there?")
+    assert isinstance(await lost(network.server), ConnectionResetError)
+
+
+async def test_whatever_its_owner_does_the_protocol_is_told_of_the_end() -> None:
+    network = Network()
+
+    def fails(tunnel: Tunnel) -> None:
+        raise RuntimeError("no thread is to be had")
+
+    network.a._on_over = fails
+    with pytest.raises(RuntimeError):
+        network.a.abort()
+    assert await lost(network.client) is None
 
 
 async def test_what_was_written_comes_before_the_end_and_both_ends_know_of_it() -> None:

@@ -45,10 +45,9 @@ class Address(NamedTuple):
         host, separator, port = text.rpartition(":")
         is_number = port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS
         is_host = bool(_HOST.fullmatch(host)) or (host[:1] + host[-1:] == "[]" and _is_ipv6(host[1:-1]))
+        if cls(text, 0).way is not None:
+            return cls(text, 0)
         if not separator or not is_number or int(port) > 0xFFFF or not is_host:
-            named = cls(text, 0)
-            if named.way is not None and named.way[0] in WAYS:
-                return named
             raise InvalidAddress(address=address)
         return cls(host.removeprefix("[").removesuffix("]") or DEFAULT_HOST, int(port))
 
@@ -59,9 +58,9 @@ class Address(NamedTuple):
 
     @property
     def way(self) -> tuple[str, str] | None:
-        """The way to a server that is named, and its name; ``None`` if it listens on TCP."""
+        """The way to a server that is named, and its name, also one of digits; ``None`` if it listens on TCP."""
         named = _NAMED.fullmatch(self.host)
-        return None if named is None else (named[1], named[2])
+        return None if named is None or named[1] not in WAYS else (named[1], named[2])
 
     @property
     def is_loopback(self) -> bool:

@@ -1,6 +1,7 @@
 """This process's one session of Zenoh, and the thread that sends what is large."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import json
 import logging
@@ -8,7 +9,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import zenoh
 
@@ -33,6 +34,8 @@ DIRECT_BYTES = 4096
 """Up to this size a message is sent by the event loop itself, unless larger ones are still being sent."""
 
 logger = logging.getLogger("ezmsg")
+
+T = TypeVar("T")
 
 _lock = threading.Lock()
 _session: "Session | None" = None
@@ -85,26 +88,40 @@ class Session:
             return _session
 
 
+async def in_thread(call: Callable[[], T], undo: Callable[[T], object] = lambda _: None) -> T:
+    """Await what a call returns that takes its time, in a thread of its own.
+
+    :param undo: is given what the call returns if nobody waits for it any more.
+    """
+    done: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+    def work() -> None:
+        try:
+            result = call()
+        except BaseException as error:  # noqa: BLE001  whatever it is goes to who waits, if somebody does
+            with contextlib.suppress(concurrent.futures.InvalidStateError):
+                done.set_exception(error)
+            return
+        try:
+            done.set_result(result)
+        except concurrent.futures.InvalidStateError:  # it was cancelled
+            undo(result)
+
+    threading.Thread(target=work, name="ezmsg-zenoh-call", daemon=True).start()
+    return await asyncio.wrap_future(done)
+
+
 async def acquired() -> Session:
     """Return the session, opened in a thread if it is not.
 
     :raises ZenohUnusable: if it cannot be had, or not in time.
     """
-    opening = asyncio.ensure_future(asyncio.to_thread(Session.acquire))
     try:
         async with asyncio.timeout(OPEN_S):
-            return await asyncio.shield(opening)
-    except BaseException as error:
-        opening.add_done_callback(_give_back)  # nobody waits for it any more
-        if not isinstance(error, TimeoutError):
-            raise
+            return await in_thread(Session.acquire, Session.release)
+    except TimeoutError:
         path = os.environ.get(CONFIG_VARIABLE, "")
         raise ZenohUnusable(configuration=path, reason=f"no session was open within {OPEN_S:g} s") from None
-
-
-def _give_back(opening: "asyncio.Future[Session]") -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        asyncio.get_running_loop().run_in_executor(None, opening.result().release)
 
 
 def put_in_order(session: Session, sending: "Sending", key: str, data: bytes) -> None:
@@ -184,7 +201,7 @@ class Sending:
 
     def send(self, size: int, put: Callable[[bool], object]) -> None:
         """Send something of so many bytes; ``put`` is told whether it may wait for room."""
-        if size <= DIRECT_BYTES and self._queued == self._done:
+        if size <= DIRECT_BYTES and not self.is_busy:
             _tried(put, waits=False)
             return
         if self._thread is None:
@@ -195,16 +212,19 @@ class Sending:
 
     async def close(self, limit_s: float) -> None:
         """Send what waits, for so many seconds at most."""
-        self.finish()
         if self._thread is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(limit_s):
-                    await asyncio.to_thread(self._thread.join, limit_s)
+            await in_thread(lambda: self.finish(limit_s))
 
-    def finish(self) -> None:
-        """Send what waits, and no more."""
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is still being sent."""
+        return self._queued != self._done
+
+    def finish(self, limit_s: float) -> None:
+        """Send what waits, for so many seconds at most, in which the calling thread waits."""
         if self._thread is not None:
             self._waiting.put(None)
+            self._thread.join(limit_s)
 
     def _work(self) -> None:
         while (put := self._waiting.get()) is not None:

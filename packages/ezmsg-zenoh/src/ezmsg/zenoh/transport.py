@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import threading
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -15,9 +14,8 @@ from ezmsg.protocol.messages.endpoints import Source
 from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.zenoh.channels.feeding import Feed
 from ezmsg.zenoh.channels.hearing import Hearing, ZenohChannel
-from ezmsg.zenoh.errors import ZenohUnusable
 from ezmsg.zenoh.keys import DEFAULT_GRAPH, Keys, publisher_keys
-from ezmsg.zenoh.session import CONFIG_VARIABLE, OPEN_S, Sending, Session, drop, keep
+from ezmsg.zenoh.session import Sending, Session, acquired, drop, in_thread, keep
 
 GRAPH_VARIABLE = "EZMSG_ZENOH_GRAPH"
 """The graph's name, by which access control tells graphs apart."""
@@ -34,9 +32,6 @@ class ZenohTransport:
         self._mailbox = Mailbox(asyncio.get_running_loop())
         self._sending = Sending()
         self._opening: asyncio.Task[Session] | None = None
-        self._session: Session | None = None
-        self._lock = threading.Lock()  # for what the thread that opens it and close() both look at
-        self._closed = False
         self._closing: set[asyncio.Task[None]] = set()
         self._feeds: dict[UUID, Feed] = {}
         self._hearings: set[Hearing] = set()
@@ -96,34 +91,21 @@ class ZenohTransport:
         ending = {*self._closing, asyncio.ensure_future(self._sending.close(CLOSE_S))}
         await asyncio.wait(ending, timeout=CLOSE_S)
         drop(self)
-        with self._lock:
-            self._closed, session = True, self._session
-        if session is not None:
+        if self._opening is None:
+            return
+        self._opening.cancel()  # a session that comes later is given back
+        await asyncio.wait([self._opening])
+        if not self._opening.cancelled() and self._opening.exception() is None:
             with contextlib.suppress(TimeoutError):  # it may take its time; a thread waits for that
                 async with asyncio.timeout(CLOSE_S):
-                    await asyncio.to_thread(session.release)
+                    await in_thread(self._opening.result().release)
 
     async def _open_session(self) -> Session:
         if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
-            self._opening = asyncio.ensure_future(asyncio.to_thread(self._acquire))
+            self._opening = asyncio.ensure_future(acquired())
             self._opening.add_done_callback(_look_at)
             keep(self)
-        try:
-            async with asyncio.timeout(OPEN_S):
-                return await asyncio.shield(self._opening)
-        except TimeoutError:
-            path = os.environ.get(CONFIG_VARIABLE, "")
-            raise ZenohUnusable(configuration=path, reason=f"no session was open within {OPEN_S:g} s") from None
-
-    def _acquire(self) -> Session:
-        """Get the session, in a thread; if it is not wanted any more by then, give it back."""
-        session = Session.acquire()
-        with self._lock:
-            if not self._closed:
-                self._session = session
-                return session
-        session.release()
-        raise ZenohUnusable(configuration=os.environ.get(CONFIG_VARIABLE, ""), reason="it was closed meanwhile")
+        return await asyncio.shield(self._opening)
 
     def _post(self, call: Callable[[Any], object], argument: Any) -> None:
         """Have something done on the event loop, by a thread of Zenoh's."""

@@ -78,11 +78,13 @@ def config(
     """
     import os
 
+    from ezmsg.protocol.addresses import Address
     from ezmsg.zenoh.hosts.preparing import Wish, prepared, written
     from ezmsg.zenoh.keys import DEFAULT_GRAPH
 
     name = graph or os.environ.get("EZMSG_ZENOH_GRAPH", "") or DEFAULT_GRAPH
     names = tuple(each.partition(",")[0].strip() for each in host)
+    Address.from_string(f"zenoh:{name}")  # by which programs will name it
     files = prepared(Wish(router, name, certificates, tls_folder, names))
     if folder is None:
         for file, text in files.items():

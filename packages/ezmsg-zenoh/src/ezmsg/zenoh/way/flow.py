@@ -48,9 +48,14 @@ class Flow:
             self._next += 1
         return found
 
-    def again(self) -> list[Piece]:
-        """Return what was sent and has not come, as far as is known."""
-        return list(self._under_way.items())
+    @property
+    def sent(self) -> int:
+        """The number of the next piece to be sent for the first time."""
+        return self._next
+
+    def again(self, before: int) -> list[Piece]:
+        """Return what was sent with smaller numbers, and has not come, as far as is known."""
+        return [(number, data) for number, data in self._under_way.items() if number < before]
 
     def learn(self, heard: int) -> bool:
         """Learn what has come to the other end; return whether that is news."""

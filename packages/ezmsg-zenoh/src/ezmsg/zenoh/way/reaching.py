@@ -8,14 +8,21 @@ from typing import Any
 
 from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.protocol.errors import AuthenticationFailed, ServerUnreachable
+from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.zenoh.errors import NameShared
 from ezmsg.zenoh.session import Sending, Session, acquired, drop, keep, put_in_order, put_now
 from ezmsg.zenoh.way.search import Search
 from ezmsg.zenoh.way.tunnel import Tunnel
-from ezmsg.zenoh.way.words import StreamKeys
+from ezmsg.zenoh.way.words import StreamKeys, begin
 
 FIND_S = 1.5
-"""How long it may take until a server is found and answers, in seconds: less than the commands wait."""
+"""How long it may take until a server is found, in seconds: less than the commands wait."""
+
+ANSWER_S = LEASE_S
+"""How long one that is there may take to answer, in seconds: its event loop may be busy."""
+
+CLOSE_S = 1.0
+"""How long the last words may take to leave, in seconds."""
 
 
 async def reach(name: str, protocol: asyncio.BaseProtocol, token: bytes | None) -> None:
@@ -26,8 +33,7 @@ async def reach(name: str, protocol: asyncio.BaseProtocol, token: bytes | None) 
     :raises NameShared: if several servers have the name and the token.
     :raises ZenohUnusable: if there is no session to be had.
     """
-    reached = _Reached(await acquired(), name, token)
-    keep(reached)
+    reached = _Reached(await acquired(), token, name)
     try:
         reached.open(protocol, *await reached.found())
     except BaseException:
@@ -38,8 +44,9 @@ async def reach(name: str, protocol: asyncio.BaseProtocol, token: bytes | None) 
 class _Reached:
     """What one stream has in Zenoh."""
 
-    def __init__(self, session: Session, name: str, token: bytes | None) -> None:
+    def __init__(self, session: Session, token: bytes | None, name: str) -> None:
         self._session = session
+        self._token = token or b""
         self._name = name
         self._has_token = token is not None
         self._mailbox = Mailbox(asyncio.get_running_loop())
@@ -49,12 +56,16 @@ class _Reached:
         self._closed = False
         self._lock = threading.Lock()
         self._entities: list[Any] = []
-        self._search = Search(session.zenoh, name, token or b"", self._post, self._heard, self._note_presence)
+        keep(self)
+        self._search: Search | None = None
 
     async def found(self) -> tuple[str, StreamKeys]:
         """Find the one server that is meant."""
-        search = self._search
+        search = Search(self._session.zenoh, self._name, self._token, self._post, self._heard, self._note_presence)
+        self._search = search
         await search.run(FIND_S)
+        if search.there and not search.answers:
+            await search.run(ANSWER_S - FIND_S)
         ours = [(server, keys) for server, keys in search.answers.items() if keys is not None]
         if len(ours) > 1:
             raise NameShared(name=self._name, servers=len(ours))
@@ -68,9 +79,12 @@ class _Reached:
 
     def open(self, protocol: asyncio.BaseProtocol, server: str, keys: StreamKeys) -> None:
         """Begin the stream."""
-        self._server, at = server, self._search.keys_of(server)
-        inward = at.inward(self._search.stream)
-        self._entities.append(self._session.zenoh.liveliness().declare_token(at.token(self._search.stream)))
+        search = self._search
+        assert search is not None
+        search.done = True
+        self._server, at = server, search.keys_of(server)
+        inward = at.inward(search.stream)
+        self._entities.append(self._session.zenoh.liveliness().declare_token(at.token(search.stream)))
         tunnel = self._tunnel = Tunnel(
             protocol,
             peer=f"zenoh:{self._name}",
@@ -79,6 +93,8 @@ class _Reached:
             post=self._post,
             say=lambda data: put_in_order(self._session, self._sending, inward, data),
             say_now=lambda data: put_now(self._session, inward, data),
+            is_busy=lambda: self._sending.is_busy,
+            begins=begin(self._token, search.nonce, keys),
             on_over=lambda _: self.close(),
         )
         protocol.connection_made(tunnel)
@@ -89,15 +105,17 @@ class _Reached:
             if self._closed:
                 return
             self._closed = True
-        threading.Thread(target=self._give_back, name="ezmsg-zenoh-closing").start()
+        threading.Thread(target=self._give_back, name="ezmsg-zenoh-closing", daemon=True).start()
 
     def _give_back(self) -> None:
-        self._sending.finish()
-        self._search.close()
-        for entity in self._entities:
-            entity.undeclare()
-        drop(self)
-        self._session.release()
+        self._sending.finish(CLOSE_S)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._session.release)
+            stack.callback(drop, self)
+            for entity in self._entities:
+                stack.callback(entity.undeclare)
+            if self._search is not None:
+                stack.callback(self._search.close)
 
     def _heard(self, server: str, data: bytes) -> None:
         if self._tunnel is not None and server == self._server:

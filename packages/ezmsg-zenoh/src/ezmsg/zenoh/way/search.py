@@ -11,7 +11,7 @@ import zenoh
 from ezmsg.zenoh.keys import Keys, server_keys, server_of
 from ezmsg.zenoh.session import called, congestion
 from ezmsg.zenoh.way.tunnel import Post
-from ezmsg.zenoh.way.words import NONCE_BYTES, StreamKeys, answered, question
+from ezmsg.zenoh.way.words import NONCE_BYTES, WORD_LIMIT, StreamKeys, answered, question
 
 ASK_AGAIN_S = 0.2
 """After how many seconds an open question is put again."""
@@ -47,13 +47,13 @@ class Search:
         self.answers: dict[str, StreamKeys | None] = {}
         self._name = name
         self._token = token
-        self._nonce = os.urandom(NONCE_BYTES)
+        self.nonce = os.urandom(NONCE_BYTES)
         self._session = session
         self._post = post
         self._heard = heard
         self._presence = presence
         self._changed = asyncio.Event()
-        self._done = False
+        self.done = False  # the stream begins
         every = server_keys(name, "*")
         self._entities: list[Any] = [
             session.declare_subscriber(every.outward(self.stream), called(self._on_word)),
@@ -78,7 +78,7 @@ class Search:
             elif any(self.answers.values()):
                 settled_s = min(settled_s, now_s + SETTLE_S)
             for server in self.there if not any(self.answers.values()) else open_ones:
-                data = question(self._token, self._nonce)
+                data = question(self._token, self.nonce)
                 self._session.put(
                     self.keys_of(server).inward(self.stream), data, congestion_control=congestion(waits=False)
                 )
@@ -88,7 +88,6 @@ class Search:
                     await self._changed.wait()
             except TimeoutError:
                 continue
-        self._done = True
 
     def close(self) -> None:
         """Hear nothing any more."""
@@ -98,18 +97,18 @@ class Search:
 
     def _on_word(self, sample: Any) -> None:
         server, data = server_of(str(sample.key_expr)), sample.payload.to_bytes()
-        if self._done:
+        if self.done:
             self._heard(server, data)
-        else:
+        elif len(data) < WORD_LIMIT:
             self._post(self._hear, (server, data))
 
     def _hear(self, came: tuple[str, bytes]) -> None:
         server, data = came
-        if self._done:
+        if self.done:
             self._heard(server, data)
             return
         try:
-            keys = answered(data, self._token, self.stream, self._nonce)
+            keys = answered(data, self._token, self.stream, self.nonce)
         except ValueError:
             return
         self.answers[server] = keys or self.answers.get(server)

@@ -11,17 +11,41 @@ import zenoh
 
 from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.protocol.errors import WayUnusable
+from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.zenoh.keys import channel_of, server_keys
-from ezmsg.zenoh.session import Sending, Session, acquired, called, drop, keep, put_in_order, put_now
+from ezmsg.zenoh.session import (
+    Sending,
+    Session,
+    acquired,
+    called,
+    drop,
+    in_thread,
+    keep,
+    put_in_order,
+    put_now,
+)
+from ezmsg.zenoh.signing import derived
 from ezmsg.zenoh.way.search import Search
 from ezmsg.zenoh.way.tunnel import Tunnel
-from ezmsg.zenoh.way.words import NONCE_BYTES, StreamKeys, answer, asked, from_bytes, stream_keys
+from ezmsg.zenoh.way.words import (
+    NONCE_BYTES,
+    WORD_LIMIT,
+    Kind,
+    StreamKeys,
+    answer,
+    asked,
+    from_bytes,
+    stream_keys,
+)
 
-OTHERS_S = 1.0
+KNOWN_S = 1.0
+"""How long Zenoh has to say which servers of a name it knows, in seconds."""
+
+OTHERS_S = LEASE_S
 """How long another server of the same name has to say that it lives, in seconds."""
 
-ASKING_LIMIT = 256
-"""How many may be between question and first word; the oldest goes first."""
+ENDED_LIMIT = 4096
+"""Of how many streams that have ended it is known that they do not begin again."""
 
 CLOSE_S = 1.0
 """How long what was said last may take to leave, in seconds."""
@@ -56,9 +80,11 @@ class Serving:
         self._token = token
         self._keys = server_keys(name, uuid4().hex)
         self._mailbox = Mailbox(asyncio.get_running_loop())
-        self._sending = Sending()
-        self._asking: dict[str, tuple[bytes, StreamKeys]] = {}  # answers, and keys of streams that may begin
+        self._secret = os.urandom(NONCE_BYTES)
         self._tunnels: dict[str, Tunnel] = {}
+        self._ended: dict[str, None] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._closed = False
         self._entities: list[Any] = []
         keep(self)
 
@@ -76,40 +102,45 @@ class Serving:
 
     async def close(self) -> None:
         """Give the name back, and end what is left. Bounded."""
+        self._closed = True
         for tunnel in list(self._tunnels.values()):
             tunnel.abort()
-        await self._sending.close(CLOSE_S)
-        drop(self)
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=CLOSE_S)
         entities, self._entities = self._entities, []
 
         def give_back() -> None:
-            for entity in entities:
-                entity.undeclare()
-            self._session.release()
+            with contextlib.ExitStack() as stack:
+                stack.callback(self._session.release)
+                stack.callback(drop, self)
+                for entity in entities:
+                    stack.callback(entity.undeclare)
 
         with contextlib.suppress(TimeoutError):  # it may take its time; a thread waits for that
             async with asyncio.timeout(CLOSE_S):
-                await asyncio.to_thread(give_back)
+                await in_thread(give_back)
 
     async def _look_for_others(self) -> None:
         search = Search(self._session.zenoh, self._name, self._token, self._post)
         try:
-            known = await asyncio.to_thread(self._known)
+            known = await in_thread(self._known)
             if known:  # one that was killed is known for a while, and answers nothing
                 await search.run(OTHERS_S)
         finally:
             search.close()
-        if search.answers:
+        if any(search.answers.values()):  # who holds another token has other clients, or says so only
             reason = "another graph server answers to this name; end it, or choose another one"
             raise WayUnusable(address=f"zenoh:{self._name}", reason=reason)
 
     def _known(self) -> list[Any]:
         every = server_keys(self._name, "*").alive
-        return list(self._session.zenoh.liveliness().get(every, timeout=OTHERS_S))
+        return list(self._session.zenoh.liveliness().get(every, timeout=KNOWN_S))
 
     # --- what comes ---------------------------------------------------------------------------------------
 
     def _on_word(self, sample: Any) -> None:
+        if len(sample.payload) > WORD_LIMIT:
+            return
         stream, data = channel_of(str(sample.key_expr)), sample.payload.to_bytes()
         tunnel = self._tunnels.get(stream)
         if tunnel is None:
@@ -118,52 +149,51 @@ class Serving:
             tunnel.came(data)
 
     def _hear(self, came: tuple[str, bytes]) -> None:
-        """Take what came from nobody that is known, as it was posted."""
+        """Take what came from nobody that is known, as it was posted; nothing is kept until it is believed."""
         stream, data = came
         if stream in self._tunnels:
             self._tunnels[stream].came(data)
             return
-        question = asked(data, self._token)
-        if question is not None:
-            self._answer(stream, *question)
-        elif stream in self._asking:
-            _, keys = self._asking[stream]
-            with contextlib.suppress(ValueError):  # it was not the one who has asked that has said it
-                from_bytes(data, keys.client)
-                self._begin(stream, keys).came(data)
+        said = asked(data, self._token)
+        if said is None or self._closed or stream in self._ended:
+            return
+        kind, token, nonce = said
+        ours = derived(self._secret, stream.encode(), token, nonce)
+        keys = stream_keys(token, stream, nonce, ours)
+        if kind is Kind.ASK:
+            put_now(self._session, self._keys.outward(stream), answer(ours, keys))
+            return
+        with contextlib.suppress(ValueError):  # it holds another token than it says
+            from_bytes(data, keys.client)
+            self._begin(stream, keys)
 
-    def _answer(self, stream: str, token: bytes, nonce: bytes) -> None:
-        if stream not in self._asking:
-            if len(self._asking) >= ASKING_LIMIT:
-                del self._asking[next(iter(self._asking))]
-            ours = os.urandom(NONCE_BYTES)
-            keys = stream_keys(token, stream, nonce, ours)
-            self._asking[stream] = answer(ours, keys), keys
-        self._say(stream, self._asking[stream][0])
-
-    def _begin(self, stream: str, keys: StreamKeys) -> Tunnel:
+    def _begin(self, stream: str, keys: StreamKeys) -> None:
         """Let a client in that has proved to hold the token by what it said."""
-        del self._asking[stream]
         protocol = self._make_protocol()
         outward = self._keys.outward(stream)
+        sending = Sending()  # of its own: a client that reads nothing holds up no other
         tunnel = self._tunnels[stream] = Tunnel(
             protocol,
             peer=f"zenoh:{self._name}",
             sign=keys.server,
             check=keys.client,
             post=self._post,
-            say=lambda data: self._say(stream, data),
+            say=lambda data: put_in_order(self._session, sending, outward, data),
             say_now=lambda data: put_now(self._session, outward, data),
-            on_over=lambda _: self._forget(stream),
+            is_busy=lambda: sending.is_busy,
+            on_over=lambda _: self._forget(stream, sending),
         )
         protocol.connection_made(tunnel)
-        return tunnel
 
-    def _forget(self, stream: str) -> None:
-        self._tunnels.pop(stream, None)
-
-    def _say(self, stream: str, data: bytes) -> None:
-        put_in_order(self._session, self._sending, self._keys.outward(stream), data)
+    def _forget(self, stream: str, sending: Sending) -> None:
+        if self._tunnels.pop(stream, None) is None:
+            return
+        self._ended[stream] = None
+        if len(self._ended) > ENDED_LIMIT:
+            del self._ended[next(iter(self._ended))]
+        closing = asyncio.ensure_future(sending.close(CLOSE_S))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _on_presence(self, sample: Any) -> None:
         there = sample.kind == zenoh.SampleKind.PUT

@@ -31,7 +31,9 @@ class Tunnel(asyncio.Transport):
     """A transport without a socket.
 
     :param sign: the key by which this end signs, and ``check`` the other one's.
-    :param say: sends a word, on the event loop; ``say_now`` at once, from any thread.
+    :param begins: what a client says until it is heard.
+    :param say: sends a word, on the event loop, behind those before; ``say_now`` at once, from any thread.
+    :param is_busy: tells whether words are still being sent.
     :param on_over: is told when nothing is to be said or heard any more; from any thread, perhaps twice.
     """
 
@@ -45,12 +47,15 @@ class Tunnel(asyncio.Transport):
         post: Post,
         say: Say,
         say_now: Say,
+        is_busy: Callable[[], bool],
+        begins: bytes = b"",
         on_over: "Callable[[Tunnel], None]",
     ) -> None:
         super().__init__({"peer": peer, "cut": self.cut, "silence": self.silence_s})
         self._protocol: Any = protocol
         self._sign, self._check = sign, check
-        self._post, self._say, self._say_now = post, say, say_now
+        self._post, self._say, self._say_now, self._is_busy = post, say, say_now, is_busy
+        self._begins = begins
         self._on_over = on_over
         self._loop = asyncio.get_running_loop()
         self._flow = Flow()
@@ -58,6 +63,7 @@ class Tunnel(asyncio.Transport):
         self._since_s: float | None = None  # from when on something is waited for
         self._missed = False  # its token is gone
         self._probes = 0  # how often it was asked whether it is there
+        self._sent_before_probe = 0  # the number of the piece that was next when it was asked last
         self._told = 0  # what the other end knows to have come
         self._telling: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
@@ -66,6 +72,8 @@ class Tunnel(asyncio.Transport):
         self._ended = False  # nothing more is written
         self._closing = False  # nothing more is delivered
         self._over = False
+        if begins:
+            say(begins)
 
     # --- what the protocol calls --------------------------------------------------------------------------
 
@@ -114,6 +122,7 @@ class Tunnel(asyncio.Transport):
 
     def cut(self) -> None:
         """Let the other end see that this one is over; from any thread, also when the event loop has ended."""
+        self._over = True  # from here on the other end is told so, should it ask
         self._say_now(to_bytes(Word(Kind.RESET), self._sign))
         self._on_over(self)
 
@@ -126,7 +135,8 @@ class Tunnel(asyncio.Transport):
         except ValueError:  # somebody else has put it there
             return
         if word.kind is Kind.PROBE:  # the process is there, whatever keeps its event loop
-            self._say_now(to_bytes(Word(Kind.HERE, word.number), self._sign))
+            kind = Kind.RESET if self._over else Kind.HERE
+            self._say_now(to_bytes(Word(kind, word.number), self._sign))
         self._post(self._take, word)
 
     def note_presence(self, there: bool) -> None:
@@ -146,12 +156,18 @@ class Tunnel(asyncio.Transport):
         if word.kind is Kind.RESET:
             self._lose(ConnectionResetError("the other end has closed it"))
             return
+        self._begins = b""
         before = self._flow.heard
         is_news = self._flow.learn(word.heard)
         if is_news:
             self._send(self._flow.due())
             self._resume()
-        if word.kind is Kind.PIECE:
+        if word.kind is Kind.PROBE:
+            self._tell_state(word.number)
+        elif word.kind is Kind.STATE and word.number and word.number == self._probes:
+            # What was sent before it was asked would have come before the question: it is lost.
+            self._send_pieces(self._flow.again(self._sent_before_probe))
+        elif word.kind is Kind.PIECE:
             for data in self._flow.hear(word.number, word.content):
                 self._deliver(data)
             self._tell()
@@ -177,11 +193,14 @@ class Tunnel(asyncio.Transport):
             self.abort()
 
     def _send(self, pieces: list[Piece]) -> None:
+        self._send_pieces(pieces)
+        if pieces:
+            self._await_word()
+
+    def _send_pieces(self, pieces: list[Piece]) -> None:
         for number, data in pieces:
             self._told = self._flow.heard
             self._say(to_bytes(Word(Kind.PIECE, number, self._told, data), self._sign))
-        if pieces:
-            self._await_word()
 
     def _tell(self) -> None:
         """Say what has come: soon, and at once where the other end may wait for that."""
@@ -195,10 +214,10 @@ class Tunnel(asyncio.Transport):
         # Also when it was told before: a piece that comes twice is one whose sender has not heard of that.
         self._tell_state()
 
-    def _tell_state(self) -> None:
+    def _tell_state(self, probe: int = 0) -> None:
         if not self._over:
             self._told = self._flow.heard
-            self._say(to_bytes(Word(Kind.STATE, 0, self._told), self._sign))
+            self._say(to_bytes(Word(Kind.STATE, probe, self._told), self._sign))
 
     def _resume(self) -> None:
         if self._paused and self._flow.waiting_bytes < LOW_BYTES:
@@ -224,10 +243,12 @@ class Tunnel(asyncio.Transport):
         if seconds - self._since_s >= LEASE_S:
             self._lose(TimeoutError("its host acknowledges nothing any more"))
             return
-        self._probes += 1
-        self._say(to_bytes(Word(Kind.PROBE, self._probes), self._sign))
-        for number, data in self._flow.again():
-            self._say(to_bytes(Word(Kind.PIECE, number, self._flow.heard, data), self._sign))
+        if not self._is_busy():  # else the question would wait behind what it is about
+            if self._begins:
+                self._say(self._begins)
+            self._probes += 1
+            self._sent_before_probe = self._flow.sent
+            self._say(to_bytes(Word(Kind.PROBE, self._probes, self._flow.heard), self._sign))
         self._looking = self._loop.call_later(LOOK_S, self._look)
 
     def _end_if_settled(self) -> None:
@@ -241,5 +262,5 @@ class Tunnel(asyncio.Transport):
                 timer.cancel()
         if self._flow.heard > self._told and error is None:  # that the other end need not wait for it
             self._say(to_bytes(Word(Kind.STATE, 0, self._flow.heard), self._sign))
-        self._on_over(self)
         self._loop.call_soon(self._protocol.connection_lost, error)
+        self._on_over(self)

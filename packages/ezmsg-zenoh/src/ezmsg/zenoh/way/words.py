@@ -9,9 +9,13 @@ from enum import IntEnum
 
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.wire.roles import Role, role_of, role_token
-from ezmsg.zenoh.signing import derived, sign, signed
+from ezmsg.zenoh.signing import SIGNATURE_BYTES, derived, sign, signed
+from ezmsg.zenoh.way.flow import PIECE_BYTES
 
 NONCE_BYTES = 32
+
+WORD_LIMIT = 1024 + PIECE_BYTES
+"""The longest word, with its signature; what is longer is not even looked at."""
 
 _HEAD = struct.Struct("<BQQ")
 
@@ -25,19 +29,22 @@ class Kind(IntEnum):
     ANSWER = 2
     """The server's nonce, signed: whoever has signed it holds the token."""
 
-    PIECE = 3
+    BEGIN = 3
+    """The stream begins; as in the question, so that the server need remember nobody who has only asked."""
+
+    PIECE = 4
     """Bytes of the stream."""
 
-    STATE = 4
-    """Only what has come."""
+    STATE = 5
+    """Only what has come; the answer of an event loop to a probe has its number."""
 
-    PROBE = 5
-    """Is somebody there?"""
+    PROBE = 6
+    """Is somebody there? Its number tells it from those before."""
 
-    HERE = 6
+    HERE = 7
     """Yes: the process is; its event loop may be busy."""
 
-    RESET = 7
+    RESET = 8
     """The stream is over."""
 
 
@@ -77,7 +84,12 @@ def from_bytes(data: bytes, key: bytes) -> Word:
 
     :raises ValueError: if nobody has made it who holds the key, or it is none.
     """
-    text = signed(key, data)
+    if len(data) > WORD_LIMIT:
+        raise ValueError("a word that is too long")
+    return _read(signed(key, data))
+
+
+def _read(text: bytes) -> Word:
     if len(text) < _HEAD.size:
         raise ValueError("a word that is too short")
     kind, number, heard = _HEAD.unpack_from(text)
@@ -89,16 +101,24 @@ def question(token: bytes, nonce: bytes) -> bytes:
     return to_bytes(Word(Kind.ASK, role_of(token), 0, nonce), b"")
 
 
-def asked(data: bytes, own_token: bytes) -> tuple[bytes, bytes] | None:
-    """Return of a question the token that its sender says to hold, and the nonce; ``None`` if it is none."""
+def begin(token: bytes, nonce: bytes, keys: StreamKeys) -> bytes:
+    """Return the first word of a stream that was answered for."""
+    return to_bytes(Word(Kind.BEGIN, role_of(token), 0, nonce), keys.client)
+
+
+def asked(data: bytes, own_token: bytes) -> tuple[Kind, bytes, bytes] | None:
+    """Return what of these two somebody says, the token that it says to hold, and its nonce; not yet believed.
+
+    ``None`` if it is neither.
+    """
     try:
-        word = from_bytes(data, b"")
+        word = _read(data[SIGNATURE_BYTES:])
         role = Role(word.number)
     except ValueError:
         return None
-    if word.kind is not Kind.ASK or len(word.content) != NONCE_BYTES:
+    if word.kind not in (Kind.ASK, Kind.BEGIN) or len(word.content) != NONCE_BYTES:
         return None
-    return role_token(own_token, role) if own_token else b"", word.content
+    return word.kind, role_token(own_token, role) if own_token else b"", word.content
 
 
 def answer(nonce: bytes, keys: StreamKeys) -> bytes:
