@@ -83,3 +83,28 @@ def test_loopback_hosts(host: str) -> None:
 )
 def test_hosts_that_others_may_reach(host: str) -> None:
     assert not Address(host, 1).is_loopback
+
+
+@given(st.text(st.characters(exclude_characters=":/", exclude_categories=["Z", "C"]), min_size=1, max_size=20))
+def test_a_name_reads_back_from_its_text(name: str) -> None:
+    address = Address.from_string(f"zenoh:{name}")
+    assert address.way == ("zenoh", name)
+    assert str(address) == f"zenoh:{name}"
+    assert parse_address(str(address)) == parse_address(tuple(address)) == address
+    assert not address.is_loopback
+
+
+@pytest.mark.parametrize("text", ["zenoh:2024", "zenoh:7447"])
+def test_names_may_be_of_digits(text: str) -> None:
+    assert Address.from_string(text).way == ("zenoh", text.partition(":")[2])
+
+
+@pytest.mark.parametrize("text", ["lab1:http", "zenoh:", "zenoh:a:b", "zenoh:a b", "zenoh:a/b", "nearby:lab"])
+def test_what_is_no_known_way_is_no_address(text: str) -> None:
+    with pytest.raises(InvalidAddress):
+        Address.from_string(text)
+
+
+@pytest.mark.parametrize("host", ["::1", "fe80::1", "http:foo", "zenoh", "localhost"])
+def test_hosts_are_no_ways(host: str) -> None:
+    assert Address(host, 80).way is None
