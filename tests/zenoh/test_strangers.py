@@ -17,7 +17,7 @@ from ezmsg.core.pubsub.exchange import _exchanges
 from ezmsg.core.transports.plug import key_of
 from ezmsg.protocol.wire import auth
 from ezmsg.zenoh import session
-from ezmsg.zenoh.feeding import ASKING_LIMIT, Feed
+from ezmsg.zenoh.feeding import ASKING_LIMIT, STUCK_TIMES, Feed
 from ezmsg.zenoh.frames import Head, from_bytes, head_to_bytes, refusal_key, to_bytes
 from ezmsg.zenoh.keys import new_channel
 from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
@@ -113,6 +113,25 @@ async def test_who_was_forgotten_is_told_and_comes_back(ends: Any) -> None:
     await publisher.broadcast("heard")
     assert await subscriber.recv() == "heard"
     assert subscriber.messages_missed == 1
+
+
+async def test_a_message_that_never_arrives_is_told_once(
+    ends: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that is larger than what a link takes."""
+    publisher, subscriber = ends
+    monkeypatch.setattr("ezmsg.zenoh.feeding.AGAIN_S", 0.0)
+    (sender,) = publisher.senders
+    await publisher.broadcast("held")
+    loan = subscriber.recv_zero_copy()
+    assert await loan.__aenter__() == "held"
+    for _ in range(2 * STUCK_TIMES):
+        sender.hear(Held(0, [], [0, 7]))  # what nobody sent is asked for by strangers only
+    (told,) = (record.message for record in caplog.records if "EZ-5033" in record.message)
+    assert f"bytes was sent {STUCK_TIMES} times over Zenoh, and does not arrive" in told
+    await loan.__aexit__(None, None, None)
+    await until(lambda: not publisher.window.busy)
+    assert not sender._times
 
 
 async def test_a_proof_that_comes_behind_the_end_of_its_channel_is_not_believed(ends: Any) -> None:

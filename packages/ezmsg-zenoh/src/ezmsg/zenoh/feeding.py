@@ -1,6 +1,7 @@
 """The publisher's end: each message is sent once for all who hear it over Zenoh, and again to who misses it."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from ezmsg.core.transports.plug import Fed, key_of
 from ezmsg.core.transports.sender import Body, WholeSender
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.wire import auth
+from ezmsg.zenoh.errors import MessageStuck
 from ezmsg.zenoh.frames import Head, derived, from_anybody, head_to_bytes, masked, refusal_key, to_bytes
 from ezmsg.zenoh.keys import Keys, channel_of, client_of
 from ezmsg.zenoh.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
@@ -29,8 +31,13 @@ PROBE_LONGEST_S = 1.0
 AGAIN_S = 0.5
 """How long what was sent again to one who misses it may take to come, in seconds."""
 
+STUCK_TIMES = 6
+"""After how often a message that somebody misses is told of: by then it has taken seconds."""
+
 FORMS_TRUSTED = 32
 """Of how many forms it is relied on that they are known; the other end remembers more."""
+
+logger = logging.getLogger("ezmsg")
 
 Post = Callable[[Callable[[Any], object], Any], None]
 
@@ -56,6 +63,7 @@ class ZenohSender(WholeSender):
         self._end_seen = asyncio.Event()
         self._undelivered = 0
         self._again: dict[int, float] = {}  # when what was missed was sent again
+        self._times: dict[int, int] = {}  # how often each of those that are held was sent
 
     def send(self, number: int, token: int, body: Body) -> None:
         self.hold(number, token)
@@ -79,6 +87,7 @@ class ZenohSender(WholeSender):
         number = self._held.get(token)
         if number is not None:
             super().released(token)
+            self._times.pop(number, None)
             self.feed.let_go(number)
 
     def abandon(self) -> None:
@@ -109,10 +118,12 @@ class ZenohSender(WholeSender):
         """Send what the other end misses, but not what may be on its way to it."""
         now_s = asyncio.get_running_loop().time()
         self._again = {number: sent_s for number, sent_s in self._again.items() if now_s - sent_s < AGAIN_S}
+        held = set(self._held.values()) if missing else ()
         for number in missing:
-            if number not in self._again:
+            if number in held and number not in self._again:
                 self._again[number] = now_s
-                self.feed.send_again(number, self)
+                times = self._times[number] = self._times.get(number, 1) + 1
+                self.feed.send_again(number, self, times)
 
     def _learn(self, next_message: int) -> None:
         """Whatever was told with a message that has come is known."""
@@ -217,10 +228,12 @@ class Feed:
         known.holders += 1
         return known.form
 
-    def send_again(self, number: int, sender: ZenohSender) -> None:
-        """Send a message to one who misses it."""
+    def send_again(self, number: int, sender: ZenohSender, times: int) -> None:
+        """Send a message to one who misses it, for the second time or the next."""
         known = self._under_way.get(number)
         if known is not None:
+            if times == STUCK_TIMES:
+                logger.warning("%s", MessageStuck(topic=self.publisher.topic, size=known.size, times=times))
             head = self._head(number, known, tell=True)
             self._put(self._keys.outward(sender.channel), known.size, lambda: joined(known.body), head)
 
