@@ -210,6 +210,33 @@ def test_who_has_no_good_certificate_is_told_and_hears_nothing(
         assert "heard" not in ear.process.communicate(timeout=HANG)[0].decode()
 
 
+def test_a_router_that_is_killed_and_started_again_costs_no_message(
+    start: Callable[..., Program], server: str, lab: Lab
+) -> None:
+    router = routed(start, "--config", lab.router)
+    sender = start("counting.py", "send", "1500", "1000", config=lab.host("lab"), server=server)
+    assert sender.says() == "ready"
+    ear = start("counting.py", "hear", "1500", config=lab.host("desk"), server=server)
+    assert ear.says() == "ready"
+    sender.go()
+    ear.until("heard 300")
+    router.kill()
+    routed(start, "--config", lab.router)
+    ear.until("all")
+    assert sender.says() == "sent 0"
+
+
+def test_a_program_may_be_started_before_its_router(start: Callable[..., Program], server: str, lab: Lab) -> None:
+    sender = start("counting.py", "send", "10", "1000", config=lab.host("lab"), server=server)
+    ear = start("counting.py", "hear", "10", config=lab.host("desk"), server=server)
+    routed(start, "--config", lab.router)
+    for each in (sender, ear):
+        assert each.says() == "ready"
+    sender.go()
+    ear.process.wait(HANG)
+    assert ear.says() == "all"
+
+
 def test_a_host_that_says_nothing_any_more_holds_the_others_up_for_its_leases(
     start: Callable[..., Program], server: str, lab: Lab
 ) -> None:
