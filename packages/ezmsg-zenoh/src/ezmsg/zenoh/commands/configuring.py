@@ -18,8 +18,11 @@ ROUTER_PORT = 7447
 LEASE_MS = 3000
 """A host that is not heard of for so long is taken for gone."""
 
-CONNECT_MS = 5000
-"""How long a client that begins waits for its router, so that the two may be started at once."""
+CONNECT_MS = 4000
+"""How long a client that begins waits for its router, so that the two may be started at once.
+
+It is less than the 5 seconds that a channel has to open: then what is told is what Zenoh has against it.
+"""
 
 RETRY = {"period_init_ms": 100, "period_max_ms": 1000, "period_increase_factor": 2}
 """When a connection is tried again: often enough that a router that comes back is found within the lease."""
