@@ -11,6 +11,9 @@ from ezmsg.protocol.declared import declared
 ROOT = "ezmsg"
 DEFAULT_GRAPH = "default"
 
+GRAPH_VARIABLE = "EZMSG_ZENOH_GRAPH"
+"""The graph's name, by which access control tells graphs apart."""
+
 
 @declared
 class Keys:

@@ -16,11 +16,8 @@ from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.zenoh.errors import ZenohUnusable
 from ezmsg.zenoh.feeding import Feed
 from ezmsg.zenoh.hearing import Hearing, ZenohChannel
-from ezmsg.zenoh.keys import DEFAULT_GRAPH, Keys, publisher_keys
+from ezmsg.zenoh.keys import DEFAULT_GRAPH, GRAPH_VARIABLE, Keys, publisher_keys
 from ezmsg.zenoh.session import CONFIG_VARIABLE, Sending, Session, drop, keep
-
-GRAPH_VARIABLE = "EZMSG_ZENOH_GRAPH"
-"""The graph's name, by which access control tells graphs apart."""
 
 OPEN_S, CLOSE_S = 10.0, 1.0
 """How long the session may take to be opened and closed, in seconds."""

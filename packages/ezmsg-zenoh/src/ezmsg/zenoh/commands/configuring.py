@@ -5,6 +5,7 @@ Pure: it reads and writes no file. Zenoh is not needed, either; that it takes wh
 
 import json
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from ezmsg.protocol.addresses import Address
@@ -113,9 +114,12 @@ def text_of(configuration: dict[str, Any], head: Sequence[str]) -> str:
 
 def _listening(place: Address) -> Address:
     """Return where a router listens that is reached by a name or an address: at that address, or at all."""
-    if place.is_loopback or ":" in place.host or place.host.replace(".", "").isdigit():
-        return place
-    return Address("0.0.0.0", place.port)
+    try:
+        ip_address(place.host)
+    except ValueError:
+        if not place.is_loopback:
+            return Address("0.0.0.0", place.port)  # a name may be that of any of its addresses
+    return place
 
 
 def _transport(files: TlsFiles | None) -> dict[str, Any]:
