@@ -184,6 +184,39 @@ async def test_what_cannot_be_sent_stops_nothing_behind_it(caplog: pytest.LogCap
     assert "could not be given to Zenoh" in caplog.text
 
 
+class Busy:
+    """A publisher of Zenoh's that is held up, and cannot be undeclared meanwhile."""
+
+    def __init__(self) -> None:
+        self.held_up, self.go = threading.Event(), threading.Event()
+        self.undeclared = False
+
+    def put(self, *_: object, **__: object) -> None:
+        self.held_up.set()
+        assert self.go.wait(HANG)
+        self.held_up.clear()
+
+    def undeclare(self) -> None:
+        if self.held_up.is_set():
+            raise RuntimeError("Already borrowed")
+        self.undeclared = True
+
+
+async def test_a_publisher_that_is_closed_while_it_sends_is_taken_out_when_it_has_sent(
+    ends: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher, _ = ends
+    feed = _feed(publisher)
+    real, feed._large = feed._large, Busy()
+    await publisher.broadcast(bytes(100_000))
+    await until(feed._large.held_up.is_set)
+    publisher._exchange._plugs._transports["zenoh"].withdraw(publisher)
+    feed._large.go.set()
+    await until(lambda: feed._large.undeclared)
+    real.undeclare()
+    assert "could not take OUT back" not in caplog.text
+
+
 async def test_a_session_that_opens_too_late_is_given_back(
     server: ez.GraphServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """The publisher's end: each message is sent once for all who hear it over Zenoh, and again to who misses it."""
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -207,8 +208,6 @@ class Feed:
             liveliness.declare_subscriber(keys.token("*"), called(self._on_presence), history=True),
             session.declare_subscriber(keys.inward("*"), called(self._on_word)),
             liveliness.declare_token(keys.alive),
-            self._small,
-            self._large,
         ]
 
     # --- messages ---------------------------------------------------------------------------------------------
@@ -362,7 +361,7 @@ class Feed:
             self._probing = self._loop.call_later(PROBE_FIRST_S, self._probe)
 
     def close(self) -> None:
-        """Take everything out of Zenoh again."""
+        """Hear nothing any more; :meth:`end` comes behind it."""
         if self._probing is not None:
             self._probing.cancel()
         for sender in list(self._senders.values()):
@@ -370,6 +369,15 @@ class Feed:
             sender.abandon()
         for entity in self._entities:
             entity.undeclare()
+
+    async def end(self, limit_s: float) -> None:
+        """Send what waits, for so many seconds at most, and take the rest out of Zenoh."""
+        await self.sending.close(limit_s)
+        publishers: tuple[Any, ...] = (self._small, self._large)
+        for sends in publishers:
+            # What the thread is still held up in cannot be undeclared; it goes with the session.
+            with contextlib.suppress(RuntimeError, zenoh.ZError):
+                sends.undeclare()
 
 
 def joined(body: Body) -> bytes:

@@ -54,7 +54,7 @@ class ZenohTransport:
         feed = self._feeds.pop(publisher.id, None)
         if feed is not None:
             feed.close()
-            closing = asyncio.ensure_future(feed.sending.close(CLOSE_S))
+            closing = asyncio.ensure_future(feed.end(CLOSE_S))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
