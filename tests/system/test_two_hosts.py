@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from ezmsg.control.cli import main
+
 Start = Callable[..., Any]
 
 PUBLISHER = """
@@ -83,17 +85,22 @@ class Hosts:
             (home / "token").chmod(0o600)
         self._count = 0
 
-    def on(self, machine: int, source: str, **words: str) -> Any:
-        """Start a program there."""
+    def on(self, machine: int, source: str, *, zenoh: str = "", **words: str) -> Any:
+        """Start a program there, which goes by a configuration of Zenoh's if there is one."""
         self._count += 1
         path = self._folder / f"program_{self._count}.py"
         path.write_text("from run_units import *\n" + textwrap.dedent(source.format(**words)), encoding="utf-8")
         runtime = self._folder / f"run_{machine}"
         runtime.mkdir(mode=0o700, exist_ok=True)
-        command = (*shlex.split(self._machines[machine]), sys.executable, str(path))
-        return self._start.command(  # type: ignore[attr-defined]
-            *command, EZMSG_TOKEN_FILE=str(self.homes[machine] / "token"), EZMSG_RUNTIME_DIR=str(runtime)
-        )
+        more = {"EZMSG_TOKEN_FILE": str(self.homes[machine] / "token"), "EZMSG_RUNTIME_DIR": str(runtime)}
+        if zenoh:
+            more["EZMSG_ZENOH_CONFIG"] = zenoh
+        return self.command(machine, str(path), **more)
+
+    def command(self, machine: int, *words: str, **more: str) -> Any:
+        """Start Python there."""
+        command = (*shlex.split(self._machines[machine]), sys.executable, *words)
+        return self._start.command(*command, **more)  # type: ignore[attr-defined]
 
     def serve(self, host: str) -> None:
         """Have a graph server on the first of them."""
@@ -203,3 +210,31 @@ def test_a_host_without_a_certificate_listens_and_keeps_what_it_publishes_to_its
     beside.says("heard")
     elsewhere = hosts.on(0, SUBSCRIBER.replace("SIGNAL", "OTHER"))
     assert "OTHER" in elsewhere.complains("EZ-5022")
+
+
+# --- through a router of Zenoh ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("secretly", [True, False])
+def test_hosts_meet_at_a_router_and_who_reads_the_network_reads_nothing_if_they_have_certificates(
+    hosts: Hosts, tmp_path: Path, secretly: bool
+) -> None:
+    certificates, files = tmp_path / "certificates", tmp_path / "files"
+    both = ("--host", "lab,10.0.0.1", "--host", "desk,10.0.0.2")
+    assert main(["server", "certificates", str(certificates), *both]) == 0
+    by = ("--certificates", str(certificates)) if secretly else ()
+    assert main(["zenoh", "config", str(files), "--router", "10.0.0.1", *by]) == 0
+    lab, desk = (str(files / f"host{name if secretly else ''}.json5") for name in ("-lab", "-desk"))
+    router = hosts.command(0, "-m", "ezmsg.control", "zenoh", "router", "--config", str(files / "router.json5"))
+    assert f"{'tls' if secretly else 'tcp'}/10.0.0.1:7447" in router.complains("A router of Zenoh listens")
+    hosts.serve("0.0.0.0")
+    subscriber = hosts.on(0, SUBSCRIBER, zenoh=lab)
+    subscriber.says("listening")
+    reader = hosts.on(0, READER)
+    reader.says("reading")
+    source = PUBLISHER.replace("broadcast(number)", "broadcast(f'a secret {{number}}')")
+    asked = {"address": '("10.0.0.1", 25978)', "options": 'transport="zenoh"'}
+    publisher = hosts.on(1, source, zenoh=desk, **asked)
+    publisher.says("publishing")
+    assert subscriber.says("heard")[1:3] == ["a", "secret"], subscriber.story()
+    assert reader.says("found")[1] == str(not secretly)

@@ -114,18 +114,18 @@ def test_without_certificates_all_hosts_have_one_file(
 def test_each_host_of_a_folder_of_certificates_has_its_own_file(
     tmp_path: Path, certificates: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("--router", "10.0.0.1:7000", "--graph", "a/b", "--certificates", str(certificates))
+    words = ("--router", "10.0.0.1:7000", "--graph", "a+b", "--certificates", str(certificates))
     assert made(str(tmp_path / "made"), *words) == 0
     files = contents(tmp_path / "made")
     assert files.keys() == {"router.json5", "host-lab.json5", "host-desk.json5"}
     router = files["router.json5"]
     assert router["listen"]["endpoints"] == ["tls/10.0.0.1:7000"]
     assert router["transport"]["link"]["tls"]["listen_private_key"] == str(certificates / "lab" / "tls-key.pem")
-    assert router["access_control"]["rules"][0]["key_exprs"] == ["ezmsg/a%2Fb/**"]
+    assert router["access_control"]["rules"][0]["key_exprs"] == ["ezmsg/a%2Bb/**"]
     assert router["access_control"]["subjects"][0]["cert_common_names"] == ["desk", "lab"]
     tls = files["host-desk.json5"]["transport"]["link"]["tls"]
     assert tls["connect_certificate"] == str(certificates / "desk" / "tls-cert.pem")
-    assert "EZMSG_ZENOH_GRAPH=a/b" in capsys.readouterr().err
+    assert "EZMSG_GRAPHSERVER_ADDR=zenoh:a+b" in capsys.readouterr().err
 
 
 def test_hosts_that_have_their_certificates_at_one_place_share_a_file(tmp_path: Path, certificates: Path) -> None:

@@ -193,21 +193,50 @@ def test_who_has_no_good_certificate_is_told_and_hears_nothing(
     routed(start, "--config", lab.router)
     sender = start("counting.py", "send", "100", "2000", config=lab.host("lab"), server=server)
     assert sender.says() == "ready"
-    ears = [start("counting.py", "hear", "100", config=config, server=server) for config in misfits.values()]
+    refused = [start("misfit.py", config=config, server=server) for config in misfits.values()]
     good = start("counting.py", "hear", "100", config=lab.host("desk"), server=server)
-    publishers = [start("counting.py", "send", "1", "1", config=each, server=server) for each in misfits.values()]
-    for publisher, name in zip(publishers, misfits, strict=True):
-        told = publisher.process.communicate(timeout=HANG)[1].decode().splitlines()[-1]
-        assert "EZ-5030  Zenoh cannot be used" in told, (name, told)
+    assert good.says() == "ready"
+    for each, name in zip(refused, misfits, strict=True):
+        told = each.says()
+        assert told.startswith("EZ-5030  Zenoh cannot be used"), (name, told)
         assert f"{name}.json5: Unable to connect" in told
         assert ("the clock of this machine says" in told) == (name == "expired"), told
-    assert good.says() == "ready"
     sender.go()
     good.until("all")
     assert sender.says() == "sent 0"
-    for ear in ears:
-        ear.process.terminate()
-        assert "heard" not in ear.process.communicate(timeout=HANG)[0].decode()
+    for each in refused:
+        each.go()
+        assert each.says() == "nothing"
+        each.process.kill()
+        told = each.process.communicate(timeout=HANG)[1].decode()
+        assert "NUMBERS cannot be heard here yet, and is tried again: EZ-5030" in told
+
+
+def test_a_router_that_is_killed_and_started_again_costs_no_message(
+    start: Callable[..., Program], server: str, lab: Lab
+) -> None:
+    router = routed(start, "--config", lab.router)
+    sender = start("counting.py", "send", "1500", "1000", config=lab.host("lab"), server=server)
+    assert sender.says() == "ready"
+    ear = start("counting.py", "hear", "1500", config=lab.host("desk"), server=server)
+    assert ear.says() == "ready"
+    sender.go()
+    ear.until("heard 300")
+    router.kill()
+    routed(start, "--config", lab.router)
+    ear.until("all")
+    assert sender.says() == "sent 0"
+
+
+def test_a_program_may_be_started_before_its_router(start: Callable[..., Program], server: str, lab: Lab) -> None:
+    sender = start("counting.py", "send", "10", "1000", config=lab.host("lab"), server=server)
+    ear = start("counting.py", "hear", "10", config=lab.host("desk"), server=server)
+    routed(start, "--config", lab.router)
+    for each in (sender, ear):
+        assert each.says() == "ready"
+    sender.go()
+    ear.process.wait(HANG)
+    assert ear.says() == "all"
 
 
 def test_a_host_that_says_nothing_any_more_holds_the_others_up_for_its_leases(

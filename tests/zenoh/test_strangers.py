@@ -19,7 +19,7 @@ from ezmsg.core.transports.plug import key_of
 from ezmsg.protocol.addresses import Address
 from ezmsg.protocol.wire import auth
 from ezmsg.zenoh import session
-from ezmsg.zenoh.channels.feeding import ASKING_LIMIT, Feed
+from ezmsg.zenoh.channels.feeding import ASKING_LIMIT, STUCK_TIMES, Feed
 from ezmsg.zenoh.channels.frames import Head, from_bytes, heads_to_bytes, refusal_key, to_bytes
 from ezmsg.zenoh.channels.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 from ezmsg.zenoh.keys import new_channel
@@ -117,6 +117,25 @@ async def test_who_was_forgotten_is_told_and_comes_back(ends: Any) -> None:
     assert subscriber.messages_missed == 1
 
 
+async def test_a_message_that_never_arrives_is_told_once(
+    ends: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that is larger than what a link takes."""
+    publisher, subscriber = ends
+    monkeypatch.setattr("ezmsg.zenoh.channels.feeding.AGAIN_S", 0.0)
+    (sender,) = publisher.senders
+    await publisher.broadcast("held")
+    loan = subscriber.recv_zero_copy()
+    assert await loan.__aenter__() == "held"
+    for _ in range(2 * STUCK_TIMES):
+        sender.hear(Held(0, [], [0, 7]))  # what nobody sent is asked for by strangers only
+    (told,) = (record.message for record in caplog.records if "EZ-5034" in record.message)
+    assert f"bytes was sent {STUCK_TIMES} times over Zenoh, and does not arrive" in told
+    await loan.__aexit__(None, None, None)
+    await until(lambda: not publisher.window.busy)
+    assert not sender._times
+
+
 async def test_a_proof_that_comes_behind_the_end_of_its_channel_is_not_believed(ends: Any) -> None:
     publisher, _ = ends
     feed = _feed(publisher)
@@ -165,6 +184,39 @@ async def test_what_cannot_be_sent_stops_nothing_behind_it(caplog: pytest.LogCap
     await sending.close(HANG)
     assert sent == [True, True]
     assert "could not be given to Zenoh" in caplog.text
+
+
+class Busy:
+    """A publisher of Zenoh's that is held up, and cannot be undeclared meanwhile."""
+
+    def __init__(self) -> None:
+        self.held_up, self.go = threading.Event(), threading.Event()
+        self.undeclared = False
+
+    def put(self, *_: object, **__: object) -> None:
+        self.held_up.set()
+        assert self.go.wait(HANG)
+        self.held_up.clear()
+
+    def undeclare(self) -> None:
+        if self.held_up.is_set():
+            raise RuntimeError("Already borrowed")
+        self.undeclared = True
+
+
+async def test_a_publisher_that_is_closed_while_it_sends_is_taken_out_when_it_has_sent(
+    ends: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher, _ = ends
+    feed = _feed(publisher)
+    real, feed._large = feed._large, Busy()
+    await publisher.broadcast(bytes(100_000))
+    await until(feed._large.held_up.is_set)
+    publisher._exchange._plugs._transports["zenoh"].withdraw(publisher)
+    feed._large.go.set()
+    await until(lambda: feed._large.undeclared)
+    real.undeclare()
+    assert "could not take OUT back" not in caplog.text
 
 
 async def test_a_session_that_opens_too_late_is_given_back(

@@ -393,3 +393,30 @@ async def test_a_session_that_cannot_be_had_is_an_error(tmp_path: Path, monkeypa
     monkeypatch.setenv("EZMSG_TOKEN", TOKEN)
     with pytest.raises(EzmsgError, match=r"nowhere\.json"):
         await ControlConnection.open(NAME)
+
+
+LEAVES = """
+import asyncio, sys
+import ezmsg.core as ez
+
+async def main():
+    context = ez.GraphContext()
+    await context.__aenter__()
+    publisher = await context.publisher("OUT")
+    asking = [asyncio.ensure_future(context.snapshot()) for _ in range(20)]
+    await asyncio.sleep(0)
+    sys.exit(3)
+
+asyncio.run(main())
+"""
+
+
+def test_a_program_that_leaves_in_the_middle_of_it_ends_as_it_says(
+    serve: StartServer, listening: str, connecting: str
+) -> None:
+    serve(listening).ready()
+    environ = {**os.environ, "EZMSG_GRAPHSERVER_ADDR": NAME}
+    for _ in range(5):
+        command = [sys.executable, "-c", LEAVES]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=HANG, check=False)
+        assert done.returncode == 3, done.stderr

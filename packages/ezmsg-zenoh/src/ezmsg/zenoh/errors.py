@@ -70,6 +70,23 @@ class NameShared(DataPlaneError):
         )
 
 
+@declared_error
+class MessageStuck(DataPlaneError):
+    """A message was sent again and again over Zenoh, and does not arrive; its publisher waits meanwhile."""
+
+    code: ClassVar[str] = "EZ-5034"
+    topic: str
+    size: int
+    times: int
+
+    def sentence(self) -> str:
+        return (
+            f"A message of {self.topic} with {self.size} bytes was sent {self.times} times over Zenoh, and does "
+            "not arrive. A link on the way takes less: raise transport/link/rx/max_message_size in the "
+            "configuration of every host and router, or send less at a time."
+        )
+
+
 def reason_of(error: Exception) -> str:
     """Return what an error of Zenoh's says, in one line and as a part of a sentence."""
     return " ".join(_SOURCE.sub("", str(error)).split()).rstrip(" .!")

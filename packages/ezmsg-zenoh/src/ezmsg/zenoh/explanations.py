@@ -21,6 +21,13 @@ EXPLANATIONS: dict[str, tuple[str, str]] = {
         ),
         "Look with `ss -tlnp` at who listens, and make the file with `ezmsg zenoh config FOLDER --router HOST`.",
     ),
+    "EZ-5034": (
+        (
+            "Whoever a message comes to that is larger than its max_message_size drops it without a word to the "
+            "sender: 1 GiB without a file, 4 GiB by `ezmsg zenoh config`. Or the way loses nearly everything."
+        ),
+        "Compare the configuration files of all hosts and routers; `ezmsg topic bw` shows how large messages are.",
+    ),
     "EZ-5032": (
         (
             "What was asked for does not fit together, a certificate is missing for a host or for the name by "

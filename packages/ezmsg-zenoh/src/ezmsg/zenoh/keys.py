@@ -12,6 +12,9 @@ ROOT = "ezmsg"
 DEFAULT_GRAPH = "default"
 _SERVER = "%server"
 
+GRAPH_VARIABLE = "EZMSG_ZENOH_GRAPH"
+"""The graph's name, by which access control tells graphs apart."""
+
 
 @declared
 class Keys:

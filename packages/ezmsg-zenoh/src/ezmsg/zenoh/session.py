@@ -107,7 +107,9 @@ async def in_thread(call: Callable[[], T], undo: Callable[[T], object] = lambda 
         except concurrent.futures.InvalidStateError:  # it was cancelled
             undo(result)
 
-    threading.Thread(target=work, name="ezmsg-zenoh-call", daemon=True).start()
+    # No daemon, as our own thread may be: the end of the interpreter would break off a call of Zenoh's, and abort
+    # the process.
+    threading.Thread(target=work, name="ezmsg-zenoh-call", daemon=False).start()
     return await asyncio.wrap_future(done)
 
 

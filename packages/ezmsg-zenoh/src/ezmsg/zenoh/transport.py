@@ -14,11 +14,8 @@ from ezmsg.protocol.messages.endpoints import Source
 from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.zenoh.channels.feeding import Feed
 from ezmsg.zenoh.channels.hearing import Hearing, ZenohChannel
-from ezmsg.zenoh.keys import DEFAULT_GRAPH, Keys, publisher_keys
+from ezmsg.zenoh.keys import DEFAULT_GRAPH, GRAPH_VARIABLE, Keys, publisher_keys
 from ezmsg.zenoh.session import Sending, Session, acquired, drop, in_thread, keep
-
-GRAPH_VARIABLE = "EZMSG_ZENOH_GRAPH"
-"""The graph's name, by which access control tells graphs apart."""
 
 CLOSE_S = 1.0
 """How long the session may take to be closed, in seconds."""
@@ -53,7 +50,7 @@ class ZenohTransport:
         feed = self._feeds.pop(publisher.id, None)
         if feed is not None:
             feed.close()
-            closing = asyncio.ensure_future(feed.sending.close(CLOSE_S))
+            closing = asyncio.ensure_future(feed.end(CLOSE_S))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 

@@ -80,15 +80,15 @@ def config(
 
     from ezmsg.protocol.addresses import Address
     from ezmsg.zenoh.hosts.preparing import Wish, prepared, written
-    from ezmsg.zenoh.keys import DEFAULT_GRAPH
+    from ezmsg.zenoh.keys import DEFAULT_GRAPH, GRAPH_VARIABLE
 
-    name = graph or os.environ.get("EZMSG_ZENOH_GRAPH", "") or DEFAULT_GRAPH
+    name = graph or os.environ.get(GRAPH_VARIABLE, "") or DEFAULT_GRAPH
     names = tuple(each.partition(",")[0].strip() for each in host)
     Address.from_string(f"zenoh:{name}")  # by which programs will name it
     files = prepared(Wish(router, name, certificates, tls_folder, names))
     if folder is None:
         for file, text in files.items():
-            say([f"// --- {file}", *text.splitlines()])
+            say([f"// --- {file}", *text.rstrip("\n").split("\n")])
     else:
         say(str(path) for path in written(folder, files, overwrite=overwrite))
         note(_next_steps(name, has_router=router is not None))

@@ -1,6 +1,8 @@
 """The publisher's end: each message is sent once for all who hear it over Zenoh, and again to who misses it."""
 
 import asyncio
+import contextlib
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +18,7 @@ from ezmsg.protocol.wire import auth
 from ezmsg.zenoh.channels.frames import Head, from_anybody, heads_to_bytes, refusal_key, to_bytes
 from ezmsg.zenoh.channels.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 from ezmsg.zenoh.channels.reception import released
+from ezmsg.zenoh.errors import MessageStuck
 from ezmsg.zenoh.keys import Keys, channel_of, client_of
 from ezmsg.zenoh.session import DIRECT_BYTES, Sending, Session, called, congestion
 from ezmsg.zenoh.signing import derived, masked
@@ -36,8 +39,13 @@ TOGETHER_BYTES = 64 * 1024
 OVERHEAD_BYTES = 64 * 1024
 """More than the key and the head of a message take."""
 
+STUCK_TIMES = 6
+"""After how often a message that somebody misses is told of: by then it has taken seconds."""
+
 FORMS_TRUSTED = 32
 """Of how many forms it is relied on that they are known; the other end remembers more."""
+
+logger = logging.getLogger("ezmsg")
 
 Post = Callable[[Callable[[Any], object], Any], None]
 
@@ -64,6 +72,7 @@ class ZenohSender(WholeSender):
         self._end_seen = asyncio.Event()
         self._undelivered = 0
         self._again: dict[int, float] = {}  # when what was missed was sent again
+        self._times: dict[int, int] = {}  # how often each of those that are held was sent
 
     def send(self, number: int, token: int, body: Body) -> None:
         self.hold(number, token)
@@ -87,6 +96,7 @@ class ZenohSender(WholeSender):
         number = self._held.get(token)
         if number is not None:
             super().released(token)
+            self._times.pop(number, None)
             self.feed.let_go(number)
 
     def abandon(self) -> None:
@@ -117,10 +127,12 @@ class ZenohSender(WholeSender):
         """Send what the other end misses, but not what may be on its way to it."""
         now_s = asyncio.get_running_loop().time()
         self._again = {number: sent_s for number, sent_s in self._again.items() if now_s - sent_s < AGAIN_S}
+        held = set(self._held.values()) if missing else ()
         for number in missing:
-            if number not in self._again:
+            if number in held and number not in self._again:
                 self._again[number] = now_s
-                self.feed.send_again(number, self)
+                times = self._times[number] = self._times.get(number, 1) + 1
+                self.feed.send_again(number, self, times)
 
     def _learn(self, next_message: int) -> None:
         """Whatever was told with a message that has come is known."""
@@ -209,8 +221,6 @@ class Feed:
             liveliness.declare_subscriber(keys.token("*"), called(self._on_presence), history=True),
             session.declare_subscriber(keys.inward("*"), called(self._on_word)),
             liveliness.declare_token(keys.alive),
-            self._small,
-            self._large,
         ]
 
     # --- messages ---------------------------------------------------------------------------------------------
@@ -257,10 +267,12 @@ class Feed:
             lambda waits: (self._large if waits else self._small).put(joined(body), attachment=signed_heads),
         )
 
-    def send_again(self, number: int, sender: ZenohSender) -> None:
-        """Send a message to one who misses it."""
+    def send_again(self, number: int, sender: ZenohSender, times: int) -> None:
+        """Send a message to one who misses it, for the second time or the next."""
         known = self._under_way.get(number)
         if known is not None:
+            if times == STUCK_TIMES:
+                logger.warning("%s", MessageStuck(topic=self.publisher.topic, size=known.size, times=times))
             self._flush()
             head = heads_to_bytes([self._head(number, known, tell=True)], self._data_key)
             self._put(self._keys.outward(sender.channel), known.size, lambda: joined(known.body), head)
@@ -390,7 +402,7 @@ class Feed:
             self._probing = self._loop.call_later(PROBE_FIRST_S, self._probe)
 
     def close(self) -> None:
-        """Take everything out of Zenoh again."""
+        """Hear nothing any more; :meth:`end` comes behind it."""
         self._flush()
         if self._probing is not None:
             self._probing.cancel()
@@ -399,6 +411,15 @@ class Feed:
             sender.abandon()
         for entity in self._entities:
             entity.undeclare()
+
+    async def end(self, limit_s: float) -> None:
+        """Send what waits, for so many seconds at most, and take the rest out of Zenoh."""
+        await self.sending.close(limit_s)
+        publishers: tuple[Any, ...] = (self._small, self._large)
+        for sends in publishers:
+            # What the thread is still held up in cannot be undeclared; it goes with the session.
+            with contextlib.suppress(RuntimeError, zenoh.ZError):
+                sends.undeclare()
 
 
 def joined(body: Body) -> bytes:

@@ -5,6 +5,7 @@ Pure: it reads and writes no file. Zenoh is not needed, either; that it takes wh
 
 import json
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from ezmsg.protocol.addresses import Address
@@ -18,8 +19,11 @@ ROUTER_PORT = 7447
 LEASE_MS = 3000
 """A host that is not heard of for so long is taken for gone."""
 
-CONNECT_MS = 5000
-"""How long a client that begins waits for its router, so that the two may be started at once."""
+CONNECT_MS = 4000
+"""How long a client that begins waits for its router, so that the two may be started at once.
+
+It is less than the 5 seconds that a channel has to open: then what is told is what Zenoh has against it.
+"""
 
 RETRY = {"period_init_ms": 100, "period_max_ms": 1000, "period_increase_factor": 2}
 """When a connection is tried again: often enough that a router that comes back is found within the lease."""
@@ -110,9 +114,12 @@ def text_of(configuration: dict[str, Any], head: Sequence[str]) -> str:
 
 def _listening(place: Address) -> Address:
     """Return where a router listens that is reached by a name or an address: at that address, or at all."""
-    if place.is_loopback or ":" in place.host or place.host.replace(".", "").isdigit():
-        return place
-    return Address("0.0.0.0", place.port)
+    try:
+        ip_address(place.host)
+    except ValueError:
+        if not place.is_loopback:
+            return Address("0.0.0.0", place.port)  # a name may be that of any of its addresses
+    return place
 
 
 def _transport(files: TlsFiles | None) -> dict[str, Any]:

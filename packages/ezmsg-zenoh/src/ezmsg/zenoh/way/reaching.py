@@ -105,7 +105,9 @@ class _Reached:
             if self._closed:
                 return
             self._closed = True
-        threading.Thread(target=self._give_back, name="ezmsg-zenoh-closing", daemon=True).start()
+        # No daemon, as our own thread may be: the end of the interpreter would break off a call of Zenoh's, and
+        # abort the process.
+        threading.Thread(target=self._give_back, name="ezmsg-zenoh-closing", daemon=False).start()
 
     def _give_back(self) -> None:
         self._sending.finish(CLOSE_S)
