@@ -14,6 +14,7 @@ from ezmsg.protocol.messages.endpoints import (
     DeclarePublisher,
     DeclareSubscriber,
     Joined,
+    RouteChange,
     RoutesApplied,
     Withdraw,
 )
@@ -137,6 +138,16 @@ def test_so_does_the_end_of_a_client_for_which_something_is_traced(graph: Graph,
     with watch.on():
         effects = graph.peer_left(HERE, NOW)
     assert [effect.peer for effect in effects if isinstance(effect, Call)] == [PeerId(2)]
+
+
+def test_so_does_the_end_of_the_time_in_which_a_client_may_come_back(graph: Graph, watch: Watch) -> None:
+    graph.request_received(PeerId(2), 5, DeclareSubscriber(UUID(int=9), "1/A"), NOW)
+    graph.peer_left(HERE, NOW)
+    deadline = graph.state.returning.next_deadline()
+    assert deadline is not None
+    with watch.on():
+        (call,) = [effect for effect in graph.tick(Moment(deadline, 0.0)) if isinstance(effect, Call)]
+    assert call.body.changes == [RouteChange(UUID(int=9), removed=[publisher_of(1)], away=[publisher_of(1)])]
 
 
 def test_who_is_not_heard_is_named_without_a_look_at_all_processes(graph: Graph, watch: Watch) -> None:

@@ -104,7 +104,9 @@ class GraphState:
             if not added and not removed:
                 continue
             sources = [self._source(publisher, subscriber) for publisher in sorted(added)]
-            away = sorted(removed - self.endpoints.publishers.keys()) if only_missed else []
+            # Not the difference to all keys, which a set takes away one after the other.
+            known = self.endpoints.publishers
+            away = sorted(gone for gone in removed if gone not in known) if only_missed else []
             changes[subscriber.peer].append(RouteChange(identity, sources, sorted(removed), away))
             topics[subscriber.peer].add(subscriber.topic)
         if not changes:
