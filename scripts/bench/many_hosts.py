@@ -2,7 +2,8 @@
 
     hatch run python scripts/bench/many_hosts.py                     # ten minutes or so
     hatch run python scripts/bench/many_hosts.py --hosts 10 100      # which sizes
-    hatch run python scripts/bench/many_hosts.py --write             # into the page about many hosts
+    hatch run python scripts/bench/many_hosts.py --json found.json   # to keep what was found
+    hatch run python scripts/bench/many_hosts.py --read found.json --write       # into the page about many hosts
 
 Each size has a process of its own. Times are of the processor, not of the clock, and memory is resident.
 """
@@ -76,15 +77,16 @@ def one_more_edge(hosts: Hosts) -> Result:
 
 
 def one_host(hosts: Hosts) -> Result:
-    """A host is lost, and comes back before its time is over; several ones in turn."""
+    """A host is lost, and its routes are taken down when its time to return is over; then it comes back."""
     lost: list[float] = []
     back: list[float] = []
     for host in range(min(hosts.number, 15)):
         heard = hosts.heard_by(host)
         going, coming = Spent(), Spent()
         hosts.lose(host, going)
+        hosts.settle(going)
         hosts.join(host, heard, coming)
-        hosts.settle(Spent())
+        hosts.settle(coming)
         lost.append(going.all_s)
         back.append(coming.all_s)
     return {"lost_ms": 1e3 * median(lost), "back_ms": 1e3 * median(back)}
@@ -151,7 +153,7 @@ ROWS: dict[str, Callable[[Result], str]] = {
     "pairs of publisher and subscriber": lambda found: f"{found['routes']:,}",
     "memory": lambda found: f"{found['memory_mib']:,.0f} MiB",
     "one more edge": lambda found: f"{found['edge_ms']:.2f} ms",
-    "a host is lost": lambda found: f"{found['lost_ms']:.1f} ms",
+    "a host is lost, and its routes taken down": lambda found: f"{found['lost_ms']:.1f} ms",
     "it comes back": lambda found: f"{found['back_ms']:.1f} ms",
     "everybody comes back to a new server": lambda found: f"{found['return_s']:.2f} s",
     "of that, deciding": lambda found: f"{found['return_deciding_s']:.2f} s",
@@ -198,6 +200,19 @@ def _apart(number: int) -> Result:
     return found
 
 
+def _measured(sizes: Sequence[int]) -> list[Result]:
+    results = []
+    for number in sizes:
+        results.append(_apart(number))
+        print(f"{number:,} hosts: {json.dumps(results[-1])}", file=sys.stderr, flush=True)
+    return results
+
+
+def _kept(files: Sequence[Path]) -> list[Result]:
+    results: list[Result] = [each for file in files for each in json.loads(file.read_text(encoding="utf-8"))]
+    return sorted(results, key=lambda found: found["hosts"])
+
+
 def main() -> None:
     """Measure, print the table, and write it if that is wanted."""
     parser = argparse.ArgumentParser(
@@ -205,6 +220,10 @@ def main() -> None:
     )
     parser.add_argument("--hosts", type=int, nargs="+", default=SIZES, help=f"at least {FEWEST_HOSTS}")
     parser.add_argument("--write", action="store_true", help="put the table into the page about many hosts")
+    parser.add_argument("--json", type=Path, help="keep the results in this file, too")
+    parser.add_argument(
+        "--read", type=Path, nargs="+", default=[], help="take results that were kept; measure nothing"
+    )
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one is not None:
@@ -212,10 +231,9 @@ def main() -> None:
         return
     if min(options.hosts) < FEWEST_HOSTS:
         parser.error(f"at least {FEWEST_HOSTS} hosts are needed, for the edges that lead from one to another")
-    results = []
-    for number in options.hosts:
-        results.append(_apart(number))
-        print(f"{number:,} hosts: {json.dumps(results[-1])}", file=sys.stderr, flush=True)
+    results = _kept(options.read) if options.read else _measured(options.hosts)
+    if options.json is not None:
+        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     text = table(results)
     print(text)
     if options.write:

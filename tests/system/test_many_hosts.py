@@ -49,16 +49,26 @@ def test_a_host_that_was_lost_and_a_server_that_was_lost_leave_all_as_it_was() -
     hosts.graph.state.validate()
 
 
-def test_it_runs_and_prints_a_table() -> None:
-    command = [sys.executable, str(BENCH / "many_hosts.py"), "--hosts", "3", "4"]
+def test_it_runs_and_prints_a_table_and_reads_what_it_kept(tmp_path: Path) -> None:
+    file = tmp_path / "found.json"
+    command = [sys.executable, str(BENCH / "many_hosts.py"), "--hosts", "3", "4", "--json", str(file)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     rows = [line.strip("| ").split(" | ") for line in ran.stdout.splitlines() if line.startswith("|")]
     cells = {row[0]: row[1:] for row in rows}
     assert cells["hosts"] == ["3", "4"]
     assert cells["topics, edges, entries of metadata"] == ["30, 150, 300", "40, 200, 400"]
-    for name in ("one more edge", "a host is lost", "everybody comes back to a new server", "a snapshot"):
+    for name in (
+        "one more edge",
+        "a host is lost, and its routes taken down",
+        "everybody comes back to a new server",
+        "a snapshot",
+    ):
         assert all(float(cell.split()[0]) > 0 for cell in cells[name]), name
+    again = subprocess.run(
+        [*command[:2], "--read", str(file)], capture_output=True, text=True, timeout=50, check=True
+    )
+    assert again.stdout == ran.stdout
 
 
 def test_fewer_hosts_than_edges_need_are_refused() -> None:
