@@ -5,11 +5,19 @@ from uuid import UUID
 
 import pytest
 from tests.graphserver.deciding.descriptions import program, reported
-from tests.graphserver.deciding.watched import Watch, watch_state
+from tests.graphserver.deciding.watched import FirstOnly, Watch, watch_state
 
-from ezmsg.graphserver.deciding.effects import Moment, PeerId
+from ezmsg.graphserver.deciding.effects import Call, Moment, PeerId, Reply, Warn
 from ezmsg.graphserver.deciding.graph import Graph
-from ezmsg.protocol.messages.endpoints import Contact, DeclarePublisher, DeclareSubscriber, Withdraw
+from ezmsg.protocol.messages.endpoints import (
+    Contact,
+    DeclarePublisher,
+    DeclareSubscriber,
+    Joined,
+    RouteChange,
+    RoutesApplied,
+    Withdraw,
+)
 from ezmsg.protocol.messages.handshake import Hello
 from ezmsg.protocol.messages.processes import RegisterProcess, UpdateOwnership
 from ezmsg.protocol.messages.requests import RouteRequest
@@ -123,6 +131,51 @@ def test_an_edge_that_leads_to_nobody_is_not_searched_from(graph: Graph, watch: 
     with watch.on() as visited:
         graph.request_received(HERE, 5, Connect("1/C", "1/D"), NOW)
     assert visited == {"1/C", "1/D"}
+
+
+def test_so_does_the_end_of_a_client_for_which_something_is_traced(graph: Graph, watch: Watch) -> None:
+    graph.request_received(HERE, 5, RouteRequest("2", "SET_PROFILING_TRACE", 1.0), NOW)
+    with watch.on():
+        effects = graph.peer_left(HERE, NOW)
+    assert [effect.peer for effect in effects if isinstance(effect, Call)] == [PeerId(2)]
+
+
+def test_so_does_the_end_of_the_time_in_which_a_client_may_come_back(graph: Graph, watch: Watch) -> None:
+    graph.request_received(PeerId(2), 5, DeclareSubscriber(UUID(int=9), "1/A"), NOW)
+    graph.peer_left(HERE, NOW)
+    deadline = graph.state.returning.next_deadline()
+    assert deadline is not None
+    with watch.on():
+        (call,) = [effect for effect in graph.tick(Moment(deadline, 0.0)) if isinstance(effect, Call)]
+    assert call.body.changes == [RouteChange(UUID(int=9), removed=[publisher_of(1)], away=[publisher_of(1)])]
+
+
+def test_who_is_not_heard_is_named_without_a_look_at_all_processes(graph: Graph, watch: Watch) -> None:
+    (call,) = graph.request_received(PeerId(2), 5, DeclareSubscriber(UUID(int=9), "1/A"), NOW)
+    assert isinstance(call, Call)
+    with watch.on():
+        effects = graph.reply_received(PeerId(2), call.call_id, RoutesApplied([publisher_of(1)]), NOW)
+    assert effects[0] == Reply(PeerId(2), 5, Joined([f"{identity(1, 0)} 1/A (units 1)"]))
+    assert isinstance(effects[1], Warn)
+
+
+def test_while_everybody_comes_back_a_deadline_costs_as_much_as_for_one(graph: Graph, watch: Watch) -> None:
+    for island in range(1, ISLANDS + 1):
+        now = Moment(NOW.monotonic + island, 0.0)
+        hello = Hello(CURRENT, "0", b"", identity(island, 0), incarnation=1)
+        graph.peer_joined(PeerId(ISLANDS + island), hello, now)
+        hears = [publisher_of(island)]
+        graph.state.returning.claim(identity(island, 3), hears, now.monotonic)
+        graph.state.returning.hold(DeclarePublisher(hears[0], "T", CONTACT, b"s"), [], now.monotonic)
+    graph._fenced = FirstOnly(watch, graph._fenced)
+    returning = graph.state.returning
+    returning._claims = FirstOnly(watch, returning._claims)
+    returning._away = FirstOnly(watch, returning._away)
+    with watch.on():
+        for island in range(1, ISLANDS + 1):
+            assert graph.next_deadline() == NOW.monotonic + island
+            graph.tick(Moment(NOW.monotonic + island, 0.0))
+    assert len(graph._fenced) == 3, "those of the last three seconds"
 
 
 def test_the_watch_would_notice(graph: Graph, watch: Watch) -> None:

@@ -1,5 +1,6 @@
 """Dicts that tell what an operation costs: they note the topics looked at, and refuse to be gone through."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -71,6 +72,25 @@ class Adjacency(Unscanned):
         return neighbours
 
 
+class FirstOnly(OrderedDict[Any, Any]):
+    """An ordered dict of which nobody looks at more than the first entry, while it is watched."""
+
+    def __init__(self, watch: Watch, content: OrderedDict[Any, Any]) -> None:
+        super().__init__(content)
+        self.watch = watch
+
+    def values(self) -> Any:
+        yield from self._watched(super().values())
+
+    def items(self) -> Any:
+        yield from self._watched(super().items())
+
+    def _watched(self, entries: Any) -> Iterator[Any]:
+        for place, entry in enumerate(entries):
+            assert place == 0 or not self.watch.is_on, "an operation went through all that wait"
+            yield entry
+
+
 def watch_state(state: GraphState) -> Watch:
     """Put watched dicts in place of all that grow with the graph, and return what watches them.
 
@@ -88,6 +108,7 @@ def watch_state(state: GraphState) -> Watch:
         state.sessions,
         state.processes,
         state.settings,
+        state.peers,
         state,
     ):
         for name, value in vars(owner).items():

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ezmsg.graphserver.deciding.state.event_log import Cursor, EventLog
+from ezmsg.graphserver.deciding.state.event_size import event_size
 from ezmsg.protocol.messages.events import Gap, TopologyEvent
 from ezmsg.protocol.model.topology import TopologyChangedEvent, TopologyEventType
-from ezmsg.protocol.wire.codec import encode
 
 
 def event(seq: int, *topics: str) -> TopologyEvent:
@@ -42,7 +42,7 @@ def test_lost_history_is_a_gap_with_both_ends_included() -> None:
 
 
 def test_large_events_take_the_place_of_many() -> None:
-    size = len(encode(event(1, "x" * 1000)))
+    size = event_size(event(1, "x" * 1000))
     log = EventLog(10, bytes_limit=3 * size)
     for seq in range(1, 6):
         log.append(event(seq, "x" * 1000))
@@ -55,7 +55,7 @@ def test_large_events_take_the_place_of_many() -> None:
 
 @given(
     st.integers(1, 5),
-    st.integers(1, 9).map(lambda events: events * len(encode(event(1)))),
+    st.integers(1, 9).map(lambda events: events * event_size(event(1))),
     st.integers(-2, 4),
     st.lists(st.integers(0, 6), max_size=20),
 )

@@ -3,6 +3,7 @@
 It never awaits, never reads a clock, never makes up an id: the same inputs give the same effects.
 """
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
@@ -32,7 +33,8 @@ class Graph:
     def __init__(self, epoch: UUID, configuration: Configuration | None = None) -> None:
         self.state = GraphState(epoch, configuration or Configuration())
         self._newest: dict[UUID, PeerId] = {}  # the connection of each client
-        self._fenced: dict[PeerId, float] = {}  # those that it had before, until the monotonic time to forget them
+        # Those that it had before, until the monotonic time to forget them; the first one's time is over first.
+        self._fenced: OrderedDict[PeerId, float] = OrderedDict()
 
     def restore(self, edges: Iterable[Edge], settings: Mapping[str, Standing]) -> list[Effect]:
         """Take over what an earlier server has kept, before anybody joins."""
@@ -51,7 +53,7 @@ class Graph:
         """A connection is open."""
         before = self._newest.get(hello.client_id)
         known = None if before is None else self.state.peers.get(before)
-        self.state.peers[peer] = Peer.from_hello(peer, hello, route, role)
+        self.state.peers.join(Peer.from_hello(peer, hello, route, role))
         self.state.leases.open(peer)
         if known is None or known.hello.incarnation == hello.incarnation:
             self._newest[hello.client_id] = peer
@@ -160,17 +162,18 @@ class Graph:
     def tick(self, now: Moment) -> list[Effect]:
         """Time has passed, see :meth:`next_deadline`."""
         effects = self.state.operations.expire(now) + self.state.end_claims(now)
-        for peer, deadline in list(self._fenced.items()):
-            if deadline <= now.monotonic:
-                del self._fenced[peer]
-                effects += self._drop(peer, now)
+        while (deadline := self._first_fence_ends()) is not None and deadline <= now.monotonic:
+            effects += self._drop(self._fenced.popitem(last=False)[0], now)
         return effects
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which :meth:`tick` is due, or ``None``."""
-        own = self.state.operations.next_deadline(), self.state.returning.next_deadline()
-        deadlines = [*self._fenced.values(), *(deadline for deadline in own if deadline is not None)]
-        return min(deadlines, default=None)
+        state = self.state
+        own = self._first_fence_ends(), state.operations.next_deadline(), state.returning.next_deadline()
+        return min((deadline for deadline in own if deadline is not None), default=None)
+
+    def _first_fence_ends(self) -> float | None:
+        return next(iter(self._fenced.values()), None)
 
 
 def _unresponsive(name: str, units: Collection[str]) -> str:

@@ -11,7 +11,7 @@ from uuid import UUID
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.deciding.contacts import contact_for
 from ezmsg.graphserver.deciding.effects import Effect, Feed, KeepEdge, KeepSettings, Moment, PeerId
-from ezmsg.graphserver.deciding.peers import Peer
+from ezmsg.graphserver.deciding.peers import Peers
 from ezmsg.graphserver.deciding.standing import StandingSettings
 from ezmsg.graphserver.deciding.state.changes import Changes
 from ezmsg.graphserver.deciding.state.edges import Edges
@@ -42,7 +42,7 @@ class GraphState:
     def __init__(self, epoch: UUID, configuration: Configuration) -> None:
         self.epoch = epoch
         self.configuration = configuration
-        self.peers: dict[PeerId, Peer] = {}
+        self.peers = Peers()
         self.edges = Edges()
         self.endpoints = Endpoints(self.edges)
         self.sessions = Sessions()
@@ -82,7 +82,8 @@ class GraphState:
     def _publisher_name(self, publisher: Publisher) -> str:
         name = self.peers[publisher.peer].name
         # A process of units has a connection of its own, by the same name.
-        units = {unit for each in self.processes if self.peers[each.peer].name == name for unit in each.answers_for}
+        processes = [each for peer in self.peers.named(name) for each in self.processes.of_peer(peer)]
+        units = {unit for each in processes for unit in each.answers_for}
         return f"{name} {publisher.topic}" + (f" (units {', '.join(sorted(units))})" if units else "")
 
     def _route_questions(
@@ -103,7 +104,9 @@ class GraphState:
             if not added and not removed:
                 continue
             sources = [self._source(publisher, subscriber) for publisher in sorted(added)]
-            away = sorted(removed - self.endpoints.publishers.keys()) if only_missed else []
+            # Not the difference to all keys, which a set takes away one after the other.
+            known = self.endpoints.publishers
+            away = sorted(gone for gone in removed if gone not in known) if only_missed else []
             changes[subscriber.peer].append(RouteChange(identity, sources, sorted(removed), away))
             topics[subscriber.peer].add(subscriber.topic)
         if not changes:
@@ -227,7 +230,7 @@ class GraphState:
 
     def drop_peer(self, peer: PeerId, now: Moment) -> list[Effect]:
         """Let go of everything that a client was, as it is gone."""
-        left = self.peers.pop(peer, None)
+        left = self.peers.leave(peer)
         if left is None:
             return []
         was_dead = self.leases.state_of(peer) is ProcessState.DEAD
@@ -242,10 +245,8 @@ class GraphState:
             effects += self.process_changed(process.id, process.units, now)
             if was_dead:
                 self.leases.bury(process.shown(ProcessState.DEAD), now.wall)
-        if left.client_id in self.profiles and all(
-            other.client_id != left.client_id for other in self.peers.values()
-        ):
-            effects += self.end_traces(left.client_id)  # it has no other connection
+        if left.client_id in self.profiles and not self.peers.has_client(left.client_id):
+            effects += self.end_traces(left.client_id)
         # What was asked of it last: who hears that it is gone must find that it owns nothing any more.
         return effects + self.operations.drop_calls(peer, now)
 
@@ -294,6 +295,7 @@ class GraphState:
 
     def validate(self) -> None:
         """Assert every invariant. For tests: it visits the whole graph."""
+        self.peers.validate()
         self.edges.validate()
         self.endpoints.validate()
         self.sessions.validate()

@@ -6,14 +6,14 @@ A reader that falls behind loses nothing silently: what is no longer in the log 
 from collections import deque
 from typing import Generic, TypeVar
 
+from ezmsg.graphserver.deciding.state.event_size import event_size
 from ezmsg.protocol.messages.events import Gap, Reset, TopologyEvent
 from ezmsg.protocol.messages.settings import SettingsEvent
-from ezmsg.protocol.wire.codec import encode
 
 E = TypeVar("E", bound=TopologyEvent | SettingsEvent)
 
 BYTES_LIMIT = 64 * 1024 * 1024
-"""How many bytes of encoded events are kept, however few events these are."""
+"""How many bytes of encoded events are kept at most, however few events these are."""
 
 
 class EventLog(Generic[E]):
@@ -39,7 +39,7 @@ class EventLog(Generic[E]):
     def append(self, event: E) -> None:
         """Add the event that carries the next number."""
         assert event.event.seq == self.last_seq + 1, "events are numbered without holes"
-        size = len(encode(event))
+        size = event_size(event)
         self.last_seq += 1
         self._events.append(event)
         self._sizes.append(size)

@@ -2,17 +2,17 @@
 
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
-from uuid import UUID
 
 K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", bound=Hashable)
 
 
-def add(index: dict[K, set[UUID]], key: K, identity: UUID) -> None:
+def add(index: dict[K, set[V]], key: K, identity: V) -> None:
     """Put an id into an index."""
     index.setdefault(key, set()).add(identity)
 
 
-def discard(index: dict[K, set[UUID]], key: K, identity: UUID) -> None:
+def discard(index: dict[K, set[V]], key: K, identity: V) -> None:
     """Take an id out of an index that holds it."""
     members = index[key]
     members.discard(identity)
@@ -20,9 +20,9 @@ def discard(index: dict[K, set[UUID]], key: K, identity: UUID) -> None:
         del index[key]
 
 
-def grouped(pairs: Iterable[tuple[K, UUID]]) -> dict[K, set[UUID]]:
+def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, set[V]]:
     """Return the index of all pairs."""
-    index: dict[K, set[UUID]] = {}
+    index: dict[K, set[V]] = {}
     for key, identity in pairs:
         add(index, key, identity)
     return index

@@ -6,8 +6,9 @@ dropped may be alive all the same: for as long, those who heard it keep their ro
 if it returns. If it is dead, their channels to it have ended by themselves.
 """
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
+from typing import TypeVar
 from uuid import UUID
 
 from attrs import define
@@ -32,12 +33,16 @@ class Away:
     deadline: float
 
 
+T = TypeVar("T", Claim, Away)
+
+
 class Returning:
     """The claims of subscribers, at most one of each, and publishers away. Deadlines are monotonic, in seconds."""
 
     def __init__(self) -> None:
-        self._claims: dict[UUID, Claim] = {}
-        self._away: dict[UUID, Away] = {}
+        # Ordered by deadline; a plain dict would look for its first entry past all that were taken out before it.
+        self._claims: OrderedDict[UUID, Claim] = OrderedDict()
+        self._away: OrderedDict[UUID, Away] = OrderedDict()
 
     def claim(self, subscriber: UUID, publishers: Iterable[UUID], deadline: float) -> None:
         """Let a subscriber keep these routes until a deadline, in addition to what it claimed before."""
@@ -77,26 +82,27 @@ class Returning:
     def expire(self, now: float) -> dict[UUID, set[UUID]]:
         """End what is kept until now, and return it, publishers by subscriber."""
         ended: dict[UUID, set[UUID]] = defaultdict(set)
-        for subscriber, claim in list(self._claims.items()):
-            if claim.deadline > now:
-                break
-            ended[subscriber] |= self._claims.pop(subscriber).publishers
-        for publisher, away in list(self._away.items()):
-            if away.deadline > now:
-                break
-            for subscriber in self._away.pop(publisher).subscribers:
+        while self._claims and _first(self._claims).deadline <= now:
+            subscriber, claim = self._claims.popitem(last=False)
+            ended[subscriber] |= claim.publishers
+        while self._away and _first(self._away).deadline <= now:
+            publisher, away = self._away.popitem(last=False)
+            for subscriber in away.subscribers:
                 ended[subscriber].add(publisher)
         return ended
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which :meth:`expire` is due next, or ``None``."""
-        if not self._claims and not self._away:
-            return None
-        firsts = next(iter(self._claims.values()), None), next(iter(self._away.values()), None)
-        return min((first.deadline for first in firsts if first is not None), default=None)
+        firsts = [_first(self._claims).deadline] if self._claims else []
+        firsts += [_first(self._away).deadline] if self._away else []
+        return min(firsts, default=None)
 
     def validate(self) -> None:
         """Assert every invariant. For tests."""
         for kept in (self._claims.values(), self._away.values()):
             deadlines = [each.deadline for each in kept]
             assert deadlines == sorted(deadlines), "the first to begin ends first"
+
+
+def _first(kept: OrderedDict[UUID, T]) -> T:
+    return next(iter(kept.values()))
