@@ -18,6 +18,8 @@ WORKERS = 4
 
 TRIAL_LIMIT_S = 120.0
 
+WHY_LINES = 25
+
 
 def run_rows(rows: Sequence[Row], trials: int) -> list[Figure]:
     """Run the tests of all rows, so many times each, in one run of pytest, as its start takes long."""
@@ -55,9 +57,17 @@ def _figure(row: Row, cases: Sequence[ElementTree.Element]) -> Figure:
     failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
     ran = [case for case in cases if case not in skipped]
     for case in failed:
-        print(f"    failed: {case.get('classname')} {case.get('name')}", flush=True)
+        print(f"    failed: {case.get('classname')} {case.get('name')}\n{_why(case)}", flush=True)
     slowest_s = max((float(case.get("time", "0")) for case in ran), default=0.0)
     measured = f"{len(ran) - len(failed)} of {len(ran)} trials, the slowest {slowest_s:.1f} s"
     if skipped:
         measured += f"; {len(skipped)} could not be tried here"
     return Figure(row.fault, row.promise, measured, held=bool(ran) and not failed)
+
+
+def _why(case: ElementTree.Element) -> str:
+    """Return what a test failed for, the last lines of it."""
+    found = case.find("failure")
+    found = case.find("error") if found is None else found
+    lines = ((found.text if found is not None else "") or "").splitlines()
+    return "\n".join(f"        {line}" for line in lines[-WHY_LINES:])
