@@ -32,7 +32,7 @@ from ezmsg.protocol.wire.codec import encode, to_wire
 
 PAGE = Path(__file__).parents[2] / "docs" / "explain" / "many-hosts.md"
 BEGIN, END = "<!-- many_hosts.py writes from here -->", "<!-- to here -->"
-SIZES = [10, 100, 1000, 2000, 4000]
+SIZES = [10, 100, 200, 1000, 2000, 4000]
 REPEATS = 101
 MIB = 2**20
 
