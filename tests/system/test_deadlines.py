@@ -80,6 +80,8 @@ ALLOWED = {
         graphserver/metrics/scraping.py Scraping.page
         graphserver/performer.py Performer.survey
         zenoh/channels/hearing.py Hearing.open
+        zenoh/session.py in_thread
+        zenoh/transport.py ZenohTransport._open_session
     """,
     PARTS: """
         control/connection/client.py ControlConnection._close_from_elsewhere
@@ -117,6 +119,7 @@ ALLOWED = {
         graphserver/server.py Server._say_goodbye
         tui/operating/feed.py Feed._follow
         tui/summary.py look
+        zenoh/transport.py ZenohTransport.close
     """,
     USER: """
         control/connection/answering.py _answer

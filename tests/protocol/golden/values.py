@@ -53,6 +53,7 @@ from ezmsg.protocol.errors import (
     UnreadableToken,
     UnsafeFolder,
     VersionMismatch,
+    WayUnusable,
 )
 from ezmsg.protocol.messages import (
     channels,
@@ -454,6 +455,7 @@ ERRORS: tuple[EzmsgError, ...] = (
     CertificateOfAnother(peer="10.0.0.1:25978", host="10.0.0.1", names=["lab", "10.0.0.7"]),
     TlsUnusable(file="/etc/ezmsg/tls-key.pem", reason="the key is another certificate's"),
     TlsFailed(peer="10.0.0.1:25978", reason="it speaks an older TLS than 1.3"),
+    WayUnusable(address="zenoh:lab", reason="ezmsg-zenoh is not installed here"),
     LeaseExpired(peer="lab/4711", seconds=3.25),
     InternalError(reason="ZeroDivisionError: division by zero"),
     RemoteError(remote_code="EZ-7777", text="A later error."),

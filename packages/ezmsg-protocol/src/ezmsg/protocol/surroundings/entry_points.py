@@ -10,7 +10,10 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.machinery import PathFinder
-from typing import Any
+
+TYPE_CHECKING = False  # as of `typing`, whose import is what this module avoids
+if TYPE_CHECKING:
+    from typing import Any
 
 _INFO = (".dist-info", ".egg-info")
 
@@ -35,7 +38,7 @@ def installed(group: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def loaded(place: str) -> Any:
+def loaded(place: str) -> "Any":
     """Return the object that an entry point names, ``module:object``; raises whatever importing it does."""
     module, _, attribute = place.partition(":")
     return getattr(importlib.import_module(module), attribute)
