@@ -104,7 +104,6 @@ ALLOWED = {
         graphserver/metrics/scraping.py Scraping.close
         graphserver/sockets/listener.py Listener.close
         tui/operating/feed.py Feed._ask_now_and_then
-        zenoh/way/serving.py Serving._look_for_others
     """,
     CANCELLED: """
         control/cli/events.py _end
