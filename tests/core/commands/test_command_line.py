@@ -291,6 +291,7 @@ def test_where_the_dashboard_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EZMSG_DASHBOARD_ADDR", raising=False)
     assert dashboard_address(graph, None) == ("10.0.0.1", 6)
     assert dashboard_address(graph, 7) == ("10.0.0.1", 7)
+    assert dashboard_address(Address.from_string("zenoh:lab"), None) == ("127.0.0.1", 25979)
     monkeypatch.setenv("EZMSG_DASHBOARD_ADDR", "10.0.0.2:8")
     assert dashboard_address(graph, None) == ("10.0.0.2", 8)
     assert dashboard_address(graph, 7) == ("10.0.0.2", 7)

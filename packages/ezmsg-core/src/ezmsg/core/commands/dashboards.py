@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from types import ModuleType
 
 from ezmsg.core.errors import PackageMissing
-from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.addresses import DEFAULT_HOST, DEFAULT_PORT, Address
 
 logger = logging.getLogger("ezmsg")
 
@@ -77,7 +77,11 @@ async def dashboard(graph: Address, show: int | bool | None) -> AsyncIterator[No
 
 
 def dashboard_address(graph: Address, port: int | None) -> Address:
-    """Return where the dashboard of a graph is served: as ``EZMSG_DASHBOARD_ADDR`` says, else beside the graph."""
+    """Return where the dashboard of a graph is served: as ``EZMSG_DASHBOARD_ADDR`` says, else beside the graph.
+
+    Beside a graph that is found by its name, which has no place, it is where it is by default.
+    """
     said = os.environ.get(ADDRESS_VARIABLE)
-    address = Address.from_string(said) if said else Address(graph.host, graph.port + 1)
+    beside = graph if graph.way is None else Address(DEFAULT_HOST, DEFAULT_PORT)
+    address = Address.from_string(said) if said else Address(beside.host, beside.port + 1)
     return address if port is None else Address(address.host, port)
