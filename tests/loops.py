@@ -10,8 +10,8 @@ from typing import Any
 WANTED = os.environ.get("EZMSG_TEST_LOOP", "")
 
 
-def factories() -> dict[str, Any]:
-    """Return what makes event loops, by name; at least one."""
+def known() -> dict[str, Any]:
+    """Return what makes the event loops that there are here, by name."""
     found: dict[str, Any] = {"asyncio": asyncio.new_event_loop}
     try:
         import uvloop
@@ -19,4 +19,10 @@ def factories() -> dict[str, Any]:
         found["uvloop"] = uvloop.new_event_loop
     except ImportError:
         return found
+    return found
+
+
+def factories() -> dict[str, Any]:
+    """Return those on which tests run; at least one."""
+    found = known()
     return {name: make for name, make in found.items() if name == WANTED} or found

@@ -23,6 +23,7 @@ package raises a built-in exception, ours is a subclass of it, so programs that 
     │   ├── SharedMemoryFull             also an OSError
     │   ├── PublisherUnreachable         also a ConnectionError
     │   ├── TransportUnusable
+    │   ├── MessageTooLarge              also a ValueError
     │   ├── NothingReceived        51xx  the synchronous API; also a TimeoutError
     │   ├── NotSent                      also a TimeoutError
     │   └── ContextNotOpen               also a RuntimeError
