@@ -355,9 +355,11 @@ def test_a_stopped_subscriber_is_cut_off_and_learns_what_it_missed(graph: Graph)
     assert publisher.complains("is stopped")
     assert publisher.errors.count("is stopped") == 1, publisher.story()
     frozen.signal(signal.SIGCONT)
-    assert ask(frozen, "take", 8) == numbers(5, 8)  # whatever was under way, and as it was
-    assert ask(frozen, "missed", 1) == ["92"]
-    assert frozen.complains("missed 92 message")
+    (missed,) = map(int, ask(frozen, "missed", 1))
+    under_way = 100 - missed  # as many as there are buffers, but for one that it may not have let go of yet
+    assert under_way in (7, 8)
+    assert ask(frozen, "take", under_way) == numbers(5, under_way)  # as it was
+    assert frozen.complains(f"missed {missed} message")
     ask(publisher, "send", 105, 5)
     for subscriber in (witness, frozen):
         assert ask(subscriber, "take", 5) == numbers(105, 5)
