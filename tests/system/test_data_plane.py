@@ -356,8 +356,8 @@ def test_a_stopped_subscriber_is_cut_off_and_learns_what_it_missed(graph: Graph)
     assert publisher.errors.count("is stopped") == 1, publisher.story()
     frozen.signal(signal.SIGCONT)
     (missed,) = map(int, ask(frozen, "missed", 1))
-    under_way = 100 - missed  # as many as there are buffers, but for one that it may not have let go of yet
-    assert under_way in (7, 8)
+    under_way = 100 - missed  # as many as there are buffers, but for those that it was not known to have let go of
+    assert 3 <= under_way <= 8
     assert ask(frozen, "take", under_way) == numbers(5, under_way)  # as it was
     assert frozen.complains(f"missed {missed} message")
     ask(publisher, "send", 105, 5)

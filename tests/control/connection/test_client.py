@@ -13,6 +13,7 @@ import pytest
 
 from ezmsg.control import ControlConnection, StreamOverrun
 from ezmsg.control.connection import streaming
+from ezmsg.control.connection.line import Line
 from ezmsg.graphserver import GraphServer
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.server import Server
@@ -504,3 +505,26 @@ async def test_who_is_at_the_door_when_it_ends_is_told_that_and_not_of_tokens() 
         async with asyncio.timeout(30):
             for error in await asyncio.gather(*knocking):
                 assert isinstance(error, ServerUnreachable | ConnectionLost), repr(error)
+
+
+@pytest.mark.parametrize("times", [2, 1000])
+async def test_who_is_turned_away_at_a_crowded_door_comes_again(
+    server: Any, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    opened = ControlConnection._open_line
+    left: list[float] = []
+
+    async def crowded(self: ControlConnection, timeout: float) -> Line:
+        left.append(timeout)
+        if len(left) <= times:
+            raise ServerOverloaded(reason="too many others are in their handshake, too")
+        return await opened(self, timeout)
+
+    monkeypatch.setattr(ControlConnection, "_open_line", crowded)
+    if times > 2:
+        with pytest.raises(ServerOverloaded):
+            await ControlConnection.open(server.address, timeout=0.5)
+    else:
+        await (await ControlConnection.open(server.address, timeout=HANG)).close()
+        assert len(left) == times + 1
+    assert left == sorted(left, reverse=True)

@@ -25,6 +25,7 @@ from ezmsg.protocol.errors import (
     ConnectionLost,
     DeadlineExceeded,
     EzmsgError,
+    ServerOverloaded,
     ServerUnreachable,
     TlsFailed,
     TlsNotSpoken,
@@ -138,10 +139,11 @@ class ControlConnection:
         :raises TlsNotSpoken: if it is the other way round.
         :raises AuthenticationFailed: if the two sides do not hold the same token, or there is none to hold.
         :raises VersionMismatch: if they share no protocol revision.
+        :raises ServerOverloaded: if for ``timeout`` seconds too many others are in their handshake.
         :raises DeadlineExceeded: if it takes longer than ``timeout`` seconds.
         """
         self = cls(parse_address(address), client_id or uuid4(), token, name, tls)
-        self._adopt(await self._open_line(timeout))
+        self._adopt(await self._open_first(timeout))
         return self
 
     @property
@@ -260,6 +262,18 @@ class ControlConnection:
             line.cut()
 
     # --- the line -----------------------------------------------------------------------------------------
+
+    async def _open_first(self, timeout: float) -> Line:
+        """Open a line; who is turned away from a crowded door comes again, for as long as it may take."""
+        ends_s = self._loop.time() + timeout
+        while True:
+            try:
+                return await self._open_line(max(0.0, ends_s - self._loop.time()))
+            except ServerOverloaded:
+                delay_s = RETRY_LONGEST_S * _CHANCE.random()
+                if self._loop.time() + delay_s >= ends_s:
+                    raise
+                await asyncio.sleep(delay_s)
 
     async def _open_line(self, timeout: float) -> Line:
         self._tries += 1
