@@ -265,13 +265,14 @@ class ControlConnection:
 
     async def _open_first(self, timeout: float) -> Line:
         """Open a line; who is turned away from a crowded door comes again, for as long as it may take."""
-        ends_s = self._loop.time() + timeout
+        left_s, ends_s = timeout, self._loop.time() + timeout
         while True:
             try:
-                return await self._open_line(max(0.0, ends_s - self._loop.time()))
+                return await self._open_line(left_s)
             except ServerOverloaded:
                 delay_s = RETRY_LONGEST_S * _CHANCE.random()
-                if self._loop.time() + delay_s >= ends_s:
+                left_s = ends_s - self._loop.time() - delay_s
+                if left_s <= 0:
                     raise
                 await asyncio.sleep(delay_s)
 
