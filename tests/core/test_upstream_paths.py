@@ -291,7 +291,9 @@ def test_private_names_that_tools_use() -> None:
     assert outer._name == outer.name == "PLACE"
 
 
-async def test_private_names_of_a_context() -> None:
+async def test_private_names_of_a_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir(mode=0o700)
+    monkeypatch.setenv("EZMSG_RUNTIME_DIR", str(tmp_path / "run"))  # else another test's graph may be found
     context = ez.GraphContext(auto_start=True)
     assert context._session_id is None
     async with context:
