@@ -242,5 +242,5 @@ def test_which_endpoints_are_open_to_everybody(endpoint: str, open_: bool) -> No
 
 
 def test_a_reason_is_part_of_a_sentence() -> None:
-    error = ValueError("Cannot listen: [in use\n (os error 98) at /root/.x/a-b/tcp.rs:61.] at /root/x/u.rs:338.")
+    error = ValueError("Cannot listen: [in use\n (os error 98) at /src/.x/a-b/tcp.rs:61.] at /src/x/u.rs:338.")
     assert reason_of(error) == "Cannot listen: [in use (os error 98).]"
