@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import zenoh
 
+from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.protocol.wire.tls.files import TlsFiles
 from ezmsg.zenoh.errors import ZenohUnusable, reason_of
 from ezmsg.zenoh.hosts.certificates import fault_of
@@ -124,6 +125,17 @@ async def acquired() -> Session:
     except TimeoutError:
         path = os.environ.get(CONFIG_VARIABLE, "")
         raise ZenohUnusable(configuration=path, reason=f"no session was open within {OPEN_S:g} s") from None
+
+
+def posting() -> Callable[[Callable[[Any], object], Any], None]:
+    """Return what has something done on the running event loop, by any thread of Zenoh's."""
+    mailbox = Mailbox(asyncio.get_running_loop())
+
+    def post(call: Callable[[Any], object], argument: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody there is to be told anything
+            mailbox.post(call, argument)
+
+    return post
 
 
 def put_in_order(session: Session, sending: "Sending", key: str, data: bytes) -> None:

@@ -3,19 +3,16 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 from ezmsg.core.channels.channel import Receiver
-from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.core.transports.plug import Fed, Home
 from ezmsg.protocol.messages.endpoints import Source
 from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.zenoh.channels.feeding import Feed
 from ezmsg.zenoh.channels.hearing import Hearing, ZenohChannel
 from ezmsg.zenoh.keys import DEFAULT_GRAPH, GRAPH_VARIABLE, Keys, publisher_keys
-from ezmsg.zenoh.session import Sending, Session, acquired, drop, in_thread, keep
+from ezmsg.zenoh.session import Sending, Session, acquired, drop, in_thread, keep, posting
 
 CLOSE_S = 1.0
 """How long the session may take to be closed, in seconds."""
@@ -26,7 +23,7 @@ class ZenohTransport:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._mailbox = Mailbox(asyncio.get_running_loop())
+        self._post = posting()
         self._sending = Sending()
         self._opening: asyncio.Task[Session] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -103,11 +100,6 @@ class ZenohTransport:
             self._opening.add_done_callback(_look_at)
             keep(self)
         return await asyncio.shield(self._opening)
-
-    def _post(self, call: Callable[[Any], object], argument: Any) -> None:
-        """Have something done on the event loop, by a thread of Zenoh's."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody there is to be told anything
-            self._mailbox.post(call, argument)
 
 
 def _look_at(opening: "asyncio.Task[Session]") -> None:

@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
 from typing import Any
 
-from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.protocol.errors import AuthenticationFailed, ServerUnreachable
 from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.zenoh.errors import NameShared
-from ezmsg.zenoh.session import Sending, Session, acquired, drop, keep, put_in_order, put_now
+from ezmsg.zenoh.session import Sending, Session, acquired, drop, keep, posting, put_in_order, put_now
 from ezmsg.zenoh.way.search import Search
 from ezmsg.zenoh.way.tunnel import Tunnel
 from ezmsg.zenoh.way.words import StreamKeys, begin
@@ -36,7 +34,7 @@ async def reach(name: str, protocol: asyncio.BaseProtocol, token: bytes | None) 
     reached = _Reached(await acquired(), token, name)
     try:
         reached.open(protocol, *await reached.found())
-    except BaseException:
+    except BaseException:  # whatever interrupts it: the session is given back
         reached.close()
         raise
 
@@ -49,7 +47,7 @@ class _Reached:
         self._token = token or b""
         self._name = name
         self._has_token = token is not None
-        self._mailbox = Mailbox(asyncio.get_running_loop())
+        self._post = posting()
         self._sending = Sending()
         self._tunnel: Tunnel | None = None
         self._server = ""
@@ -126,7 +124,3 @@ class _Reached:
     def _note_presence(self, server: str, there: bool) -> None:
         if self._tunnel is not None and server == self._server:
             self._tunnel.note_presence(there)
-
-    def _post(self, call: Callable[[Any], object], argument: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody there is to be told anything
-            self._mailbox.post(call, argument)

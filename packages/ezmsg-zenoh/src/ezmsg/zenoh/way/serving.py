@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import zenoh
 
-from ezmsg.core.transports.mailbox import Mailbox
 from ezmsg.protocol.errors import WayUnusable
 from ezmsg.protocol.wire.presence.lease import LEASE_S
 from ezmsg.zenoh.keys import channel_of, server_keys
@@ -21,6 +20,7 @@ from ezmsg.zenoh.session import (
     drop,
     in_thread,
     keep,
+    posting,
     put_in_order,
     put_now,
 )
@@ -64,7 +64,7 @@ async def serve(name: str, make_protocol: MakeProtocol, token: bytes) -> "Servin
     serving = Serving(session, name, make_protocol, token)
     try:
         await serving.start()
-    except BaseException:
+    except BaseException:  # whatever interrupts it: the name and the session are given back
         await serving.close()
         raise
     return serving
@@ -79,7 +79,7 @@ class Serving:
         self._make_protocol = make_protocol
         self._token = token
         self._keys = server_keys(name, uuid4().hex)
-        self._mailbox = Mailbox(asyncio.get_running_loop())
+        self._post = posting()
         self._secret = os.urandom(NONCE_BYTES)
         self._tunnels: dict[str, Tunnel] = {}
         self._ended: dict[str, None] = {}
@@ -203,7 +203,3 @@ class Serving:
         tunnel = self._tunnels.get(came[0])
         if tunnel is not None:
             tunnel.note_presence(came[1])
-
-    def _post(self, call: Callable[[Any], object], argument: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody there is to be told anything
-            self._mailbox.post(call, argument)
