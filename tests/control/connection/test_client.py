@@ -18,6 +18,7 @@ from ezmsg.graphserver import GraphServer
 from ezmsg.graphserver.deciding.configuration import Configuration
 from ezmsg.graphserver.server import Server
 from ezmsg.protocol.addresses import Address
+from ezmsg.protocol.announcement import announcement_name
 from ezmsg.protocol.errors import (
     AuthenticationFailed,
     ConnectionLost,
@@ -481,6 +482,34 @@ async def test_a_server_may_announce_its_token_a_moment_after_it_listens(
         connection = await opening
         await connection.close()
         await server.close()
+
+
+async def test_who_hears_of_a_server_that_has_ended_is_told_that_and_not_of_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's challenge is still under way when it has taken its announcement away, and is gone."""
+    monkeypatch.setenv("EZMSG_RUNTIME_DIR", str(tmp_path))
+    server = GraphServer()
+    server.start(("127.0.0.1", 0))
+    announced = tmp_path / announcement_name(server.address.port)
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, asks = await asyncio.open_connection(*server.address)
+        asks.write(await reader.read(65536))
+        challenge = await answers.read(65536)
+        here.unlink()
+        writer.write(challenge)
+        for each in (asks, writer):
+            each.close()
+
+    async with await asyncio.start_server(relay, "127.0.0.1", 0) as relaying:
+        address = Address(*relaying.sockets[0].getsockname())
+        here = tmp_path / announcement_name(address.port)
+        here.write_bytes(announced.read_bytes())
+        here.chmod(0o600)
+        with pytest.raises((ServerUnreachable, ConnectionLost)):
+            await ControlConnection.open(address)
+    server.stop()
 
 
 async def test_who_is_at_the_door_when_it_ends_is_told_that_and_not_of_tokens() -> None:

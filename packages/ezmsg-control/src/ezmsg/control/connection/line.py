@@ -108,7 +108,7 @@ class Line:
         :param tls: by what the server is to prove itself, before the handshake; what is found if it is ``None``.
         :param on_lost: called when the line, once open, ends other than by :meth:`close`.
         """
-        find = (lambda: find_token(address)) if token is None else (lambda: token)
+        find = _looking_for(address) if token is None else (lambda: token)
         nonce = os.urandom(NONCE_SIZE)
         handshake = ClientHandshake(
             find, nonce, client_id, os.getpid(), socket.gethostname(), name=name, incarnation=incarnation
@@ -249,3 +249,13 @@ class Line:
     def _loss(self) -> EzmsgError:
         reason = "this side closed it" if self._closing else self._transport.cut_reason
         return loss(self.address, self._end, reason)
+
+
+def _looking_for(address: Address) -> Callable[[], bytes | None]:
+    """Return what finds the token of the server at ``address``, when that has spoken.
+
+    It looks then, as a server that has just started announces its token a moment after it listens; and here, before
+    anybody connects, as one that ends takes the announcement away while its last words are still under way.
+    """
+    before = find_token(address)
+    return lambda: find_token(address) or before
