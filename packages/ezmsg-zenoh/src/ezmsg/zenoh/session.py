@@ -31,7 +31,7 @@ CONFIG_VARIABLE = "EZMSG_ZENOH_CONFIG"
 OPEN_S = 10.0
 """How long the session may take to be opened, in seconds."""
 
-DIRECT_BYTES = 4096
+DIRECT_BYTES = 32 * 1024
 """Up to this size a message is sent by the event loop itself, unless larger ones are still being sent."""
 
 logger = logging.getLogger("ezmsg")

@@ -33,9 +33,6 @@ PROBE_LONGEST_S = 1.0
 AGAIN_S = 0.5
 """How long what was sent again to one who misses it may take to come, in seconds."""
 
-TOGETHER_BYTES = 64 * 1024
-"""How many bytes of small messages go together, those that are sent in one turn of the event loop."""
-
 OVERHEAD_BYTES = 64 * 1024
 """More than the key and the head of a message take."""
 
@@ -183,12 +180,9 @@ class _UnderWay:
 
     token: int
     body: Body
+    size: int
     form: Form | None
     holders: int = 0
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.body))
 
 
 class Feed:
@@ -230,22 +224,22 @@ class Feed:
         known = self._under_way.get(number)
         if known is None:
             form, self.form = self.form, None
-            known = self._under_way[number] = _UnderWay(token, body, form)
+            known = self._under_way[number] = _UnderWay(token, body, sum(map(len, body)), form)
             told = form is None or all(form.number in sender.forms for sender in self._senders.values())
             self._send_soon(self._head(number, known, tell=not told), body)
         known.holders += 1
         return known.form
 
     def _send_soon(self, head: Head, body: Body) -> None:
-        """Send the first message of a turn of the event loop at once, and small ones behind it together."""
-        if head.size > DIRECT_BYTES or not self._in_turn:
+        """Send a message at once if nothing else is under way, and small ones of a turn of the event loop together."""
+        if head.size > DIRECT_BYTES or (not self._in_turn and len(self._under_way) == 1):
             self._flush()
             self._send_together([head], body)
         else:
+            if self._together_bytes + head.size > DIRECT_BYTES:
+                self._flush()
             self._together.append((head, body))
             self._together_bytes += head.size
-            if self._together_bytes >= TOGETHER_BYTES:
-                self._flush()
         if not self._in_turn:
             self._in_turn = True
             self._loop.call_soon(self._end_turn)

@@ -6,8 +6,8 @@ nobody changes them on their way is for access control and TLS to see to, as ove
 """
 
 import struct
+from typing import NamedTuple
 
-from ezmsg.protocol.declared import declared
 from ezmsg.protocol.errors import EzmsgError
 from ezmsg.protocol.wire.codec import decode, encode
 from ezmsg.zenoh.channels.messages import KINDS
@@ -20,8 +20,7 @@ FRAME_LIMIT = 2 * 1024 * 1024
 """The longest word of the conversation: the numbers of as many messages as the largest window holds fit in."""
 
 
-@declared
-class Head:
+class Head(NamedTuple):
     """What stands before a message: with its form's content if some end may not know it yet."""
 
     number: int

@@ -30,11 +30,15 @@ SAID_S = (0.0, 0.2, 1.0, 5.0)
 ASK_AGAIN_S = 0.2
 """After how many seconds an open question is put again."""
 
-TOLD_PARTS = 4
+TOLD_PARTS = 2
 """Of a publisher's buffers, one part in so many may be free without its knowing,"""
 
 LET_GO_S = 0.002
-"""and for so long, in seconds: the answer to a message is not to wait for the word that it was let go."""
+"""until nothing has come for so long, in seconds: the answer to a message is not to wait for the word that it was
+let go, nor the next message for many of them."""
+
+LET_GO_LOOKS = 10
+"""After how many such times it is told in any case."""
 
 EARLY_LIMIT = 32
 """How many messages wait for the answer that opens the channel; what is more is asked for again."""
@@ -100,15 +104,20 @@ class Hearing:
         self._let_go = 0  # since it was told last
         self._told_after = 1
         self._letting: asyncio.TimerHandle | None = None
+        self._has_come = False  # something, since it was looked at last
+        self._looks = 0  # how often since it was told last
         self._left = False  # the publisher has heard that we leave
         self._closed = False
         self._asking: asyncio.TimerHandle | None = None
         self._missed: asyncio.TimerHandle | None = None
+        # What is small and finds no room is lost, and said again.
+        self._inward = session.declare_publisher(keys.inward(self._id), congestion_control=congestion(waits=False))
         self._entities: list[Any] = [
             session.declare_subscriber(keys.outward(self._id), called(self._on_word)),
             session.declare_subscriber(keys.data, called(self._on_data)),
             session.liveliness().declare_subscriber(keys.alive, called(self._on_presence), history=True),
             session.liveliness().declare_token(keys.token(self._id)),
+            self._inward,
         ]
 
     # --- opening ----------------------------------------------------------------------------------------------
@@ -130,8 +139,10 @@ class Hearing:
 
     def _say(self, message: object, secret: bytes) -> None:
         data = to_bytes(message, secret)
-        put, key = self._session.put, self._keys.inward(self._id)
-        self._sending.send(len(data), lambda waits: put(key, data, congestion_control=congestion(waits=waits)))
+        self._sending.send(len(data), lambda waits: self._put_patiently(data) if waits else self._inward.put(data))
+
+    def _put_patiently(self, data: bytes) -> None:
+        self._session.put(self._keys.inward(self._id), data, congestion_control=congestion(waits=True))
 
     def _prove(self, challenge: Challenge) -> None:
         key = self.source.key
@@ -226,19 +237,20 @@ class Hearing:
         except ValueError:  # somebody else has put it there
             return
         payload, at = came[1], 0
-        if sum(head.size for head in heads) != len(payload):
+        if sum([head.size for head in heads]) != len(payload):
             return
+        self._has_come = True
         for head in heads:
             body = payload[at : at + head.size]  # itself, if it is all
             at += head.size
             if head.token < channel.num_buffers:
-                for number, (due, due_body) in reception.take(head.number, (head, body)):
-                    self._deliver(channel, number, due, due_body)
-        if reception.missing():
+                for due, due_body in reception.take(head.number, (head, body)):
+                    self._deliver(channel, due, due_body)
+        if reception.misses_some:
             self._tell_soon()
 
-    def _deliver(self, channel: ZenohChannel, number: int, head: Head, body: bytes) -> None:
-        self._numbers[head.token] = number
+    def _deliver(self, channel: ZenohChannel, head: Head, body: bytes) -> None:
+        number = self._numbers[head.token] = head.number
         if channel.over.is_set():
             self.release(head.token)
             return
@@ -254,9 +266,9 @@ class Hearing:
             self._reception.release(number)
             self._let_go += 1
             if self._let_go >= self._told_after:
-                self._tell_soon()
+                self._tell()
             elif self._letting is None:
-                self._letting = self._loop.call_later(LET_GO_S, self._tell_late)
+                self._letting = self._loop.call_later(LET_GO_S, self._look)
 
     def leave(self) -> None:
         """Ask for no more; what is held is still released."""
@@ -270,19 +282,27 @@ class Hearing:
         if not self._closed:
             self._asking = self._loop.call_later(ASK_AGAIN_S, self._leave)
 
-    def _tell_late(self) -> None:
+    def _look(self) -> None:
         self._letting = None
-        if self._let_go:
-            self._tell_soon()
+        self._looks += 1
+        if self._has_come and self._looks < LET_GO_LOOKS:
+            self._has_come = False
+            self._letting = self._loop.call_later(LET_GO_S, self._look)
+        elif self._let_go:
+            self._tell()
 
     def _tell_soon(self) -> None:
         if not self._telling:
             self._telling = True
-            self._loop.call_soon(self._tell)
+            self._loop.call_soon(self._tell_if_due)
+
+    def _tell_if_due(self) -> None:
+        if self._telling:
+            self._tell()
 
     def _tell(self) -> None:
         self._telling = False
-        self._let_go = 0
+        self._let_go = self._looks = 0
         if self._reception is not None and not self._closed:
             self._say(self._reception.state(), self._key)
             self._close_if_idle()

@@ -1,6 +1,6 @@
 """The order of what arrives: whatever is lost, comes twice or overtakes, each message is delivered once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from ezmsg.zenoh.channels.messages import Held
@@ -20,8 +20,12 @@ class Reception(Generic[M]):
         self._held: dict[int, None] = {}
         self._asked: set[int] = set()  # what was asked for, and may be on its way
 
-    def take(self, number: int, message: M) -> list[tuple[int, M]]:
-        """Take a message that arrived; return those that are to be delivered now, with their numbers."""
+    def take(self, number: int, message: M) -> Sequence[M]:
+        """Take a message that arrived; return those that are to be delivered now."""
+        if number == self.next_message == self._sent:  # as nearly always; so none waits, and none was asked for
+            self.next_message = self._sent = number + 1
+            self._held[number] = None
+            return (message,)
         self._sent = max(self._sent, number + 1)
         if number < self.next_message or number in self._early or number >= self.next_message + self._limit:
             return []
@@ -30,9 +34,14 @@ class Reception(Generic[M]):
         while self.next_message in self._early:
             self._asked.discard(self.next_message)
             self._held[self.next_message] = None
-            due.append((self.next_message, self._early.pop(self.next_message)))
+            due.append(self._early.pop(self.next_message))
             self.next_message += 1
         return due
+
+    @property
+    def misses_some(self) -> bool:
+        """Whether something did not come, as far as is known, that was not asked for yet."""
+        return self.next_message != self._sent and bool(self.missing())
 
     def release(self, number: int) -> None:
         """Nobody here holds a message any more."""
