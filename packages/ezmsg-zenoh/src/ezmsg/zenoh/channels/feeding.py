@@ -231,7 +231,7 @@ class Feed:
         return known.form
 
     def _send_soon(self, head: Head, body: Body) -> None:
-        """Send a message at once if nothing else is under way, and small ones of a turn of the event loop together."""
+        """Send a message at once if nothing else is under way, and small ones of a turn of the loop together."""
         if head.size > DIRECT_BYTES or (not self._in_turn and len(self._under_way) == 1):
             self._flush()
             self._send_together([head], body)
