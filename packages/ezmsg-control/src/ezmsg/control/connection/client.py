@@ -163,6 +163,8 @@ class ControlConnection:
         :raises ServerUnreachable: if it does not come back in time.
         :raises ConnectionLost: if this side closes the connection.
         """
+        if self._line is not None:
+            return self.epoch
         try:
             async with asyncio.timeout(timeout):
                 await self._connected_line()

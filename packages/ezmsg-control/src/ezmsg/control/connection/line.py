@@ -75,7 +75,7 @@ class Line:
         self._handshake = handshake
         self._connection = Connection(handshake)
         self._transport = ControlTransport(self._connection, self._receive)
-        self._requests = Requests(str(address), self._connection, self._transport.flush)
+        self._requests = Requests(str(address), self._connection, self._transport.flush_soon)
         self._answers = answers
         self._on_lost = on_lost
         self._beating = Beating(self._beat, self._transport.give_up)

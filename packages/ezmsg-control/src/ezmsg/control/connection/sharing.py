@@ -57,7 +57,9 @@ async def acquire(
     shared.users += 1
     try:
         # The shield keeps one waiter's cancellation from the others; the last one cancels the opening itself.
-        connection = await asyncio.shield(shared.opening)
+        connection = shared.connection
+        if connection is None:
+            connection = await asyncio.shield(shared.opening)
         await connection.wait_connected(timeout)
         return connection
     except BaseException:

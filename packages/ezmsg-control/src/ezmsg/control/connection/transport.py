@@ -37,6 +37,7 @@ class ControlTransport(asyncio.Protocol):
         self._connection = connection
         self._on_event = on_event
         self._transport: asyncio.Transport | None = None
+        self._flushing = False
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def connect(self, address: Address, tls: TlsFiles | None, token: Callable[[], bytes | None]) -> None:
@@ -90,6 +91,16 @@ class ControlTransport(asyncio.Protocol):
             transport.abort()
         else:
             transport.write(data)
+
+    def flush_soon(self) -> None:
+        """Write it at the end of this turn of the event loop, with what else there is to send by then."""
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush_late)
+
+    def _flush_late(self) -> None:
+        self._flushing = False
+        self.flush()
 
     async def close(self) -> None:
         """End the connection, write what is left and wait until the socket is gone.

@@ -118,7 +118,8 @@ class Exchange:
             _exchanges[exchange.id] = exchange
         try:
             assert exchange._starting is not None
-            await asyncio.shield(exchange._starting)
+            if not _is_there(exchange._starting):
+                await asyncio.shield(exchange._starting)
         except BaseException:
             await exchange.release()
             raise
@@ -447,8 +448,9 @@ class Exchange:
 
         if not _run_on(home, self, attach):
             raise ConnectionResetError("the publisher's event loop is closed")
-        async with asyncio.timeout(OPEN_TIMEOUT_S):  # that loop may be there, and not be running
-            await attached
+        if not attached.done():
+            async with asyncio.timeout(OPEN_TIMEOUT_S):  # that loop may be there, and not be running
+                await attached
         return channel
 
     def _on_segments(self, inbox: Inbox) -> None:
@@ -537,6 +539,10 @@ def _run_on(target: Exchange, here: Exchange, call: Callable[[], object]) -> boo
     except RuntimeError:
         return False
     return True
+
+
+def _is_there(starting: asyncio.Task[None]) -> bool:
+    return starting.done() and not starting.cancelled() and starting.exception() is None
 
 
 def _finish(future: asyncio.Future[None]) -> None:

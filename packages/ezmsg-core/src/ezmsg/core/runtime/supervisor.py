@@ -24,7 +24,9 @@ from ezmsg.core.runtime.limits import TELL_S
 from ezmsg.core.runtime.nursery import Nursery, WorkerProcess
 from ezmsg.core.runtime.policies import FAIL_FAST, DeadWorkerPolicy
 from ezmsg.core.runtime.words import Look, Prepare
+from ezmsg.core.support.garbage import no_look_for_garbage
 from ezmsg.core.support.last_words import LastWords
+from ezmsg.core.support.many import outcomes
 
 logger = logging.getLogger("ezmsg")
 
@@ -135,9 +137,12 @@ class Supervisor(threading.Thread):
 
     async def _begin(self) -> None:
         await self._context.__aenter__()
-        await self._context.register_metadata(graph_metadata(self._graph))
-        for from_topic, to_topic in self._graph.edges:
-            await self._context.connect(from_topic, to_topic)
+        with no_look_for_garbage():
+            await self._context.register_metadata(graph_metadata(self._graph))
+            connect = self._context.connect
+            async for _, outcome in outcomes(lambda edge: connect(*edge), self._graph.edges):
+                if isinstance(outcome, BaseException):
+                    raise outcome
         for worker in range(len(self._pipes)):
             self._let_prepare(worker)
 

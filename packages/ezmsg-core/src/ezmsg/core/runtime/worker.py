@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -50,6 +51,8 @@ from ezmsg.core.runtime.words import (
     Stopped,
     Terminate,
 )
+from ezmsg.core.support.garbage import no_look_for_garbage
+from ezmsg.core.support.many import outcomes
 from ezmsg.core.support.wording import described
 from ezmsg.protocol.addresses import Address
 
@@ -60,9 +63,6 @@ SAID_IN_FULL = (SettingsMissing, StateNotInitialized)
 
 MAIN_LIMIT_S = 9.0
 """How long a ``main`` may go on after everything else in its process has ended, in seconds."""
-
-OPENED_AT_ONCE = 64
-"""For how many units endpoints are opened at a time."""
 
 INTERRUPT_AGAIN_S = 0.5
 """How long a ``main`` has to notice that it was interrupted before it is interrupted again, in seconds."""
@@ -227,28 +227,19 @@ class Worker:
     async def _open_endpoints(self, address: Address, control_link: ControlLink) -> None:
         self._context = GraphContext(address, auto_start=False, transport=self._plan.transport)
         strict = flag("EZMSG_STRICT_SHUTDOWN", False)
-        for opened in await self._all_opened(self._context):
-            self._publishers += opened.publishers.values()
-            observers = control_link.add(opened.unit, opened.subscribers)
-            self._running.append(RunningUnit(opened.unit, opened.publishers, opened.subscribers, strict, observers))
+        open_unit = partial(_opened, self._context)
+        with no_look_for_garbage():
+            async for unit, opened in outcomes(open_unit, self._units):
+                self._at = unit.address  # to be named if this raises
+                if isinstance(opened, BaseException):
+                    raise opened
+                self._publishers += opened.publishers.values()
+                observers = control_link.add(unit, opened.subscribers)
+                self._running.append(RunningUnit(unit, opened.publishers, opened.subscribers, strict, observers))
         self._at = "a relay"
         await self._bridges.open(self._context, self._plan.relays)
         self._at = f"the process of {', '.join(self._plan.addresses)}"
         await control_link.units_are_ready()
-
-    async def _all_opened(self, context: GraphContext) -> "list[_Opened]":
-        """Open the endpoints of all units, many at a time: what takes time is to wait for answers."""
-        opened: list[_Opened] = []
-        for first in range(0, len(self._units), OPENED_AT_ONCE):
-            units = self._units[first : first + OPENED_AT_ONCE]
-            self._at = units[0].address
-            results = await asyncio.gather(*(_opened(context, unit) for unit in units), return_exceptions=True)
-            for unit, result in zip(units, results, strict=True):
-                self._at = unit.address  # to be named if this raises
-                if isinstance(result, BaseException):
-                    raise result
-                opened.append(result)
-        return opened
 
     def _progress(self) -> Progress:
         """Return how far the process is; from any thread."""
@@ -457,7 +448,6 @@ def _is_own(unit: Unit, name: str) -> bool:
 class _Opened(NamedTuple):
     """The endpoints of a unit, by the topics of its streams."""
 
-    unit: Unit
     publishers: dict[str, Publisher]
     subscribers: dict[str, Subscriber]
 
@@ -474,7 +464,7 @@ async def _opened(context: GraphContext, unit: Unit) -> _Opened:
         inlet.address: await context.subscriber(inlet.address, leaky=inlet.leaky, max_queue=inlet.max_queue)
         for inlet in inlets_in_use(unit)
     }
-    return _Opened(unit, publishers, subscribers)
+    return _Opened(publishers, subscribers)
 
 
 async def _publisher(context: GraphContext, outlet: OutputStream) -> Publisher:
