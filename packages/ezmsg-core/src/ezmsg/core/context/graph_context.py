@@ -63,7 +63,7 @@ class GraphContext(Operator):
         self._server: GraphServer | None = None
         self._connection: ControlConnection | None = None
         self._session: Session | None = None
-        self._ensuring = asyncio.Lock()
+        self._ensuring: asyncio.Task[None] | None = None
         self._entering = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -220,9 +220,19 @@ class GraphContext(Operator):
     async def _ensure_server(self) -> None:
         if self._holds_connection:
             return
-        async with self._ensuring:  # so that two who come at once do not start a server each
-            if self._server is None and not self._holds_connection:
-                self._server = await self._service.ensure(self._auto_start)
+        if self._ensuring is None:  # one for all who come at once, or each would start a server
+            self._ensuring = asyncio.ensure_future(self._ensure_once())
+            self._ensuring.add_done_callback(self._ensured)
+        await asyncio.shield(self._ensuring)
+
+    async def _ensure_once(self) -> None:
+        if self._server is None:
+            self._server = await self._service.ensure(self._auto_start)
+
+    def _ensured(self, ensuring: asyncio.Task[None]) -> None:
+        self._ensuring = None
+        if not ensuring.cancelled():
+            ensuring.exception()  # who waits for it is told; perhaps nobody does any more
 
     @property
     def _holds_connection(self) -> bool:

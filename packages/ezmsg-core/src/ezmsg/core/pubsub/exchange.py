@@ -18,6 +18,7 @@ from ezmsg.core.channels.channel import Channel, Receiver
 from ezmsg.core.errors import InvalidOption, PeerLost
 from ezmsg.core.profiling.registry import REGISTRY
 from ezmsg.core.pubsub.admission import Admission
+from ezmsg.core.pubsub.declaring import Declaring
 from ezmsg.core.pubsub.links import Links
 from ezmsg.core.pubsub.opening import OPEN_TIMEOUT_S, Opener
 from ezmsg.core.pubsub.peers import Peer
@@ -44,7 +45,6 @@ from ezmsg.protocol.messages.endpoints import (
     Contact,
     DeclarePublisher,
     DeclareSubscriber,
-    Joined,
     PausePublishing,
     ReportCut,
     ResumePublishing,
@@ -78,6 +78,7 @@ class Exchange:
         self.publishers: dict[UUID, Feeding] = {}
         self.mailbox = Mailbox(asyncio.get_running_loop())
         self._connection = connection
+        self._declaring = Declaring(connection.request)
         self._loop = asyncio.get_running_loop()
         self._users = 0
         self._subscribers: dict[UUID, Hearing] = {}
@@ -229,12 +230,11 @@ class Exchange:
         self.publishers[publisher.id] = publisher
         REGISTRY.add_publisher(publisher)
         try:
-            joined = await self._connection.request(self._declaration(publisher))
+            await self._declaring.declare(self._declaration(publisher))
         except BaseException:
             self._forget_publisher(publisher)
             await self._tell_withdrawn(publisher.id)  # it may have been declared, and only the answer is missing
             raise
-        _warn_unconfirmed(publisher.topic, joined)
 
     async def leave_publisher(self, publisher: Feeding) -> None:
         """Withdraw a publisher and give back its share of the exchange."""
@@ -281,14 +281,13 @@ class Exchange:
         self._subscribers[subscriber.id] = subscriber
         REGISTRY.add_subscriber(subscriber)
         try:
-            joined = await self._connection.request(DeclareSubscriber(subscriber.id, subscriber.topic))
+            await self._declaring.declare(DeclareSubscriber(subscriber.id, subscriber.topic))
         except BaseException:
             del self._subscribers[subscriber.id]
             REGISTRY.remove_subscriber(subscriber)
             self._routes.drop_receiver(subscriber)
             await self._tell_withdrawn(subscriber.id)
             raise
-        _warn_unconfirmed(subscriber.topic, joined)
 
     async def leave_subscriber(self, subscriber: Hearing) -> None:
         """Withdraw a subscriber and give back its share of the exchange."""
@@ -548,12 +547,3 @@ def _is_there(starting: asyncio.Task[None]) -> bool:
 def _finish(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _warn_unconfirmed(topic: str, joined: Joined) -> None:
-    if joined.unconfirmed:
-        logger.warning(
-            "%s joined, but these did not answer in time: %s. What is sent between them and it is missed until "
-            "they do; see what keeps their event loops busy with: ezmsg process",
-            *(topic, ", ".join(joined.unconfirmed)),
-        )

@@ -24,6 +24,7 @@ _FIRST = (
     envelopes.Reply,
     endpoints.DeclarePublisher,
     endpoints.DeclareSubscriber,
+    endpoints.DeclareEndpoints,
     endpoints.Joined,
     endpoints.ApplyRoutes,
     processes.RegisterProcess,

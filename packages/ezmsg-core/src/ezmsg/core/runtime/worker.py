@@ -19,7 +19,7 @@ from ezmsg.core.context.graph_context import GraphContext
 from ezmsg.core.errors import SettingsMissing, StateNotInitialized
 from ezmsg.core.graph.processes import ProcessPlan
 from ezmsg.core.graph.state import State
-from ezmsg.core.graph.streams import OutputStream
+from ezmsg.core.graph.streams import InputStream, OutputStream
 from ezmsg.core.graph.termination import NormalTermination
 from ezmsg.core.graph.unit import Unit
 from ezmsg.core.pubsub.options import flag
@@ -453,22 +453,25 @@ class _Opened(NamedTuple):
 
 
 async def _opened(context: GraphContext, unit: Unit) -> _Opened:
-    publishers = {}
-    for outlet in unit.streams.values():
-        if isinstance(outlet, OutputStream):
-            publisher = await _publisher(context, outlet)
-            publisher.origin = (unit.address, outlet.name)
-            outlet._lend = publisher.loan
-            publishers[outlet.address] = publisher
-    subscribers = {
-        inlet.address: await context.subscriber(inlet.address, leaky=inlet.leaky, max_queue=inlet.max_queue)
-        for inlet in inlets_in_use(unit)
-    }
-    return _Opened(publishers, subscribers)
+    """Open the endpoints of a unit together, as then they are declared together."""
+    outlets = [stream for stream in unit.streams.values() if isinstance(stream, OutputStream)]
+    inlets = inlets_in_use(unit)
+    opening = [_publisher(context, unit, outlet) for outlet in outlets]
+    listening = [_subscriber(context, inlet) for inlet in inlets]
+    opened = _Opened({}, {})
+    for end in await asyncio.gather(*opening, *listening, return_exceptions=True):
+        match end:
+            case BaseException():
+                raise end
+            case Publisher():
+                opened.publishers[end.topic] = end
+            case Subscriber():
+                opened.subscribers[end.topic] = end
+    return opened
 
 
-async def _publisher(context: GraphContext, outlet: OutputStream) -> Publisher:
-    return await context.publisher(
+async def _publisher(context: GraphContext, unit: Unit, outlet: OutputStream) -> Publisher:
+    publisher = await context.publisher(
         outlet.address,
         host=outlet.host,
         port=outlet.port,
@@ -481,6 +484,13 @@ async def _publisher(context: GraphContext, outlet: OutputStream) -> Publisher:
         max_block=outlet.max_block,
         transport=outlet.transport,
     )
+    publisher.origin = (unit.address, outlet.name)
+    outlet._lend = publisher.loan
+    return publisher
+
+
+async def _subscriber(context: GraphContext, inlet: InputStream) -> Subscriber:
+    return await context.subscriber(inlet.address, leaky=inlet.leaky, max_queue=inlet.max_queue)
 
 
 def run_units(worker: Worker, main_call: MainCall) -> threading.Thread:

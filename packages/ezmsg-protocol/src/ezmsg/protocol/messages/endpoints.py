@@ -40,7 +40,7 @@ class Contact:
 
 @declared
 class Joined:
-    """The endpoint is known and its routes are in place, but for the peers named in ``unconfirmed``."""
+    """The endpoints are known and their routes are in place, but for the peers named in ``unconfirmed``."""
 
     TAG: ClassVar[str] = "endpoint.joined"
     unconfirmed: list[str] = field(factory=list)
@@ -73,6 +73,16 @@ class DeclareSubscriber:
     subscriber_id: UUID
     topic: str
     hears: list[UUID] = field(factory=list)
+
+
+@declared
+class DeclareEndpoints:
+    """Several endpoints join, all of them or none; the reply waits for the routes of all."""
+
+    TAG: ClassVar[str] = "endpoints.declare"
+    REPLY: ClassVar[type] = Joined
+    publishers: list[DeclarePublisher]
+    subscribers: list[DeclareSubscriber]
 
 
 @declared
@@ -174,6 +184,7 @@ MESSAGES = (
     Joined,
     DeclarePublisher,
     DeclareSubscriber,
+    DeclareEndpoints,
     Withdraw,
     ReportCut,
     ApplyRoutes,

@@ -30,6 +30,7 @@ NEEDED: dict[type, Role] = {
     endpoints.DeclareSubscriber: Role.OPERATOR,
     endpoints.Withdraw: Role.OPERATOR,
     endpoints.DeclarePublisher: Role.ADMIN,
+    endpoints.DeclareEndpoints: Role.ADMIN,
     endpoints.ReportCut: Role.ADMIN,
     processes.RegisterProcess: Role.ADMIN,
     processes.UpdateOwnership: Role.ADMIN,
@@ -55,6 +56,8 @@ def needed(body: Any) -> Role:
     """Return the role that a request needs; one that nobody has thought of, the highest."""
     if isinstance(body, requests.RouteRequest) and body.operation in READING_OPERATIONS:
         return Role.OBSERVER
+    if isinstance(body, endpoints.DeclareEndpoints) and not body.publishers:
+        return Role.OPERATOR
     return NEEDED.get(type(body), Role.ADMIN)
 
 

@@ -6,7 +6,7 @@ returns the :class:`Routes` that changed, and only those.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from attrs import field, frozen
@@ -57,6 +57,14 @@ class Routes:
     def subscribers(self) -> list[UUID]:
         """Whose routes changed, in a fixed order."""
         return sorted({*self.added, *self.removed})
+
+    def extend(self, later: "Routes") -> None:
+        """Add what changes after this."""
+        for subscriber, publishers in later.removed.items():
+            self.removed[subscriber] |= publishers
+            self.added[subscriber] -= publishers
+        for subscriber, publishers in later.added.items():
+            self.added[subscriber] |= publishers
 
 
 class Endpoints:
@@ -115,6 +123,19 @@ class Endpoints:
         if stale := before - self._hears[subscriber.id]:
             routes.removed[subscriber.id] |= stale
         return routes
+
+    def check_identities(self, client_id: UUID, publishers: Sequence[UUID], subscribers: Sequence[UUID]) -> None:
+        """See that a client may declare all of these.
+
+        :raises DuplicateIdentity: if one is in use by another client, or in the other role.
+        """
+        for identity in publishers:
+            known = self.publishers.get(identity)
+            self._check_identity("publisher", identity, client_id, known, self.subscribers)
+        for identity in subscribers:
+            self._check_identity("subscriber", identity, client_id, self.subscribers.get(identity), self.publishers)
+        if both := {*publishers} & {*subscribers}:
+            raise DuplicateIdentity(role="subscriber", identity=str(min(both)))
 
     def withdraw(self, identity: UUID, peer: PeerId) -> Routes:
         """Let an endpoint leave.
