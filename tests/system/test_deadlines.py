@@ -63,7 +63,9 @@ ALLOWED = {
         control/process/answers.py ProcessAnswers._stacks
         core/blocking/calls.py Call._complete
         core/channels/backpressure.py Window.wait_returned
+        core/context/graph_context.py GraphContext._ensure_server
         core/context/graph_context.py GraphContext._open_session
+        core/pubsub/declaring.py Declaring.declare
         core/pubsub/exchange.py Exchange._sync
         core/pubsub/exchange.py Exchange.acquire
         core/pubsub/links.py Links.to
@@ -99,7 +101,10 @@ ALLOWED = {
         core/pubsub/links.py Links.close
         core/pubsub/publisher.py Publisher.wait_closed
         core/pubsub/subscriber.py Subscriber.wait_closed
-        core/runtime/worker.py Worker._all_opened
+        core/pubsub/declaring.py Declaring._declare_together
+        core/pubsub/declaring.py Declaring._send
+        core/runtime/worker.py _opened
+        core/support/many.py outcomes
         core/transports/accepting.py Acceptor.wait_closed
         graphserver/metrics/scraping.py Scraping.close
         graphserver/sockets/listener.py Listener.close

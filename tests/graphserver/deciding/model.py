@@ -14,7 +14,7 @@ from tests.graphserver.deciding.descriptions import topics_of
 
 from ezmsg.protocol import errors
 from ezmsg.protocol.errors import EzmsgError
-from ezmsg.protocol.messages.endpoints import DeclarePublisher, DeclareSubscriber, Withdraw
+from ezmsg.protocol.messages.endpoints import DeclareEndpoints, DeclarePublisher, DeclareSubscriber, Withdraw
 from ezmsg.protocol.messages.processes import RegisterProcess, UpdateOwnership
 from ezmsg.protocol.messages.sessions import (
     ClearSession,
@@ -127,6 +127,8 @@ class Model:
                 return self._declare_publisher(who, body)
             case DeclareSubscriber():
                 return self._declare_subscriber(who, body)
+            case DeclareEndpoints():
+                return self._declare_together(who, body)
             case Withdraw():
                 return self._withdraw(who, body)
             case _:
@@ -388,6 +390,19 @@ class Model:
         if body.subscriber_id in self.publishers or not self._same_client(holder, who):
             return errors.DuplicateIdentity(role="subscriber", identity=str(body.subscriber_id))
         self.subscribers[body.subscriber_id] = (who, body.topic)
+        return None
+
+    def _declare_together(self, who: int, body: DeclareEndpoints) -> Outcome:
+        """All join, or none."""
+        before = dict(self.publishers), dict(self.subscribers)
+        for publisher in body.publishers:
+            if refusal := self._declare_publisher(who, publisher):
+                self.publishers, self.subscribers = before
+                return refusal
+        for subscriber in body.subscribers:
+            if refusal := self._declare_subscriber(who, subscriber):
+                self.publishers, self.subscribers = before
+                return refusal
         return None
 
     def _withdraw(self, who: int, body: Withdraw) -> Outcome:

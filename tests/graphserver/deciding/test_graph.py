@@ -28,6 +28,7 @@ from ezmsg.protocol.messages.endpoints import (
     ApplyRoutes,
     AwaitReleases,
     Contact,
+    DeclareEndpoints,
     DeclarePublisher,
     DeclareSubscriber,
     Joined,
@@ -208,6 +209,48 @@ def test_an_id_in_use_is_refused_to_others_only(graph: Graph) -> None:
         assert isinstance(answer(graph, TWO, body), errors.DuplicateIdentity)
     swapped = DeclareSubscriber(PUBLISHER, "A")
     assert isinstance(answer(graph, ONE, swapped), errors.DuplicateIdentity)
+
+
+ONE_MORE = UUID(int=23)
+
+
+def test_several_join_together_and_their_client_is_asked_once(graph: Graph) -> None:
+    together = DeclareEndpoints(
+        [DeclarePublisher(PUBLISHER, "A", CONTACT, b"s"), DeclarePublisher(UUID(int=12), "B", CONTACT, b"s")],
+        [
+            DeclareSubscriber(each, topic)
+            for each, topic in zip((SUBSCRIBER, UUID(int=22), ONE_MORE), "ABC", strict=True)
+        ],
+    )
+    (call,) = ask(graph, ONE, together)
+    assert isinstance(call, Call)
+    heard = {change.subscriber_id: [each.publisher_id for each in change.added] for change in call.body.changes}
+    assert heard == {SUBSCRIBER: [PUBLISHER], UUID(int=22): [UUID(int=12)]}
+    assert graph.reply_received(ONE, call.call_id, Done(), NOW) == [Reply(ONE, 5, Joined())]
+
+
+@pytest.mark.parametrize(
+    ("publishers", "subscribers", "refusal"),
+    [
+        ([(UUID(int=12), "A"), (PUBLISHER, "A")], [], errors.DuplicateIdentity),
+        ([(UUID(int=12), "A")], [(PUBLISHER, "A")], errors.DuplicateIdentity),
+        ([(UUID(int=12), "A")], [(UUID(int=12), "A")], errors.DuplicateIdentity),
+        ([(UUID(int=12), "A")], [(SUBSCRIBER, "")], errors.InvalidTopic),
+        ([(UUID(int=12), ""), (UUID(int=13), "A")], [], errors.InvalidTopic),
+    ],
+)
+def test_if_one_is_refused_none_joins(
+    graph: Graph,
+    publishers: list[tuple[UUID, str]],
+    subscribers: list[tuple[UUID, str]],
+    refusal: type[errors.EzmsgError],
+) -> None:
+    assert answer(graph, TWO, DeclarePublisher(PUBLISHER, "A", CONTACT, b"s")) == Joined()
+    declared = [DeclarePublisher(identity, topic, CONTACT, b"s") for identity, topic in publishers]
+    declared_too = [DeclareSubscriber(identity, topic) for identity, topic in subscribers]
+    assert isinstance(answer(graph, ONE, DeclareEndpoints(declared, declared_too)), refusal)
+    assert [*graph.state.endpoints.publishers] == [PUBLISHER]
+    assert not graph.state.endpoints.subscribers
 
 
 def test_a_client_that_reconnected_takes_its_own_along(graph: Graph) -> None:

@@ -49,6 +49,7 @@ from ezmsg.protocol.messages.endpoints import (
     ApplyRoutes,
     AwaitReleases,
     Contact,
+    DeclareEndpoints,
     DeclarePublisher,
     DeclareSubscriber,
     Joined,
@@ -128,7 +129,7 @@ class Waiting:
             case Connect() | Disconnect():
                 assert isinstance(self.outcome, bool)
                 return EdgeChanged(self.outcome, sorted(self.unconfirmed))
-            case DeclarePublisher() | DeclareSubscriber():
+            case DeclarePublisher() | DeclareSubscriber() | DeclareEndpoints():
                 return Joined(sorted(self.unconfirmed))
             case ReportSettings():
                 return self.outcome
@@ -139,7 +140,7 @@ class Waiting:
 Changes = Counter[tuple[str, UUID, UUID]]
 """Routes that come (+) or go (-): the subscriber, and the publisher that it hears."""
 
-WAITS_FOR_ROUTES = (Connect, Disconnect, ClearSession, DeclarePublisher, DeclareSubscriber)
+WAITS_FOR_ROUTES = (Connect, Disconnect, ClearSession, DeclarePublisher, DeclareSubscriber, DeclareEndpoints)
 
 
 class GraphMachine(ClientRules):
@@ -202,9 +203,11 @@ class GraphMachine(ClientRules):
             check_outcome(self.model, refusal.error, outcome)
             return
 
-        if isinstance(body, DeclareSubscriber) and body.hears:
-            claimed, _ = self.claims.pop(body.subscriber_id, (set[UUID](), 0.0))
-            self.claims[body.subscriber_id] = claimed | set(body.hears), self.clock + RETURN_TIMEOUT_S
+        for subscriber in subscribers_of(body):
+            if subscriber.hears:
+                claimed, _ = self.claims.pop(subscriber.subscriber_id, (set[UUID](), 0.0))
+                hears = claimed | set(subscriber.hears)
+                self.claims[subscriber.subscriber_id] = hears, self.clock + RETURN_TIMEOUT_S
         waiting = self.waiting[who, request_id] = Waiting(body, outcome, self.clock + ROUTE_TIMEOUT_S)
         calls = self.check_routes(done, heard, body)
         if isinstance(body, WAITS_FOR_ROUTES):
@@ -275,8 +278,8 @@ class GraphMachine(ClientRules):
                     told["+", change.subscriber_id, source.publisher_id] += 1
         again = body.subscriber_id if isinstance(body, DeclareSubscriber) else None
         due = Counter(route_changes(before, self.model.heard(), again))
-        if isinstance(body, DeclarePublisher):
-            due |= self.declared_differently(body)
+        for publisher in publishers_of(body):
+            due |= self.declared_differently(publisher)
         due = self.without_claimed(self.without_away(due, before)) + self.unconfirmed()
         assert told == due
         for sign, subscriber, publisher in told:
@@ -347,6 +350,8 @@ class GraphMachine(ClientRules):
                 return self.held_by(body.session_id)
             case DeclarePublisher() | DeclareSubscriber():
                 return {body.topic}
+            case DeclareEndpoints():
+                return {each.topic for each in body.publishers} | {each.topic for each in body.subscribers}
             case _:
                 return set()
 
@@ -454,6 +459,21 @@ class GraphMachine(ClientRules):
     def declare_subscriber(self, number: int, identity: UUID, topic: str, hears: list[UUID]) -> None:
         """One that comes back after it lost the server says which routes it has; they may be none any more."""
         self.ask(self.holder_of_endpoint(number, identity), DeclareSubscriber(identity, topic, hears))
+
+    @somebody_is_there
+    @rule(
+        number=numbers,
+        joining=st.lists(st.tuples(endpoints, topics, claims), max_size=4, unique_by=lambda each: each[0]),
+    )
+    def declare_together(self, number: int, joining: list[tuple[UUID, str, list[UUID]]]) -> None:
+        """Some that are not there yet; and perhaps one whose id another client has, so that none joins."""
+        who = self.anybody(number)
+        known: dict[UUID, Any] = {**self.model.publishers, **self.model.subscribers}
+        clients = self.model.peers
+        theirs = [each for each in joining if each[0] not in known or clients[known[each[0]][0]] != clients[who]]
+        publishers = [DeclarePublisher(one, topic, CONTACT, b"s") for one, topic, _ in theirs if one in PUBLISHERS]
+        subscribers = [DeclareSubscriber(one, topic, hears) for one, topic, hears in theirs if one in SUBSCRIBERS]
+        self.ask(who, DeclareEndpoints(publishers, subscribers))
 
     @somebody_is_there
     @rule(number=numbers, identity=endpoints)
@@ -706,6 +726,26 @@ def route_changes(before: Heard, now: Heard, told_again: UUID | None) -> list[tu
             if subscriber == told_again or heard.get(publisher) != declared:
                 changes.append(("+", subscriber, publisher))
     return changes
+
+
+def publishers_of(body: object) -> list[DeclarePublisher]:
+    """Return the publishers that a request declares."""
+    match body:
+        case DeclarePublisher():
+            return [body]
+        case DeclareEndpoints():
+            return body.publishers
+    return []
+
+
+def subscribers_of(body: object) -> list[DeclareSubscriber]:
+    """Return the subscribers that a request declares."""
+    match body:
+        case DeclareSubscriber():
+            return [body]
+        case DeclareEndpoints():
+            return body.subscribers
+    return []
 
 
 TestGraph = GraphMachine.TestCase

@@ -11,7 +11,14 @@ from ezmsg.graphserver.deciding.conversations.permissions import NEEDED, READING
 from ezmsg.graphserver.deciding.effects import Fail, Moment, PeerId
 from ezmsg.graphserver.deciding.graph import Graph
 from ezmsg.protocol.errors import RoleRequired
-from ezmsg.protocol.messages.endpoints import Contact, DeclarePublisher, DeclareSubscriber, ReportCut, Withdraw
+from ezmsg.protocol.messages.endpoints import (
+    Contact,
+    DeclareEndpoints,
+    DeclarePublisher,
+    DeclareSubscriber,
+    ReportCut,
+    Withdraw,
+)
 from ezmsg.protocol.messages.events import FollowTopology
 from ezmsg.protocol.messages.handshake import Hello
 from ezmsg.protocol.messages.processes import RegisterProcess, UpdateOwnership
@@ -53,12 +60,13 @@ OBSERVERS = [
 ]
 OPERATORS = [
     *(Connect("A", "B"), Disconnect("A", "B"), Connect("A", "B", ID), UpdateSetting("A", "x", 1, 1.0)),
-    *(DeclareSubscriber(ID, "A"), Withdraw(ID)),
+    *(DeclareSubscriber(ID, "A"), Withdraw(ID), DeclareEndpoints([], [DeclareSubscriber(ID, "A")])),
     *map(routed, ("SET_PROFILING_TRACE", "GET_PROFILING_TRACE_BATCH", "UPDATE_SETTING_FIELD", "MY_OWN")),
 ]
+PUBLISHER = DeclarePublisher(ID, "A", Contact(ID, None, "127.0.0.1", 1), b"s")
 ADMINS = [
     *(PauseAll(), ResumeAll(), SyncAll(), Shutdown(), DropSession(ID)),
-    *(DeclarePublisher(ID, "A", Contact(ID, None, "127.0.0.1", 1), b"s"), ReportCut(ID, "late")),
+    *(PUBLISHER, DeclareEndpoints([PUBLISHER], []), ReportCut(ID, "late")),
     RegisterProcess(ID, ProcessRegistration(pid=1, host="lab", units=["A"])),
     UpdateOwnership(ID, ProcessOwnershipUpdate(added_units=["A"])),
     ReportSettings(ID, ProcessSettingsUpdate("A", SettingsSnapshotValue(None, "1"), 0.0)),

@@ -327,6 +327,9 @@ MESSAGES: tuple[Any, ...] = (
     endpoints.Joined(["lab:4711"]),
     endpoints.DeclarePublisher(PUBLISHER, "A", CONTACT, NONCE, True, False),
     endpoints.DeclareSubscriber(SUBSCRIBER, "B"),
+    endpoints.DeclareEndpoints(
+        [endpoints.DeclarePublisher(PUBLISHER, "A", CONTACT, NONCE)], [endpoints.DeclareSubscriber(SUBSCRIBER, "B")]
+    ),
     endpoints.Withdraw(PUBLISHER),
     endpoints.ApplyRoutes(
         9,
