@@ -87,3 +87,64 @@ def test_a_process_in_initialize_is_shown_as_starting(
     assert {each["phase"] for each in processes(environment).values()} == {"running"}
     program.signal(2)
     assert program.ends() == 0
+
+
+CHAIN = """
+    import json
+    from collections import Counter
+    from ezmsg.control import ControlConnection
+
+    ASKED = Counter()
+    request = ControlConnection.request
+
+    async def counted(self, body, **kwargs):
+        ASKED[type(body).__name__] += 1
+        return await request(self, body, **kwargs)
+
+    ControlConnection.request = counted
+
+    class Source(ez.Unit):
+        OUTPUT = ez.OutputStream(int)
+
+        @ez.publisher(OUTPUT)
+        async def publish(self):
+            yield self.OUTPUT, 1
+
+    class Hop(ez.Unit):
+        INPUT = ez.InputStream(int)
+        OUTPUT = ez.OutputStream(int)
+
+        @ez.subscriber(INPUT)
+        @ez.publisher(OUTPUT)
+        async def hand_on(self, message):
+            yield self.OUTPUT, message + 1
+
+    class Sink(ez.Unit):
+        INPUT = ez.InputStream(int)
+
+        @ez.subscriber(INPUT)
+        async def end(self, message):
+            starting = {name: count for name, count in ASKED.items() if name != "Connect"}
+            say("came", message, json.dumps(starting))
+            raise ez.NormalTermination
+
+    if __name__ == "__main__":
+        hops = {f"HOP{number}": Hop() for number in range(int(sys.argv[1]))}
+        units = {"SOURCE": Source(), **hops, "SINK": Sink()}
+        ends = list(units.values())
+        ez.run(components=units, connections=[(one.OUTPUT, other.INPUT) for one, other in zip(ends, ends[1:])])
+"""
+
+
+def test_as_many_requests_start_a_hundred_units_as_ten(start: Start) -> None:
+    """What its units declare goes together, whatever there is of it."""
+    asked_for = []
+    for hops in (10, 100):
+        program = start(CHAIN, str(hops))
+        _, came, *requests = program.says("came")
+        assert int(came) == hops + 1
+        asked_for.append(json.loads(" ".join(requests)))
+        assert program.ends() == 0
+    few, many = asked_for
+    assert many == few
+    assert many["DeclareEndpoints"] == 1
