@@ -23,6 +23,9 @@ from ezmsg.protocol.wire.tls.files import TlsFiles
 CLOSE_TIMEOUT = 1.0
 """Seconds in which the last bytes may leave before the socket is cut off."""
 
+TOGETHER_BYTES = 64 * 1024
+"""More than this does not wait for the end of the event loop's turn."""
+
 
 class ControlTransport(asyncio.Protocol):
     """Drives one connection over one socket, and hands every event to ``on_event`` in order.
@@ -93,8 +96,13 @@ class ControlTransport(asyncio.Protocol):
             transport.write(data)
 
     def flush_soon(self) -> None:
-        """Write it at the end of this turn of the event loop, with what else there is to send by then."""
-        if not self._flushing:
+        """Write it at the end of this turn of the event loop, with what else there is to send by then.
+
+        What is much goes at once: whoever leaves it unread is found out by the next of it.
+        """
+        if self._connection.unsent_bytes > TOGETHER_BYTES:
+            self.flush()
+        elif not self._flushing:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush_late)
 
