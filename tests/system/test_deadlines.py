@@ -101,8 +101,7 @@ ALLOWED = {
         core/pubsub/links.py Links.close
         core/pubsub/publisher.py Publisher.wait_closed
         core/pubsub/subscriber.py Subscriber.wait_closed
-        core/pubsub/declaring.py Declaring._declare_together
-        core/pubsub/declaring.py Declaring._send
+        core/pubsub/declaring.py Declaring._declare
         core/runtime/worker.py _opened
         core/support/many.py outcomes
         core/transports/accepting.py Acceptor.wait_closed

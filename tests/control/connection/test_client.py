@@ -468,8 +468,9 @@ async def test_a_server_that_reads_nothing_cannot_make_the_client_swell(
     assert "unread" in str(results[0])
 
 
+@pytest.mark.parametrize("token", ["a token of its own", ""])
 async def test_a_server_may_announce_its_token_a_moment_after_it_listens(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
     """Who connects in between is let in, because it looks for the token when the server has spoken."""
     monkeypatch.setenv("EZMSG_RUNTIME_DIR", str(tmp_path / "run"))
@@ -477,7 +478,7 @@ async def test_a_server_may_announce_its_token_a_moment_after_it_listens(
         address = Address(*listener.getsockname())
         opening = asyncio.create_task(ControlConnection.open(address))
         await asyncio.to_thread(select.select, [listener], [], [], HANG)  # the client is there, and knows no token
-        server = Server(listener.dup(), "a token of its own", Configuration())
+        server = Server(listener.dup(), token, Configuration())
         await server.start()
         connection = await opening
         await connection.close()

@@ -476,3 +476,26 @@ def test_errors_can_be_pickled(error):
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert str(again) == str(error)
+
+
+async def test_a_context_that_is_left_starts_no_server_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever wanted one has given up while it was looked for; nobody would stop it."""
+    context = ez.GraphContext("127.0.0.1:1", auto_start=True)
+    looking, ends = asyncio.Event(), []
+
+    async def ensure(_: bool) -> None:
+        looking.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ends.append("cancelled")
+            raise
+
+    monkeypatch.setattr(context._service, "ensure", ensure)
+    wanting = asyncio.create_task(context.publisher("A"))
+    async with asyncio.timeout(30):
+        await looking.wait()
+        wanting.cancel()
+        await asyncio.wait([wanting])
+        await context.revert()
+    assert ends == ["cancelled"]

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.waiting import until
 
 from ezmsg.core.pubsub.declaring import TOGETHER, Declaration, Declaring
 from ezmsg.protocol.errors import ConnectionLost, EzmsgError, InvalidTopic, UnknownMessage
@@ -16,7 +17,9 @@ from ezmsg.protocol.messages.endpoints import (
     DeclarePublisher,
     DeclareSubscriber,
     Joined,
+    Withdraw,
 )
+from ezmsg.protocol.messages.sessions import Done
 
 CONTACT = Contact(UUID(int=7), None, "127.0.0.1", 1)
 HANG = 30.0
@@ -34,11 +37,16 @@ class Server:
         self.requests: list[object] = []
         self.joined: list[UUID] = []
         self.unconfirmed: list[str] = []
+        self.there = asyncio.Event()
+        self.there.set()
 
-    async def ask(self, body: object) -> Joined:
+    async def ask(self, body: object) -> Joined | Done:
         self.requests.append(body)
-        await asyncio.sleep(0)
+        await self.there.wait()
         match body:
+            case Withdraw(endpoint_id):
+                self.joined.remove(endpoint_id)
+                return Done()
             case DeclareEndpoints():
                 if self.old:
                     raise UnknownMessage(tag=body.TAG)
@@ -103,7 +111,44 @@ async def test_who_did_not_answer_is_told_once(caplog: pytest.LogCaptureFixture)
     with caplog.at_level(logging.WARNING, "ezmsg"):
         await declared(server, [subscriber(number, f"T{number}") for number in range(9)])
     (said,) = [record.getMessage() for record in caplog.records]
-    assert said.startswith("T0, T1, T2 and 6 more joined, but these did not answer in time: lab/4 B.")
+    assert said.startswith("T0, T1, T2 and 6 more joined together, but these did not answer in time: lab/4 B.")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_who_gives_up_while_the_server_is_lost_is_not_left_there(count: int) -> None:
+    """The declaration waits for the server, and can no longer be taken back before it is made."""
+    server = Server()
+    server.there.clear()
+    declaring = Declaring(server.ask)
+    tasks = [asyncio.ensure_future(declaring.declare(subscriber(number))) for number in range(count)]
+    async with asyncio.timeout(HANG):
+        await until(lambda: bool(server.requests))
+        tasks[0].cancel()
+        await asyncio.sleep(0)
+        server.there.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await until(lambda: Withdraw(UUID(int=0)) in server.requests and UUID(int=0) not in server.joined)
+    assert server.joined == [UUID(int=number) for number in range(1, count)]
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_who_cancels_all_tasks_leaves_nobody_waiting(turns: int) -> None:
+    server = Server()
+    server.there.clear()
+    declaring = Declaring(server.ask)
+    own = asyncio.current_task()
+    tasks = [asyncio.ensure_future(declaring.declare(subscriber(number))) for number in range(3)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for task in asyncio.all_tasks():
+        if task is not own:
+            task.cancel()
+    async with asyncio.timeout(HANG):
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+        server.there.set()
+        await declaring.declare(subscriber(9))
+    assert UUID(int=9) in server.joined
 
 
 TOPICS, STAYS = st.sampled_from(["A", "WRONG"]), st.sampled_from(["stay", "before", "after"])

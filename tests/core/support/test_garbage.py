@@ -72,3 +72,26 @@ def test_a_forked_process_looks_again() -> None:
     thread.join(30)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert gc.isenabled()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_process_forked_at_any_moment_looks_again() -> None:
+    over = threading.Event()
+
+    def begin_and_end() -> None:
+        while not over.is_set():
+            with no_look_for_garbage():
+                pass
+
+    thread = threading.Thread(target=begin_and_end)
+    thread.start()
+    try:
+        for _ in range(50):
+            child = os.fork()
+            if not child:
+                os._exit(0 if gc.isenabled() else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        over.set()
+        thread.join(30)
+    assert gc.isenabled()

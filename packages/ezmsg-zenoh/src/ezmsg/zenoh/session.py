@@ -8,6 +8,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -33,6 +34,9 @@ OPEN_S = 10.0
 
 DIRECT_BYTES = 32 * 1024
 """Up to this size a message is sent by the event loop itself, unless larger ones are still being sent."""
+
+PATIENT_S = 5.0
+"""For how long all is sent by the thread, which waits for room, after something was lost, in seconds."""
 
 logger = logging.getLogger("ezmsg")
 
@@ -212,10 +216,11 @@ class Sending:
         self._queued = 0  # counted by the event loop
         self._done = 0  # counted by the thread
         self._thread: threading.Thread | None = None
+        self._patient_until_s = 0.0
 
     def send(self, size: int, put: Callable[[bool], object]) -> None:
         """Send something of so many bytes; ``put`` is told whether it may wait for room."""
-        if size <= DIRECT_BYTES and not self.is_busy:
+        if size <= DIRECT_BYTES and not self.is_busy and time.monotonic() >= self._patient_until_s:
             _tried(put, waits=False)
             return
         if self._thread is None:
@@ -223,6 +228,10 @@ class Sending:
             self._thread.start()
         self._queued += 1
         self._waiting.put(put)
+
+    def be_patient(self) -> None:
+        """Have the thread send for a while, as something was lost for which there was no room, likely."""
+        self._patient_until_s = time.monotonic() + PATIENT_S
 
     async def close(self, limit_s: float) -> None:
         """Send what waits, for so many seconds at most."""

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 from uuid import UUID
 
+from ezmsg.control.connection.announcements import read_announcement
 from ezmsg.control.connection.answering import Answers
 from ezmsg.control.connection.beating import SYSTEM_NOTICES, Beating
 from ezmsg.control.connection.discovery import find_tls, find_token
@@ -258,4 +259,10 @@ def _looking_for(address: Address) -> Callable[[], bytes | None]:
     anybody connects, as one that ends takes the announcement away while its last words are still under way.
     """
     before = find_token(address)
-    return lambda: find_token(address) or before
+
+    def find() -> bytes | None:
+        now = find_token(address)
+        is_gone = not now and read_announcement(address.port) is None
+        return before if before and is_gone else now
+
+    return find

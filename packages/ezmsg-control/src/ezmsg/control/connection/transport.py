@@ -41,7 +41,8 @@ class ControlTransport(asyncio.Protocol):
         self._on_event = on_event
         self._transport: asyncio.Transport | None = None
         self._flushing = False
-        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._gone: asyncio.Future[None] = self._loop.create_future()
 
     async def connect(self, address: Address, tls: TlsFiles | None, token: Callable[[], bytes | None]) -> None:
         """Open the socket, or go the way that the address names.
@@ -103,8 +104,9 @@ class ControlTransport(asyncio.Protocol):
         if self._connection.unsent_bytes > TOGETHER_BYTES:
             self.flush()
         elif not self._flushing:
-            self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush_late)
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and so is the socket
+                self._loop.call_soon(self._flush_late)
+                self._flushing = True
 
     def _flush_late(self) -> None:
         self._flushing = False

@@ -202,6 +202,9 @@ class GraphContext(Operator):
 
     async def revert(self) -> None:
         """Close what was made here, end the session, and stop the server if it was started here."""
+        if self._ensuring is not None:  # whoever waited for it may have gone, and nobody would stop what it starts
+            self._ensuring.cancel()
+            await asyncio.wait([self._ensuring])
         clients, self._clients = self._clients, set()
         session, self._session = self._session, None
         connection, self._connection = self._connection, None

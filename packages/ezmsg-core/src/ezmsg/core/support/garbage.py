@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a fork waits for it, too
 _under_way = 0  # how many do not want it at the moment
 _was_looked_for = True  # before the first of them
 
@@ -32,11 +32,13 @@ def no_look_for_garbage() -> Iterator[None]:
 def _end() -> None:
     """Begin anew in a forked process, where the threads are not that did not want it."""
     global _lock, _under_way
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     if _under_way and _was_looked_for:
         gc.enable()
     _under_way = 0
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_end)
+    os.register_at_fork(
+        before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release(), after_in_child=_end
+    )

@@ -15,7 +15,7 @@ from ezmsg.core.transports.plug import Fed, key_of
 from ezmsg.core.transports.sender import Body, WholeSender
 from ezmsg.protocol.declared import declared
 from ezmsg.protocol.wire import auth
-from ezmsg.zenoh.channels.frames import Head, from_anybody, heads_to_bytes, refusal_key, to_bytes
+from ezmsg.zenoh.channels.frames import HEAD_BYTES, Head, from_anybody, heads_to_bytes, refusal_key, to_bytes
 from ezmsg.zenoh.channels.messages import Ask, Challenge, Held, Opened, Prove, Refused, Sent
 from ezmsg.zenoh.channels.reception import released
 from ezmsg.zenoh.errors import MessageStuck
@@ -32,6 +32,9 @@ PROBE_LONGEST_S = 1.0
 
 AGAIN_S = 0.5
 """How long what was sent again to one who misses it may take to come, in seconds."""
+
+STREAM_S = 0.001
+"""Messages that follow one another within so many seconds are a stream."""
 
 OVERHEAD_BYTES = 64 * 1024
 """More than the key and the head of a message take."""
@@ -205,6 +208,7 @@ class Feed:
         self._together: list[tuple[Head, Body]] = []  # small messages that are about to be sent
         self._together_bytes = 0
         self._in_turn = False  # something was sent in this turn of the event loop
+        self._flushed_s = -STREAM_S
         self._probing: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         # The event loop is never held up: what is small and finds no room is lost, and asked for by who misses it.
@@ -231,15 +235,19 @@ class Feed:
         return known.form
 
     def _send_soon(self, head: Head, body: Body) -> None:
-        """Send a message at once if nothing else is under way, and small ones of a turn of the loop together."""
-        if head.size > DIRECT_BYTES or (not self._in_turn and len(self._under_way) == 1):
+        """Send the first message of a turn of the event loop at once, and small ones behind it together.
+
+        In a stream the first one waits for the others, too: that is one sending for each turn.
+        """
+        size = head.size + HEAD_BYTES + len(head.content)
+        if size > DIRECT_BYTES or not (self._in_turn or self._loop.time() - self._flushed_s < STREAM_S):
             self._flush()
             self._send_together([head], body)
         else:
-            if self._together_bytes + head.size > DIRECT_BYTES:
+            if self._together_bytes + size > DIRECT_BYTES:
                 self._flush()
             self._together.append((head, body))
-            self._together_bytes += head.size
+            self._together_bytes += size
         if not self._in_turn:
             self._in_turn = True
             self._loop.call_soon(self._end_turn)
@@ -255,6 +263,7 @@ class Feed:
             self._send_together([head for head, _ in together], parts)
 
     def _send_together(self, heads: list[Head], body: Body) -> None:
+        self._flushed_s = self._loop.time()
         signed_heads = heads_to_bytes(heads, self._data_key)
         self.sending.send(
             sum(map(len, body)),
@@ -268,6 +277,7 @@ class Feed:
             if times == STUCK_TIMES:
                 logger.warning("%s", MessageStuck(topic=self.publisher.topic, size=known.size, times=times))
             self._flush()
+            self.sending.be_patient()
             head = heads_to_bytes([self._head(number, known, tell=True)], self._data_key)
             self._put(self._keys.outward(sender.channel), known.size, lambda: joined(known.body), head)
 

@@ -16,6 +16,8 @@ from ezmsg.zenoh.signing import derived, sign, signed
 _HEAD = struct.Struct("<QIQQI")
 """The message's number, its token, its bytes, 0 or 1 more than the number of its form, and that content's bytes."""
 
+HEAD_BYTES = _HEAD.size
+
 FRAME_LIMIT = 2 * 1024 * 1024
 """The longest word of the conversation: the numbers of as many messages as the largest window holds fit in."""
 

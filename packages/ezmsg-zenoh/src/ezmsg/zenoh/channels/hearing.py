@@ -31,7 +31,7 @@ ASK_AGAIN_S = 0.2
 """After how many seconds an open question is put again."""
 
 TOLD_PARTS = 2
-"""Of a publisher's buffers, one part in so many may be free without its knowing,"""
+"""Of a publisher's buffers that are not kept here for long, one part in so many may be free without its knowing,"""
 
 LET_GO_S = 0.002
 """until nothing has come for so long, in seconds: the answer to a message is not to wait for the word that it was
@@ -102,7 +102,8 @@ class Hearing:
         self._numbers: dict[int, int] = {}  # of what is held, by token
         self._telling = False
         self._let_go = 0  # since it was told last
-        self._told_after = 1
+        self._kept = 0  # of the messages that are held: how many may be so for long
+        self._delivering = False
         self._letting: asyncio.TimerHandle | None = None
         self._has_come = False  # something, since it was looked at last
         self._looks = 0  # how often since it was told last
@@ -169,7 +170,6 @@ class Hearing:
             raise ChannelRefused(topic=self.source.topic, reason=reason)
         self._data_key = masked(opened.data_key, self._key)
         self._reception = Reception(opened.next_message, opened.num_buffers)
-        self._told_after = max(1, opened.num_buffers // TOLD_PARTS)
         channel = self._channel = ZenohChannel(self, opened.num_buffers)
         channel.first_message = channel.next_message = opened.next_message
         early, self._early = self._early, []
@@ -239,14 +239,17 @@ class Hearing:
         payload, at = came[1], 0
         if sum([head.size for head in heads]) != len(payload):
             return
-        self._has_come = True
-        for head in heads:
-            body = payload[at : at + head.size]  # itself, if it is all
-            at += head.size
-            if head.token < channel.num_buffers:
-                for due, due_body in reception.take(head.number, (head, body)):
-                    self._deliver(channel, due, due_body)
-        if reception.misses_some:
+        self._has_come = self._delivering = True
+        try:
+            for head in heads:
+                body = payload[at : at + head.size]  # itself, if it is all
+                at += head.size
+                if head.token < channel.num_buffers:
+                    for due, due_body in reception.take(head.number, (head, body)):
+                        self._deliver(channel, due, due_body)
+        finally:
+            self._delivering = False
+        if reception.misses_some or self._is_much_let_go:
             self._tell_soon()
 
     def _deliver(self, channel: ZenohChannel, head: Head, body: bytes) -> None:
@@ -265,10 +268,17 @@ class Hearing:
         if self._reception is not None and (number := self._numbers.pop(token, None)) is not None:
             self._reception.release(number)
             self._let_go += 1
-            if self._let_go >= self._told_after:
+            if self._is_much_let_go and not self._delivering:
                 self._tell()
             elif self._letting is None:
                 self._letting = self._loop.call_later(LET_GO_S, self._look)
+
+    @property
+    def _is_much_let_go(self) -> bool:
+        """Whether the publisher should know what was let go: it may wait for that."""
+        if self._channel is None:
+            return False
+        return self._let_go >= max(1, (self._channel.num_buffers - self._kept) // TOLD_PARTS)
 
     def leave(self) -> None:
         """Ask for no more; what is held is still released."""
@@ -289,6 +299,7 @@ class Hearing:
             self._has_come = False
             self._letting = self._loop.call_later(LET_GO_S, self._look)
         elif self._let_go:
+            self._kept = len(self._numbers)  # nothing comes, and yet they are held
             self._tell()
 
     def _tell_soon(self) -> None:
@@ -303,6 +314,7 @@ class Hearing:
     def _tell(self) -> None:
         self._telling = False
         self._let_go = self._looks = 0
+        self._kept = min(self._kept, len(self._numbers))
         if self._reception is not None and not self._closed:
             self._say(self._reception.state(), self._key)
             self._close_if_idle()
