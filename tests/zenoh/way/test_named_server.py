@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -421,7 +422,10 @@ def test_a_program_that_leaves_in_the_middle_of_it_ends_as_it_says(
 ) -> None:
     serve(listening).ready()
     environ = {**os.environ, "EZMSG_GRAPHSERVER_ADDR": NAME}
-    for _ in range(5):
+
+    def status(_: int) -> int:
         command = [sys.executable, "-c", LEAVES]
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=HANG, check=False)
-        assert done.returncode == 3, done.stderr
+        return subprocess.run(command, env=environ, capture_output=True, timeout=HANG, check=False).returncode
+
+    with ThreadPoolExecutor(4) as several:  # the busier the machine, the more is still under way at the end
+        assert {*several.map(status, range(16))} == {3}

@@ -1,6 +1,7 @@
 """This process's one session of Zenoh, and the thread that sends what is large."""
 
 import asyncio
+import atexit
 import concurrent.futures
 import contextlib
 import json
@@ -87,6 +88,8 @@ class Session:
             if _session is None:
                 if _of_parents:
                     raise ZenohUnusable(configuration=os.environ.get(CONFIG_VARIABLE, ""), reason=FORKED)
+                if not _ever_opened:
+                    atexit.register(_close_at_the_end)
                 _ever_opened = True
                 _session = cls()
             _session._users += 1
@@ -189,6 +192,14 @@ def keep(user: object) -> None:
 def drop(user: object) -> None:
     """It holds nothing of the session any more."""
     _in_use.discard(user)
+
+
+def _close_at_the_end() -> None:
+    """Close the session of a program that has not: Zenoh's threads would call an interpreter that is ending."""
+    session = _session
+    if session is not None:
+        with contextlib.suppress(zenoh.ZError):
+            session.zenoh.close()
 
 
 def _forget() -> None:
