@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import unused_port
 
 from ezmsg.graphserver.__main__ import main
 from ezmsg.protocol import errors
@@ -104,8 +105,7 @@ def test_a_stale_announcement_is_replaced(spawn: Any, raw: Any, announced: Any, 
 
 
 def test_damaged_announcements_are_replaced_too(spawn: Any, runtime: Path, announced: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = unused_port()
     runtime.mkdir(mode=0o700, exist_ok=True)
     (runtime / announcement_name(port)).write_bytes(b"\xff not json")
     server = spawn("--address", f"127.0.0.1:{port}")

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -16,6 +15,7 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from tests.ports import unused_port
 
 HANG = 30.0
 PROGRAMS = Path(__file__).parent / "programs"
@@ -208,16 +208,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
         **kept,
         "EZMSG_RUNTIME_DIR": str(folder),
         # Clients of a server that has ended try its port again for a while, and must not find another test's there.
-        "EZMSG_SERVER_PORT_START": str(_some_free_port()),
+        "EZMSG_SERVER_PORT_START": str(unused_port()),
         "PYTHONPATH": paths,
         "PYTHONWARNINGS": "error",
     }
-
-
-def _some_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 @pytest.fixture

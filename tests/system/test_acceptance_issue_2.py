@@ -26,6 +26,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import psutil
 import pytest
+from tests.ports import unused_port
 
 import ezmsg.core as ez
 from ezmsg.control import GraphService as ControlService
@@ -574,8 +575,7 @@ async def test_a_stale_announcement_is_replaced(start, environment):
 
 
 async def test_a_broken_announcement_is_replaced(start, environment):
-    with socket.create_server(LOOPBACK) as free:
-        port = free.getsockname()[1]
+    port = unused_port()
     announcement(environment, port).write_text("{ not json", encoding="utf-8")
     served = Served(start, port=port)
     async with ez.GraphContext(served.address, auto_start=False) as context:
@@ -751,8 +751,7 @@ async def test_what_is_no_server_gets_a_typed_error_that_says_so():
 
 
 async def test_no_server_gets_a_typed_error():
-    with socket.create_server(LOOPBACK) as free:
-        address = free.getsockname()
+    address = ("127.0.0.1", unused_port())
     with pytest.raises(OSError) as caught:  # noqa: PT011
         async with ez.GraphContext(address, auto_start=False):
             pass
@@ -770,8 +769,7 @@ async def test_no_server_gets_a_typed_error():
 
 
 async def test_an_explicit_address_starts_no_server_and_auto_start_does(monkeypatch):
-    with socket.create_server(LOOPBACK) as free:
-        address = free.getsockname()
+    address = ("127.0.0.1", unused_port())
     with pytest.raises(OSError):  # noqa: PT011
         async with ez.GraphContext(address):
             pass
@@ -790,8 +788,7 @@ async def test_an_explicit_address_starts_no_server_and_auto_start_does(monkeypa
 async def test_a_server_of_ones_own_takes_the_first_free_port_from_the_start(monkeypatch):
     with socket.create_server(LOOPBACK) as taken:
         monkeypatch.setenv("EZMSG_SERVER_PORT_START", str(taken.getsockname()[1]))
-        with socket.create_server(LOOPBACK) as free:
-            monkeypatch.setenv("EZMSG_GRAPHSERVER_ADDR", f"127.0.0.1:{free.getsockname()[1]}")
+        monkeypatch.setenv("EZMSG_GRAPHSERVER_ADDR", f"127.0.0.1:{unused_port()}")
         async with ez.GraphContext(auto_start=True) as context:
             assert context.graph_address.port > taken.getsockname()[1]
 
@@ -1032,8 +1029,7 @@ async def test_an_operator_shuts_a_server_down(start):
 
 
 async def test_the_service_of_core_makes_servers(monkeypatch):
-    with socket.create_server(LOOPBACK) as free:
-        port = free.getsockname()[1]
+    port = unused_port()
     service = ez.GraphService(("127.0.0.1", port))
     made = await within(service.ensure(auto_start=True))
     try:

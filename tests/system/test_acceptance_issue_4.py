@@ -8,7 +8,6 @@ import json
 import math
 import os
 import signal
-import socket
 import sys
 from typing import Literal
 from uuid import UUID
@@ -16,6 +15,7 @@ from uuid import UUID
 import numpy as np
 import psutil
 import pytest
+from tests.ports import unused_port
 
 import ezmsg.core as ez
 from ezmsg.control import (
@@ -53,8 +53,7 @@ def address(monkeypatch, environment):
     """A port of the test's own, which its programs and its own process take for the graph server's."""
     for name in [name for name in os.environ if name.startswith("EZMSG_")]:
         monkeypatch.delenv(name)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{unused_port()}"
     environment["EZMSG_GRAPHSERVER_ADDR"] = address
     for name in ("EZMSG_RUNTIME_DIR", "EZMSG_GRAPHSERVER_ADDR"):
         monkeypatch.setenv(name, environment[name])

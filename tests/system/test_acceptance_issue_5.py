@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.ports import unused_port
 
 import ezmsg.core as ez
 from ezmsg.control import acquire, find_address, profiling_snapshot_all, release
@@ -38,8 +39,7 @@ async def address(monkeypatch, environment, start):
     """A graph server of the test's own, which serves metrics too, and which all its processes find."""
     for name in [name for name in os.environ if name.startswith("EZMSG_")]:
         monkeypatch.delenv(name)
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        address, environment["METRICS"] = (f"127.0.0.1:{free.getsockname()[1]}" for free in (one, two))
+    address, environment["METRICS"] = (f"127.0.0.1:{unused_port()}" for _ in range(2))
     environment["EZMSG_GRAPHSERVER_ADDR"] = address
     for name in ("EZMSG_RUNTIME_DIR", "EZMSG_GRAPHSERVER_ADDR"):
         monkeypatch.setenv(name, environment[name])

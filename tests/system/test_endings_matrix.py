@@ -11,7 +11,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import termios
@@ -25,6 +24,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.ports import unused_port
 from tests.system.pairwise import Case, covering, pairs, product
 
 PROGRAM = Path(__file__).parent / "programs" / "endings_matrix.py"
@@ -232,8 +232,7 @@ class Ending:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("EZMSG_")}
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
+        port = unused_port()
         return {
             **kept,
             MARK: self._mark,

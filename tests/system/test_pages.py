@@ -17,7 +17,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.ports import unused_port
 
 from ezmsg.control.cli import main
 
@@ -165,12 +165,6 @@ def compare(shown: list[str], typed: Typed) -> None:
     assert skipping or not out, f"{typed.command} writes more than the page shows: {out}"
 
 
-def some_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """A reader's environment, in which no other graph is seen."""
@@ -180,7 +174,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")]),
         "EZMSG_RUNTIME_DIR": str(tmp_path / "run"),
         # Clients of a server that has ended try its port again for a while, and must not find another test's there.
-        "EZMSG_SERVER_PORT_START": str(some_free_port()),
+        "EZMSG_SERVER_PORT_START": str(unused_port()),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "COLUMNS": "80",

@@ -3,7 +3,6 @@
 import os
 import select
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from tests.ports import unused_port
 from tests.zenoh.hosts import Hosts
 
 import ezmsg.core as ez
@@ -126,18 +126,12 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def port() -> int:
-    return _free_port()
+    return unused_port()
 
 
 @pytest.fixture
 def other_port() -> int:
-    return _free_port()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return unused_port()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import unused_port
 
 from ezmsg.control import ControlConnection, find_address, find_running, find_token
 from ezmsg.control.connection import discovery
@@ -204,9 +205,7 @@ def announce(folder: Path, port: int, pid: int = os.getpid(), **more: Any) -> Ad
 @pytest.fixture
 def no_default(monkeypatch: pytest.MonkeyPatch, listening: Callable[[], int]) -> Address:
     """A default address of this test's own, at which nobody listens."""
-    unused = socket.create_server(("127.0.0.1", 0))
-    address = Address("127.0.0.1", unused.getsockname()[1])
-    unused.close()
+    address = Address("127.0.0.1", unused_port())
     monkeypatch.setattr(discovery, "DEFAULT_ADDRESS", address)
     return address
 

@@ -7,6 +7,7 @@ import socket
 import threading
 
 import pytest
+from tests.ports import unused_port
 
 import ezmsg.core as ez
 from ezmsg.control.connection import sharing
@@ -355,9 +356,7 @@ async def test_none_is_started_if_that_is_forbidden(default_is_nowhere):
 
 
 async def test_one_is_started_at_the_very_address_if_that_is_asked_for():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = Address(*free.getsockname())
+    address = Address("127.0.0.1", unused_port())
     async with ez.GraphContext(address, auto_start=True) as context:
         assert context.server_spawned
         assert context.graph_address == address

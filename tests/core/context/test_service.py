@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-import socket
 
 import pytest
+from tests.ports import unused_port
 
 import ezmsg.core as ez
 from ezmsg.protocol.addresses import Address
@@ -22,9 +22,7 @@ def _own_environment(monkeypatch, tmp_path):
 
 @pytest.fixture
 def free_address():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return Address(*free.getsockname())
+    return Address("127.0.0.1", unused_port())
 
 
 async def test_create_server_listens_where_it_was_told_to(free_address):

@@ -5,7 +5,6 @@ import contextlib
 import gc
 import logging
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ import psutil
 import pytest
 import zenoh
 from tests.loops import factories, known
+from tests.ports import unused_port
 
 import ezmsg.core as ez
 from ezmsg.core.pubsub import exchange as exchanges
@@ -122,9 +122,7 @@ class _Unexpected(logging.Handler):
 def routed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A router of Zenoh for all tests, and the configuration file of its clients."""
     folder = tmp_path_factory.mktemp("routed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{free.getsockname()[1]}"
+    place = f"127.0.0.1:{unused_port()}"
     command = [sys.executable, "-m", "ezmsg.control", "zenoh"]
     made = subprocess.run([*command, "config", str(folder), "--router", place], capture_output=True, timeout=HANG)
     assert made.returncode == 0, made.stderr
